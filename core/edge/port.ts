@@ -1,0 +1,97 @@
+/**
+ * What the edge gives to those above it: connections and streams of libp2p, listened for or dialled, on TCP and
+ * WebSocket. One handler object serves all streams of a protocol; a stream carries one `context` of the handler's.
+ */
+import type { Fault } from "../ground/mod.ts";
+
+export type EdgeFault = Fault<
+  "edge/bind" | "edge/dial" | "edge/handshake" | "edge/closed" | "edge/limit" | "edge/protocol"
+>;
+
+/** Multihash bytes of a libp2p PeerId, with its base58btc text. */
+export interface PeerId {
+  readonly bytes: Uint8Array;
+  readonly text: string;
+}
+
+export interface EdgeConnection {
+  readonly id: number;
+  readonly peer: PeerId;
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+  /** Opens a stream of `protocol`; the handler hears onOpen or, where the peer refuses it, onReset. */
+  open<T>(protocol: string, handler: StreamHandler<T>, context: T): EdgeStream<T>;
+  /** Ends the connection: yamux GoAway, then the socket once what was written has gone, or at once where `hard`. */
+  close(reason: string, options?: { hard?: boolean }): void;
+}
+
+export interface EdgeStream<T = unknown> {
+  readonly connection: EdgeConnection;
+  readonly protocol: string;
+  context: T;
+  /**
+   * Takes a copy of as much of `bytes` as the peer's window and the output mark allow and returns how much;
+   * where that is less than all, onDrain follows when more fits.
+   */
+  write(bytes: Uint8Array): number;
+  /** Says that `bytes` of received data were dealt with, which reopens the yamux window. */
+  consume(bytes: number): void;
+  /** Half-close: nothing more will be written. */
+  end(): void;
+  reset(): void;
+}
+
+export interface StreamHandler<T> {
+  /** The protocol is agreed. For streams that the peer opened, `stream.context` is set here first. */
+  onOpen(stream: EdgeStream<T>): void;
+  /** `bytes` are borrowed until the call returns. */
+  onData(stream: EdgeStream<T>, bytes: Uint8Array): void;
+  /** The peer will write no more. */
+  onEnd(stream: EdgeStream<T>): void;
+  /** The stream is gone: reset, refused, or its connection closed. Called once, nothing after it. */
+  onClose(stream: EdgeStream<T>, reason: string): void;
+  onDrain(stream: EdgeStream<T>): void;
+}
+
+/** Says which handler serves a protocol that a peer asks for, or null to refuse it. */
+export type ProtocolTable = (protocol: string) => StreamHandler<unknown> | null;
+
+/** Counted by telemetry; one object for a whole edge. */
+export interface EdgeEvents {
+  opened(connection: EdgeConnection): void;
+  closed(connection: EdgeConnection, reason: string): void;
+  /** A limit turned somebody away; `limit` is its name in ground/limit.ts. */
+  limited(limit: string, remoteAddress: string): void;
+  bytes(received: number, sent: number): void;
+  error(error: unknown): void;
+}
+
+export interface ListenAddress {
+  readonly transport: "tcp" | "ws";
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Limits that may change while running. */
+export interface EdgeLimits {
+  readonly connectionsMax: number;
+  readonly connectionsPerAddressMax: number;
+  readonly handshakesMax: number;
+  readonly streamsMax: number;
+  readonly handshakeTimeoutMs: number;
+  readonly keepaliveIntervalMs: number;
+  readonly keepaliveTimeoutMs: number;
+  readonly slowReaderTimeoutMs: number;
+}
+
+export interface Listener extends AsyncDisposable {
+  /** As bound, ports resolved: multiaddrs without /p2p. */
+  readonly addresses: readonly string[];
+  readonly connections: number;
+  setLimits(limits: EdgeLimits): void;
+  /** Takes no new connections; those that are there go on. */
+  stopAccepting(): void;
+  /** GoAway to all, then waits for them to end until `deadlineMs` (monotonic), then closes hard. */
+  drain(deadlineMs: number): Promise<void>;
+  [Symbol.iterator](): Iterator<EdgeConnection>;
+}

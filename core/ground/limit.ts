@@ -1,0 +1,89 @@
+/**
+ * Every limit of the system, in one place, with its reason. Units are last in the name. The relations
+ * between limits are asserted at the foot: a change that breaks one fails when the module is loaded.
+ */
+import { assert } from "./assert.ts";
+
+const KIB = 1024;
+const SECOND_MS = 1000;
+const DAY_MS = 24 * 60 * 60 * SECOND_MS;
+
+/** Entries have exactly one of these sizes, so that a length tells a relay next to nothing. */
+export const ENTRY_SIZE_CLASSES_BYTES = [1 * KIB, 4 * KIB, 16 * KIB, 64 * KIB] as const;
+export const ENTRY_BYTES_MAX = 64 * KIB;
+
+/** Frame of the mailbox protocol, header included: one largest entry and its envelope. */
+export const FRAME_HEADER_BYTES = 8;
+export const FRAME_BYTES_MAX = 72 * KIB;
+
+/** A store's batch: as many waiting commands as there are, at most these. */
+export const BATCH_COMMANDS_MAX = 256;
+export const BATCH_WAIT_MS_MAX = 2;
+export const BATCH_BYTES_MAX = 4 * 1024 * KIB;
+/** Commands that wait for a batch before new ones are refused as busy: 16 full batches. */
+export const QUEUE_COMMANDS_MAX = 4096;
+export const QUEUE_BYTES_MAX = 32 * 1024 * KIB;
+
+/** A command names a time after which it no longer counts; relays refuse one further away than this. */
+export const COMMAND_LIFETIME_MS_MAX = 7 * DAY_MS;
+/** An entry id answers alike for longer than any command can live. */
+export const ENTRY_ID_MEMORY_MS = 8 * DAY_MS;
+/** Clocks of honest devices differ by no more than this. */
+export const CLOCK_SKEW_MS_MAX = 5 * 60 * SECOND_MS;
+/** Between two sweeps the clock moves by about a minute; a larger jump halts expiry until an operator looks. */
+export const CLOCK_JUMP_MS_MAX = 60 * 60 * SECOND_MS;
+
+export const ENTRY_TTL_MS_DEFAULT = 30 * DAY_MS;
+export const ENTRY_TTL_MS_MIN = 60 * SECOND_MS;
+export const ENTRY_TTL_MS_MAX = 90 * DAY_MS;
+export const MAILBOX_ENTRIES_MAX_DEFAULT = 10_000;
+export const MAILBOX_BYTES_MAX_DEFAULT = 64 * 1024 * KIB;
+export const MAILBOX_READERS_MAX = 2048;
+/** Reader keys that one control entry may add or remove: with 32 bytes each it still fits a frame's head. */
+export const CONTROL_READERS_MAX = 128;
+
+/** Subscriptions of one stream; beyond, another stream. */
+export const SUBSCRIPTIONS_MAX = 1024;
+/** Credit that a reader may have outstanding on one stream, bytes of entries. */
+export const CREDIT_BYTES_MAX = 16 * 1024 * KIB;
+/** Bytes pushed for one mailbox before the next one's turn. */
+export const DELIVERY_TURN_BYTES = 128 * KIB;
+/** A READ answers with at most this much, so that one reader can't hold the store. */
+export const READ_BYTES_MAX = 256 * KIB;
+
+/** Noise: a frame's length has 16 bits; libp2p-noise spec. */
+export const NOISE_FRAME_BYTES_MAX = 65_535;
+/** Yamux's default initial window, which every implementation grants without asking. */
+export const YAMUX_WINDOW_BYTES = 256 * KIB;
+/** A yamux frame that a peer may send; more than a window can't be legal. */
+export const YAMUX_FRAME_BYTES_MAX = 256 * KIB;
+export const STREAMS_MAX_DEFAULT = 64;
+export const MULTISTREAM_LINE_BYTES_MAX = 1024;
+export const IDENTIFY_BYTES_MAX = 8 * KIB;
+/** Ciphertext queued for a slow reader; beyond, the link takes no more and the edge drops the reader after a time. */
+export const LINK_OUTPUT_MARK_BYTES = 256 * KIB;
+export const HANDSHAKE_TIMEOUT_MS = 5 * SECOND_MS;
+export const KEEPALIVE_INTERVAL_MS = 60 * SECOND_MS;
+export const KEEPALIVE_TIMEOUT_MS = 30 * SECOND_MS;
+export const SLOW_READER_TIMEOUT_MS = 30 * SECOND_MS;
+
+export const CONNECTIONS_MAX_DEFAULT = 20_000;
+export const CONNECTIONS_PER_ADDRESS_MAX_DEFAULT = 1_000;
+export const HANDSHAKES_MAX_DEFAULT = 512;
+export const SHUTDOWN_GRACE_MS_DEFAULT = 30 * SECOND_MS;
+
+assert(ENTRY_SIZE_CLASSES_BYTES.at(-1) === ENTRY_BYTES_MAX, "the largest size class is the largest entry");
+assert(
+  FRAME_BYTES_MAX > ENTRY_BYTES_MAX + CONTROL_READERS_MAX * 32 + 1024,
+  "a frame holds the largest entry, its control part and its envelope",
+);
+assert(ENTRY_ID_MEMORY_MS > COMMAND_LIFETIME_MS_MAX, "ids are remembered longer than any command lives");
+assert(READ_BYTES_MAX >= ENTRY_BYTES_MAX, "a read can answer with one largest entry");
+assert(
+  BATCH_BYTES_MAX >= FRAME_BYTES_MAX && QUEUE_BYTES_MAX >= BATCH_BYTES_MAX,
+  "queues hold at least one batch",
+);
+assert(
+  ENTRY_TTL_MS_DEFAULT <= ENTRY_TTL_MS_MAX && ENTRY_TTL_MS_MIN < ENTRY_TTL_MS_DEFAULT,
+  "the default TTL is legal",
+);

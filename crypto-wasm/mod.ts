@@ -1,0 +1,8 @@
+/**
+ * dchat's cryptography: bytes in, bytes out. The only importer of libsodium and of the project's own .wasm.
+ *
+ * What it does not protect: engines compile WASM and JavaScript as they like, so constant time is a property of
+ * the source, not a promise of the machine; wiped buffers may have been copied by a garbage collector before.
+ */
+export { CryptoError, type CryptoErrorCode } from "./error.ts";
+export type * from "./port.ts";
