@@ -23,25 +23,46 @@ export const SIGNATURE_BYTES = 64;
 export const HASH_BYTES = 32;
 export const NONCE_BYTES = 32;
 
-function sized<T extends Uint8Array>(name: string, length: number): (bytes: Uint8Array) => T {
-  return (bytes) => {
-    if (bytes.length !== length) {
-      throw new Fault("ground/length", `A ${name} has ${length} bytes, got ${bytes.length}`);
-    }
-    // The only place where a length check becomes a brand.
-    return bytes as T;
-  };
+function demand(bytes: Uint8Array, name: string, length: number): void {
+  if (bytes.length !== length) {
+    throw new Fault("ground/length", `A ${name} has ${length} bytes, got ${bytes.length}`);
+  }
 }
 
+// The assertions below are the only places where a length check becomes a brand.
+
 /** Brands 32 bytes, borrowed, as a mailbox id; throws Fault<"ground/length">. */
-export const mailboxId = sized<MailboxId>("mailbox id", MAILBOX_ID_BYTES);
-/** Brands 16 bytes, borrowed, as an entry id; throws Fault<"ground/length">. */
-export const entryId = sized<EntryId>("entry id", ENTRY_ID_BYTES);
+export function mailboxId(bytes: Uint8Array): MailboxId {
+  demand(bytes, "mailbox id", MAILBOX_ID_BYTES);
+  return bytes as MailboxId;
+}
+
+/** Brands 16 bytes, borrowed, as a entry id; throws Fault<"ground/length">. */
+export function entryId(bytes: Uint8Array): EntryId {
+  demand(bytes, "entry id", ENTRY_ID_BYTES);
+  return bytes as EntryId;
+}
+
 /** Brands 32 bytes, borrowed, as a public key; throws Fault<"ground/length">. */
-export const publicKey = sized<PublicKey>("public key", PUBLIC_KEY_BYTES);
+export function publicKey(bytes: Uint8Array): PublicKey {
+  demand(bytes, "public key", PUBLIC_KEY_BYTES);
+  return bytes as PublicKey;
+}
+
 /** Brands 64 bytes, borrowed, as a signature; throws Fault<"ground/length">. */
-export const signature = sized<Signature>("signature", SIGNATURE_BYTES);
+export function signature(bytes: Uint8Array): Signature {
+  demand(bytes, "signature", SIGNATURE_BYTES);
+  return bytes as Signature;
+}
+
 /** Brands 32 bytes, borrowed, as a hash; throws Fault<"ground/length">. */
-export const hash = sized<Hash>("hash", HASH_BYTES);
+export function hash(bytes: Uint8Array): Hash {
+  demand(bytes, "hash", HASH_BYTES);
+  return bytes as Hash;
+}
+
 /** Brands 32 bytes, borrowed, as a nonce; throws Fault<"ground/length">. */
-export const nonce = sized<Nonce>("nonce", NONCE_BYTES);
+export function nonce(bytes: Uint8Array): Nonce {
+  demand(bytes, "nonce", NONCE_BYTES);
+  return bytes as Nonce;
+}
