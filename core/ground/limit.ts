@@ -48,6 +48,15 @@ export const SUBSCRIPTIONS_MAX = 1024;
 export const CREDIT_BYTES_MAX = 16 * 1024 * KIB;
 /** Bytes pushed for one mailbox before the next one's turn. */
 export const DELIVERY_TURN_BYTES = 128 * KIB;
+/** Entries of one turn, since tombstones have no bytes to count. */
+export const DELIVERY_TURN_ENTRIES_MAX = 1024;
+/** Turns that read from the store at once; with their bytes, what all readers that catch up may hold in memory. */
+export const DELIVERY_TURNS_MAX = 32;
+/** Commands of one stream and of one connection that wait for their answers; beyond, "busy". */
+export const COMMANDS_PER_STREAM_MAX = 512;
+export const COMMANDS_PER_CONNECTION_MAX = 2048;
+/** What a client is told to wait after "busy", "unavailable" or "goaway", before its own jitter. */
+export const RETRY_MS_DEFAULT = 1 * SECOND_MS;
 /** A READ answers with at most this much, so that one reader can't hold the store. */
 export const READ_BYTES_MAX = 256 * KIB;
 
@@ -78,6 +87,7 @@ assert(
   "a frame holds the largest entry, its control part and its envelope",
 );
 assert(ENTRY_ID_MEMORY_MS > COMMAND_LIFETIME_MS_MAX, "ids are remembered longer than any command lives");
+assert(CREDIT_BYTES_MAX >= ENTRY_BYTES_MAX, "credit can cover one largest entry");
 assert(READ_BYTES_MAX >= ENTRY_BYTES_MAX, "a read can answer with one largest entry");
 assert(
   BATCH_BYTES_MAX >= FRAME_BYTES_MAX && QUEUE_BYTES_MAX >= BATCH_BYTES_MAX,

@@ -1,0 +1,118 @@
+/**
+ * Committed entries to subscribers. The relay holds positions, not copies: who is behind reads from the store in
+ * turns, who is at the head gets what was just committed straight from memory. A subscription's position is the
+ * only truth about what it has, which is why replay and live meet without a gap or a duplicate.
+ */
+import { limit, type MailboxId, type PublicKey } from "../ground/mod.ts";
+import type { MailboxRow, StoredEntry } from "../mailbox/mod.ts";
+import type { DeliveryEvents, Ending, EntrySource, Outlet } from "./port.ts";
+import { DeliveryStream } from "./stream.ts";
+import type { Subscription, Topic } from "./subscription.ts";
+import { Turns } from "./turns.ts";
+
+export interface DeliveryOptions {
+  readonly source: EntrySource;
+  readonly events: DeliveryEvents;
+}
+
+/**
+ * All subscriptions of a relay process. Tell it of commits in the order in which they happened, and of a
+ * subscription in its command's place among them.
+ */
+export class Delivery {
+  readonly source: EntrySource;
+  readonly events: DeliveryEvents;
+  readonly turns = new Turns(limit.DELIVERY_TURNS_MAX);
+  readonly #topics = new Map<string, Topic>();
+  #subscriptions = 0;
+
+  constructor(options: DeliveryOptions) {
+    this.source = options.source;
+    this.events = options.events;
+  }
+
+  /** Subscriptions open now. */
+  get subscriptions(): number {
+    return this.#subscriptions;
+  }
+
+  /** The deliveries of one stream; close it when the stream is gone. */
+  stream(outlet: Outlet): DeliveryStream {
+    return new DeliveryStream(this, outlet);
+  }
+
+  /** Whether anyone listens to `id`: nobody has to prepare an entry that nobody takes. */
+  listens(id: MailboxId): boolean {
+    return this.#topics.size > 0 && this.#topics.has(id.toHex());
+  }
+
+  /** `entry` of `mailbox` is on disk. Whoever is at the head gets it now; the others will read it. */
+  committed(mailbox: MailboxId, entry: StoredEntry): void {
+    const topic = this.#topics.get(mailbox.toHex());
+    if (topic === undefined) return;
+    topic.size = Math.max(topic.size, entry.seq + 1);
+    for (const subscription of topic.subscriptions) {
+      if (subscription.behind || subscription.position > entry.seq) continue;
+      const straight = subscription.position === entry.seq && subscription.stream.push(subscription, entry);
+      if (!straight) subscription.stream.fallBehind(subscription);
+    }
+  }
+
+  /** Those of `readers` that listen to `mailbox` are no longer among its readers. */
+  removed(mailbox: MailboxId, readers: readonly PublicKey[]): void {
+    const topic = this.#topics.get(mailbox.toHex());
+    if (topic === undefined || readers.length === 0) return;
+    const gone = new Set(readers.map((each) => each.toHex()));
+    this.#endWhere(topic, DENIED, (each) => gone.has(each.reader.toHex()));
+  }
+
+  /** Keys were reset or policy changed: `row` says who still reads. */
+  changed(row: MailboxRow): void {
+    const topic = this.#topics.get(row.id.toHex());
+    if (topic === undefined) return;
+    topic.size = Math.max(topic.size, row.size);
+    const readers = new Set(row.readers.map((each) => each.key.toHex()));
+    const ending: Ending = row.deleted ? DENIED : { is: "generation", row };
+    this.#endWhere(topic, ending, (each) => row.deleted || each.generation !== row.generation);
+    this.#endWhere(topic, DENIED, (each) => !readers.has(each.reader.toHex()));
+  }
+
+  /** The mailbox is gone for good. */
+  deleted(mailbox: MailboxId): void {
+    const topic = this.#topics.get(mailbox.toHex());
+    if (topic !== undefined) this.#endWhere(topic, DENIED, () => true);
+  }
+
+  topic(id: MailboxId, size: number): Topic {
+    const hex = id.toHex();
+    let topic = this.#topics.get(hex);
+    if (topic === undefined) {
+      topic = { id, hex, size, subscriptions: new Set() };
+      this.#topics.set(hex, topic);
+    }
+    topic.size = Math.max(topic.size, size);
+    return topic;
+  }
+
+  add(subscription: Subscription): void {
+    subscription.topic.subscriptions.add(subscription);
+    this.#subscriptions += 1;
+    this.events.subscribed(this.#subscriptions);
+  }
+
+  remove(subscription: Subscription): void {
+    const { topic } = subscription;
+    if (!topic.subscriptions.delete(subscription)) return;
+    if (topic.subscriptions.size === 0) this.#topics.delete(topic.hex);
+    this.#subscriptions -= 1;
+    this.events.subscribed(this.#subscriptions);
+  }
+
+  #endWhere(topic: Topic, ending: Ending, matches: (subscription: Subscription) => boolean): void {
+    for (const subscription of topic.subscriptions) {
+      if (matches(subscription)) subscription.stream.end(subscription, ending);
+    }
+  }
+}
+
+const DENIED: Ending = { is: "refused", refusal: { code: "denied" } };

@@ -1,0 +1,215 @@
+import { Fault, limit, type MailboxId, type PublicKey } from "../ground/mod.ts";
+import type { MailboxRow, StoredEntry } from "../mailbox/mod.ts";
+import type { Delivery } from "./delivery.ts";
+import type { Ending, Outlet } from "./port.ts";
+import type { Subscription } from "./subscription.ts";
+
+/** A subscription as the pipeline asks for it, allowed by `row`'s place in its batch. */
+export interface SubscribeOptions {
+  readonly request: number;
+  readonly mailbox: MailboxId;
+  readonly reader: PublicKey;
+  readonly from: number;
+  readonly row: MailboxRow;
+}
+
+/**
+ * The subscriptions of one stream, their shared credit, and the queue of those that are behind. Costs nothing
+ * while nothing moves: no timer, no copy of an entry.
+ */
+export class DeliveryStream {
+  readonly #delivery: Delivery;
+  readonly #outlet: Outlet;
+  readonly #subscriptions = new Map<number, Subscription>();
+  readonly #behind: Subscription[] = [];
+  #creditBytes = 0;
+  /** It stands in line for a turn or has one. */
+  #inTurn = false;
+  #closed = false;
+
+  constructor(delivery: Delivery, outlet: Outlet) {
+    this.#delivery = delivery;
+    this.#outlet = outlet;
+  }
+
+  get creditBytes(): number {
+    return this.#creditBytes;
+  }
+
+  get size(): number {
+    return this.#subscriptions.size;
+  }
+
+  /** Starts a subscription; false where its request id is in use or the stream has SUBSCRIPTIONS_MAX. */
+  subscribe(options: SubscribeOptions): boolean {
+    const { request, row } = options;
+    if (this.#closed) return true;
+    if (this.#subscriptions.size >= limit.SUBSCRIPTIONS_MAX || this.#subscriptions.has(request)) return false;
+    const subscription: Subscription = {
+      stream: this,
+      topic: this.#delivery.topic(options.mailbox, row.size),
+      request,
+      reader: options.reader,
+      generation: row.generation,
+      position: options.from,
+      live: false,
+      behind: false,
+      ended: false,
+    };
+    this.#subscriptions.set(request, subscription);
+    this.#delivery.add(subscription);
+    if (subscription.position === row.size) this.announce(subscription, row);
+    if (!subscription.live || subscription.position < subscription.topic.size) this.fallBehind(subscription);
+    return true;
+  }
+
+  /** Ends a subscription that the client gave up; unknown ids are ignored, since it may have ended meanwhile. */
+  unsubscribe(request: number): void {
+    const subscription = this.#subscriptions.get(request);
+    if (subscription !== undefined) this.#forget(subscription);
+  }
+
+  /** The client takes `bytes` more; false where its credit would pass CREDIT_BYTES_MAX. */
+  credit(bytes: number): boolean {
+    if (this.#creditBytes + bytes > limit.CREDIT_BYTES_MAX) return false;
+    this.#creditBytes += bytes;
+    this.#askTurn();
+    return true;
+  }
+
+  /** The outlet is open again. */
+  writable(): void {
+    this.#askTurn();
+  }
+
+  /** The stream is gone; nothing is written any more. */
+  close(): void {
+    this.#closed = true;
+    for (const subscription of this.#subscriptions.values()) this.#forget(subscription);
+    this.#behind.length = 0;
+  }
+
+  /** Hands `entry` out where credit and window allow; false where not, and nothing happened. */
+  push(subscription: Subscription, entry: StoredEntry): boolean {
+    const bytes = entry.entry === null ? 0 : entry.entry.length;
+    if (bytes > this.#creditBytes || !this.#outlet.open) return false;
+    this.#creditBytes -= bytes;
+    subscription.position = entry.seq + 1;
+    this.#outlet.entry(subscription.request, entry);
+    this.#delivery.events.delivered(bytes);
+    return true;
+  }
+
+  announce(subscription: Subscription, row: MailboxRow): void {
+    if (subscription.live) return;
+    subscription.live = true;
+    this.#outlet.live(subscription.request, row);
+  }
+
+  end(subscription: Subscription, ending: Ending): void {
+    if (subscription.ended) return;
+    this.#forget(subscription);
+    if (!this.#closed) this.#outlet.ended(subscription.request, ending);
+  }
+
+  /** Puts `subscription` in line; from here on only a turn moves it. */
+  fallBehind(subscription: Subscription): void {
+    if (subscription.behind || subscription.ended) return;
+    subscription.behind = true;
+    this.#behind.push(subscription);
+    this.#askTurn();
+  }
+
+  #forget(subscription: Subscription): void {
+    subscription.ended = true;
+    this.#subscriptions.delete(subscription.request);
+    this.#delivery.remove(subscription);
+  }
+
+  #askTurn(): void {
+    if (this.#inTurn || this.#closed || !this.#mayMove()) return;
+    this.#inTurn = true;
+    this.#delivery.turns.ask(() => this.#turn());
+  }
+
+  #mayMove(): boolean {
+    while (this.#behind[0]?.ended === true) this.#behind.shift();
+    return this.#behind.length > 0 && this.#creditBytes > 0 && this.#outlet.open;
+  }
+
+  /** Serves the first in line for at most DELIVERY_TURN_BYTES, then sends it to the end of the line. */
+  async #turn(): Promise<void> {
+    const subscription = this.#mayMove() ? this.#behind.shift() : undefined;
+    let stalled = false;
+    if (subscription !== undefined) {
+      try {
+        stalled = await this.#serve(subscription);
+      } catch (error) {
+        this.#delivery.events.error(error);
+        this.end(subscription, {
+          is: "refused",
+          refusal: { code: "unavailable", retryMs: limit.RETRY_MS_DEFAULT },
+        });
+      }
+      subscription.behind = false;
+      if (subscription.position < subscription.topic.size || !subscription.live) {
+        this.fallBehind(subscription);
+      }
+    }
+    this.#inTurn = false;
+    // With too little credit for the next entry there is nothing to do before more of it comes.
+    if (!stalled) this.#askTurn();
+  }
+
+  /** Delivers what a committed row covers; true where credit or window stopped it before anything moved. */
+  async #serve(subscription: Subscription): Promise<boolean> {
+    const { topic } = subscription;
+    const source = this.#delivery.source;
+    const row = await source.mailbox(topic.id);
+    if (subscription.ended) return false;
+    const ending = standing(subscription, row);
+    if (ending !== null) {
+      this.end(subscription, ending);
+      return false;
+    }
+    if (row === null) return false;
+    const from = subscription.position;
+    if (from < row.size) {
+      const entries = await source.read(topic.id, {
+        from,
+        bytesMax: Math.min(limit.DELIVERY_TURN_BYTES, this.#creditBytes),
+        entriesMax: limit.DELIVERY_TURN_ENTRIES_MAX,
+      });
+      // Nothing of this may be handed out if the subscription ended, by a reset or a removal, while the store read.
+      if (subscription.ended) return false;
+      if (entries[0]?.seq !== from) {
+        throw new Fault(
+          "delivery/gap",
+          `A store with ${row.size} entries has none at ${from} of ${topic.hex}`,
+        );
+      }
+      for (const entry of entries) {
+        if (entry.seq >= row.size || entry.seq !== subscription.position) break;
+        if (!this.push(subscription, entry)) break;
+      }
+    }
+    if (subscription.position >= row.size) this.announce(subscription, row);
+    return subscription.position === from && from < row.size;
+  }
+}
+
+/** Why `subscription` may not go on by the committed `row`, or null. The row tells its readers at its size. */
+function standing(subscription: Subscription, row: MailboxRow | null): Ending | null {
+  const denied = { is: "refused", refusal: { code: "denied" } } as const;
+  if (row === null || row.deleted) return denied;
+  const reader = row.readers.find((each) => sameKey(each.key, subscription.reader));
+  if (reader === undefined) return denied;
+  if (row.generation !== subscription.generation) return { is: "generation", row };
+  if (reader.lapsed) return { is: "refused", refusal: { code: "lapsed", floor: row.floor } };
+  return null;
+}
+
+function sameKey(a: PublicKey, b: PublicKey): boolean {
+  // Public keys: nothing is learned from the time this takes.
+  return a.every((byte, index) => byte === b[index]);
+}
