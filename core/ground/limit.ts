@@ -67,7 +67,14 @@ export const YAMUX_WINDOW_BYTES = 256 * KIB;
 /** A yamux frame that a peer may send; more than a window can't be legal. */
 export const YAMUX_FRAME_BYTES_MAX = 256 * KIB;
 export const STREAMS_MAX_DEFAULT = 64;
+/** Streams that a peer may open at once, and on average: beyond, each is refused (rapid reset costs as much as honest use). */
+export const STREAM_OPENS_BURST = 256;
+export const STREAM_OPENS_PER_SECOND = 64;
 export const MULTISTREAM_LINE_BYTES_MAX = 1024;
+/** Proposals that one negotiation may make before it is given up. */
+export const MULTISTREAM_PROPOSALS_MAX = 16;
+/** A handshake message with the largest legal payload: RSA-8192 key, signature and a list of muxers. */
+export const NOISE_HANDSHAKE_BYTES_MAX = 4 * KIB;
 export const IDENTIFY_BYTES_MAX = 8 * KIB;
 /** Ciphertext queued for a slow reader; beyond, the link takes no more and the edge drops the reader after a time. */
 export const LINK_OUTPUT_MARK_BYTES = 256 * KIB;
@@ -81,6 +88,9 @@ export const CONNECTIONS_PER_ADDRESS_MAX_DEFAULT = 1_000;
 export const HANDSHAKES_MAX_DEFAULT = 512;
 export const SHUTDOWN_GRACE_MS_DEFAULT = 30 * SECOND_MS;
 
+assert(YAMUX_FRAME_BYTES_MAX <= YAMUX_WINDOW_BYTES, "a frame larger than a window can't be legal");
+assert(NOISE_HANDSHAKE_BYTES_MAX <= NOISE_FRAME_BYTES_MAX, "a handshake message is a frame");
+assert(STREAM_OPENS_BURST >= STREAMS_MAX_DEFAULT, "an honest peer may open all its streams at once");
 assert(ENTRY_SIZE_CLASSES_BYTES.at(-1) === ENTRY_BYTES_MAX, "the largest size class is the largest entry");
 assert(
   FRAME_BYTES_MAX > ENTRY_BYTES_MAX + CONTROL_READERS_MAX * 32 + 1024,
