@@ -5,4 +5,5 @@
  * the source, not a promise of the machine; wiped buffers may have been copied by a garbage collector before.
  */
 export { CryptoError, type CryptoErrorCode } from "./error.ts";
+export { openCrypto } from "./open.ts";
 export type * from "./port.ts";

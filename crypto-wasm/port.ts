@@ -53,6 +53,7 @@ export interface Hash {
   sha256(...parts: readonly Uint8Array[]): Uint8Array;
   sha512(...parts: readonly Uint8Array[]): Uint8Array;
   hmacSha256(key: Uint8Array, ...parts: readonly Uint8Array[]): Uint8Array;
+  hmacSha512(key: Uint8Array, ...parts: readonly Uint8Array[]): Uint8Array;
   /** RFC 5869 with SHA-256; `length` at most 8160. */
   hkdfSha256(options: { ikm: Uint8Array; salt: Uint8Array; info: Uint8Array; length: number }): Uint8Array;
   /** 32 bytes; keyed where `key` (32 bytes) is given. */
@@ -62,7 +63,7 @@ export interface Hash {
 
 /** One-shot AEADs. `seal` returns ciphertext and tag; `open` returns the plaintext or null. */
 export interface Aead {
-  readonly keyBytes: 32;
+  readonly keyBytes: 16 | 32;
   readonly nonceBytes: 12 | 24;
   seal(key: Uint8Array, nonce: Uint8Array, plaintext: Uint8Array, ad: Uint8Array): Uint8Array;
   open(key: Uint8Array, nonce: Uint8Array, ciphertext: Uint8Array, ad: Uint8Array): Uint8Array | null;
@@ -129,6 +130,7 @@ export interface Crypto extends AsyncDisposable {
   readonly hash: Hash;
   readonly chacha20Poly1305: Aead;
   readonly xchacha20Poly1305: Aead;
+  readonly aes128Gcm: Aead;
   readonly aes256Gcm: Aead;
   readonly noise: NoiseCrypto;
   readonly password: PasswordHash;
@@ -143,6 +145,13 @@ export interface Crypto extends AsyncDisposable {
 export interface CryptoOptions {
   /** "fast" follows the table; "portable" forces what runs anywhere. */
   readonly backends?: "fast" | "portable";
+  /**
+   * What is wanted beyond the common set, since its backend costs memory (libsodium: 16 MiB of RSS). "kem" is
+   * ML-KEM-768 and X-Wing. All by default; a relay passes []. Using what was not opened throws CryptoError.
+   */
+  readonly needs?: readonly "kem"[];
+  /** Ephemeral Noise keys that are kept ready; 32 by default, none where `random` is replaced. */
+  readonly ephemeralsAhead?: number;
   /** Replaces the system's randomness, for simulation and vectors only. */
   readonly random?: (length: number) => Uint8Array;
 }

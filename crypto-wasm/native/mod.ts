@@ -1,0 +1,23 @@
+/** The engine's own cryptography: node:crypto KeyObjects and Bun's hashes (BoringSSL under both). */
+import type { Parts } from "../part.ts";
+import { aesGcm } from "./aes.ts";
+import { fromSeed, signEd25519, verifyStrict } from "./ed25519.ts";
+import { hkdfSha256, hmacSha256, hmacSha512, sha256, sha512 } from "./hash.ts";
+import { argon2id } from "./password.ts";
+import { agree, fromSecret } from "./x25519.ts";
+
+export function nativeParts(): Partial<Parts> {
+  return {
+    "ed25519.sign": { fromSeed, sign: signEd25519 },
+    "ed25519.verifyPeer": verifyStrict,
+    x25519: { fromSecret, agree },
+    sha256,
+    sha512,
+    hmacSha256,
+    hmacSha512,
+    hkdfSha256,
+    aes128Gcm: aesGcm("aes-128-gcm", 16),
+    aes256Gcm: aesGcm("aes-256-gcm", 32),
+    argon2id,
+  };
+}

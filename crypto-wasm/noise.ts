@@ -1,0 +1,41 @@
+import { expectBytes } from "./argument.ts";
+import { KeysAhead } from "./keys_ahead.ts";
+import { verifyPeerOther } from "./noise_peer.ts";
+import type { Parts } from "./part.ts";
+import type { NoiseCrypto, X25519 } from "./port.ts";
+
+const KEY_BYTES = 32;
+const SIGNATURE_BYTES = 64;
+const EMPTY = new Uint8Array(0);
+
+type NoiseParts = Pick<Parts, "sha256" | "hkdfSha256" | "cipherState" | "ed25519.verifyPeer">;
+
+/** What Noise_XX_25519_ChaChaPoly_SHA256 needs, on the backends that the table chose. */
+export function openNoise(parts: NoiseParts, x25519: X25519, ahead: KeysAhead): NoiseCrypto {
+  const verifyPeer = parts["ed25519.verifyPeer"];
+  return {
+    ephemeral: () => ahead.take(),
+    agree: (key, publicKey) => x25519.agree(key, publicKey),
+    sha256: parts.sha256,
+    hkdf2(chainingKey, ikm) {
+      expectBytes("chainingKey", chainingKey, KEY_BYTES);
+      expectBytes("ikm", ikm);
+      // Noise section 4.3 is RFC 5869 with an empty info: its two outputs are the first 64 bytes.
+      const both = parts.hkdfSha256({ ikm, salt: chainingKey, info: EMPTY, length: 2 * KEY_BYTES });
+      return [both.subarray(0, KEY_BYTES), both.subarray(KEY_BYTES)];
+    },
+    cipher(key) {
+      expectBytes("key", key, KEY_BYTES);
+      return parts.cipherState(key);
+    },
+    verifyPeer(key, message, signature) {
+      expectBytes("key", key);
+      expectBytes("message", message);
+      expectBytes("signature", signature);
+      // A peer chooses these lengths, so that they are an answer and not a programmer's mistake.
+      if (key.length !== KEY_BYTES || signature.length !== SIGNATURE_BYTES) return false;
+      return verifyPeer(key, message, signature);
+    },
+    verifyPeerOther,
+  };
+}

@@ -1,0 +1,95 @@
+import { openBackend } from "./backend.ts";
+import { checkedAead, checkedEd25519, checkedHash, checkedPassword, checkedX25519 } from "./checked.ts";
+import { CryptoError } from "./error.ts";
+import { KeysAhead } from "./keys_ahead.ts";
+import { openNoise } from "./noise.ts";
+import type { BackendName, Part, Parts } from "./part.ts";
+import type { Crypto, CryptoOptions, Kem } from "./port.ts";
+import { openRandom } from "./random.ts";
+import { PARTS_OF_NEED, TABLE } from "./table.ts";
+import { constantTimeEqual, wipe } from "./wipe.ts";
+
+const EPHEMERALS_AHEAD = 32;
+const ALL_NEEDS = ["kem"] as const;
+
+/** Which of the table's parts are to be opened. */
+function wantedParts(needs: readonly "kem"[]): Part[] {
+  const left = new Set<Part>(needs.includes("kem") ? [] : PARTS_OF_NEED.kem);
+  const all: Part[] = [];
+  for (const part in TABLE) if (isPart(part) && !left.has(part)) all.push(part);
+  return all;
+}
+
+function isPart(name: string): name is Part {
+  return Object.hasOwn(TABLE, name);
+}
+
+type Choose = <P extends Part>(part: P) => Parts[P];
+
+/** Opens the backends that the wanted parts lie on, and returns what finds a part on its backend. */
+async function openParts(options: CryptoOptions): Promise<Choose> {
+  const column = options.backends ?? "fast";
+  const random = openRandom(options.random);
+  const opened = new Map<BackendName, Partial<Parts>>();
+  for (const part of wantedParts(options.needs ?? ALL_NEEDS)) {
+    const name = TABLE[part][column];
+    if (!opened.has(name)) opened.set(name, await openBackend(name, random));
+  }
+  return (part) => {
+    const found = opened.get(TABLE[part][column])?.[part];
+    if (found === undefined) throw new CryptoError("backend", `${TABLE[part][column]} can't do ${part} here`);
+    return found;
+  };
+}
+
+function notOpened(what: string): Kem {
+  const refuse = (): never => {
+    throw new CryptoError("backend", `${what} was not opened: pass needs: ["kem"] to openCrypto`);
+  };
+  return { generate: refuse, fromSeed: refuse, encapsulate: refuse, decapsulate: refuse };
+}
+
+/**
+ * Opens the cryptography that the table chooses, for this thread: workers open their own. What it loads stays
+ * loaded until the thread ends; dispose drops the keys made ahead.
+ */
+export async function openCrypto(options: CryptoOptions = {}): Promise<Crypto> {
+  const choose = await openParts(options);
+  const random = openRandom(options.random);
+  const x25519 = checkedX25519(choose("x25519"), random);
+  const wantedAhead = options.random === undefined ? (options.ephemeralsAhead ?? EPHEMERALS_AHEAD) : 0;
+  const ahead = new KeysAhead(() => x25519.generate(), wantedAhead);
+  const kem = (options.needs ?? ALL_NEEDS).includes("kem");
+  const parts = {
+    "ed25519.sign": choose("ed25519.sign"),
+    "ed25519.verify": choose("ed25519.verify"),
+    "ed25519.verifyPeer": choose("ed25519.verifyPeer"),
+    "ed25519.toX25519": choose("ed25519.toX25519"),
+    sha256: choose("sha256"),
+    sha512: choose("sha512"),
+    hmacSha256: choose("hmacSha256"),
+    hmacSha512: choose("hmacSha512"),
+    hkdfSha256: choose("hkdfSha256"),
+    blake3: choose("blake3"),
+    cipherState: choose("cipherState"),
+  };
+  return {
+    ed25519: checkedEd25519(parts, random),
+    x25519,
+    hash: checkedHash(parts),
+    chacha20Poly1305: checkedAead(choose("chacha20Poly1305")),
+    xchacha20Poly1305: checkedAead(choose("xchacha20Poly1305")),
+    aes128Gcm: checkedAead(choose("aes128Gcm")),
+    aes256Gcm: checkedAead(choose("aes256Gcm")),
+    noise: openNoise(parts, x25519, ahead),
+    password: checkedPassword(choose("argon2id")),
+    mlKem768: kem ? choose("mlKem768") : notOpened("ML-KEM-768"),
+    xWing: kem ? choose("xWing") : notOpened("X-Wing"),
+    random,
+    equal: constantTimeEqual,
+    wipe,
+    async [Symbol.asyncDispose]() {
+      ahead.close();
+    },
+  };
+}

@@ -1,0 +1,49 @@
+import type {
+  Aead,
+  AgreementKey,
+  CipherState,
+  Ed25519,
+  Hash,
+  Kem,
+  PasswordHash,
+  SigningKey,
+} from "./port.ts";
+
+/** Where operations are done: the engine's own, this project's WASM, libsodium's, hash-wasm's. */
+export type BackendName = "native" | "wasm" | "sodium" | "hashwasm";
+
+/**
+ * What a backend can provide, in the pieces that the table chooses between. Arguments have been checked before they
+ * come here; whatever makes a key handle also uses it, so both are one piece.
+ */
+export interface Parts {
+  "ed25519.sign": {
+    fromSeed(seed: Uint8Array): SigningKey;
+    sign(key: SigningKey, message: Uint8Array): Uint8Array;
+  };
+  /** ZIP-215 alone. */
+  "ed25519.verify": Pick<Ed25519, "verify" | "verifyBatch">;
+  /** Any strict rule: only where nobody else's decision depends on it. */
+  "ed25519.verifyPeer": Ed25519["verify"];
+  "ed25519.toX25519": Ed25519["toX25519"];
+  x25519: {
+    fromSecret(secret: Uint8Array): AgreementKey;
+    agree(key: AgreementKey, publicKey: Uint8Array): Uint8Array | null;
+  };
+  sha256: Hash["sha256"];
+  sha512: Hash["sha512"];
+  hmacSha256: Hash["hmacSha256"];
+  hmacSha512: Hash["hmacSha512"];
+  hkdfSha256: Hash["hkdfSha256"];
+  blake3: Pick<Hash, "blake3" | "blake3Stream">;
+  chacha20Poly1305: Aead;
+  xchacha20Poly1305: Aead;
+  aes128Gcm: Aead;
+  aes256Gcm: Aead;
+  cipherState: (key: Uint8Array) => CipherState;
+  argon2id: PasswordHash["argon2id"];
+  mlKem768: Kem;
+  xWing: Kem;
+}
+
+export type Part = keyof Parts;

@@ -1,0 +1,40 @@
+import type { BackendName, Part } from "./part.ts";
+
+/**
+ * Which backend does what, and the measurement that says so. "portable" is what runs on any engine with
+ * WebAssembly. A benchmark is named as in `bun bench/crypto_bench.ts`; its results lie in bench/result.
+ */
+interface Row {
+  readonly fast: BackendName;
+  readonly portable: BackendName;
+  readonly benchmark: string;
+}
+
+export const TABLE = {
+  "ed25519.sign": { fast: "native", portable: "sodium", benchmark: "ed25519 sign" },
+  "ed25519.verify": { fast: "sodium", portable: "sodium", benchmark: "ed25519 verify" },
+  "ed25519.verifyPeer": { fast: "native", portable: "sodium", benchmark: "ed25519 verify" },
+  "ed25519.toX25519": { fast: "sodium", portable: "sodium", benchmark: "ed25519 to x25519" },
+  x25519: { fast: "native", portable: "sodium", benchmark: "x25519 agree" },
+  sha256: { fast: "native", portable: "sodium", benchmark: "sha256" },
+  sha512: { fast: "native", portable: "sodium", benchmark: "sha512" },
+  hmacSha256: { fast: "native", portable: "sodium", benchmark: "hmac sha256" },
+  hmacSha512: { fast: "native", portable: "sodium", benchmark: "hmac sha512" },
+  hkdfSha256: { fast: "native", portable: "sodium", benchmark: "hkdf sha256" },
+  blake3: { fast: "hashwasm", portable: "hashwasm", benchmark: "blake3" },
+  chacha20Poly1305: { fast: "sodium", portable: "sodium", benchmark: "chacha20poly1305" },
+  xchacha20Poly1305: { fast: "sodium", portable: "sodium", benchmark: "xchacha20poly1305" },
+  // No portable one: libsodium's needs AES instructions, and WebCrypto can't be called synchronously.
+  aes128Gcm: { fast: "native", portable: "native", benchmark: "aes-gcm" },
+  aes256Gcm: { fast: "native", portable: "native", benchmark: "aes-gcm" },
+  cipherState: { fast: "sodium", portable: "sodium", benchmark: "cipher state" },
+  argon2id: { fast: "native", portable: "sodium", benchmark: "argon2id" },
+  mlKem768: { fast: "sodium", portable: "sodium", benchmark: "ml-kem-768" },
+  xWing: { fast: "sodium", portable: "sodium", benchmark: "x-wing" },
+} as const satisfies Record<Part, Row>;
+
+/** The parts that are opened only where `needs` asks for them. */
+export const PARTS_OF_NEED = { kem: ["mlKem768", "xWing"] } as const satisfies Record<
+  string,
+  readonly Part[]
+>;
