@@ -5,5 +5,6 @@
  * the source, not a promise of the machine; wiped buffers may have been copied by a garbage collector before.
  */
 export { CryptoError, type CryptoErrorCode } from "./error.ts";
+export { libp2pNoiseCrypto, type Libp2pNoiseCrypto } from "./libp2p_noise.ts";
 export { openCrypto } from "./open.ts";
 export type * from "./port.ts";

@@ -1,22 +1,28 @@
 import { expectBytes } from "./argument.ts";
-import { KeysAhead } from "./keys_ahead.ts";
+import type { KeysAhead } from "./keys_ahead.ts";
 import { verifyPeerOther } from "./noise_peer.ts";
 import type { Parts } from "./part.ts";
-import type { NoiseCrypto, X25519 } from "./port.ts";
+import type { Hash, NoiseCrypto, X25519 } from "./port.ts";
 
 const KEY_BYTES = 32;
 const SIGNATURE_BYTES = 64;
 const EMPTY = new Uint8Array(0);
 
-type NoiseParts = Pick<Parts, "sha256" | "hkdfSha256" | "cipherState" | "ed25519.verifyPeer">;
+type NoiseParts = Pick<Parts, "hkdfSha256" | "cipherState" | "ed25519.verifyPeer">;
+
+interface NoiseKeys {
+  readonly x25519: X25519;
+  readonly sha256: Hash["sha256"];
+  readonly ahead: KeysAhead;
+}
 
 /** What Noise_XX_25519_ChaChaPoly_SHA256 needs, on the backends that the table chose. */
-export function openNoise(parts: NoiseParts, x25519: X25519, ahead: KeysAhead): NoiseCrypto {
+export function openNoise(parts: NoiseParts, { x25519, sha256, ahead }: NoiseKeys): NoiseCrypto {
   const verifyPeer = parts["ed25519.verifyPeer"];
   return {
     ephemeral: () => ahead.take(),
     agree: (key, publicKey) => x25519.agree(key, publicKey),
-    sha256: parts.sha256,
+    sha256,
     hkdf2(chainingKey, ikm) {
       expectBytes("chainingKey", chainingKey, KEY_BYTES);
       expectBytes("ikm", ikm);

@@ -73,15 +73,16 @@ export async function openCrypto(options: CryptoOptions = {}): Promise<Crypto> {
     blake3: choose("blake3"),
     cipherState: choose("cipherState"),
   };
+  const hash = checkedHash(parts);
   return {
     ed25519: checkedEd25519(parts, random),
     x25519,
-    hash: checkedHash(parts),
+    hash,
     chacha20Poly1305: checkedAead(choose("chacha20Poly1305")),
     xchacha20Poly1305: checkedAead(choose("xchacha20Poly1305")),
     aes128Gcm: checkedAead(choose("aes128Gcm")),
     aes256Gcm: checkedAead(choose("aes256Gcm")),
-    noise: openNoise(parts, x25519, ahead),
+    noise: openNoise(parts, { x25519, sha256: hash.sha256, ahead }),
     password: checkedPassword(choose("argon2id")),
     mlKem768: kem ? choose("mlKem768") : notOpened("ML-KEM-768"),
     xWing: kem ? choose("xWing") : notOpened("X-Wing"),

@@ -1,0 +1,77 @@
+import { CryptoError } from "./error.ts";
+import type { AgreementKey, Crypto } from "./port.ts";
+
+/** A Uint8Array or libp2p's Uint8ArrayList: both give all their bytes by `subarray()`. */
+interface ByteSource {
+  subarray(start?: number, end?: number): Uint8Array;
+}
+
+interface KeyPair {
+  publicKey: Uint8Array;
+  privateKey: Uint8Array;
+}
+
+/** Shaped as `ICryptoInterface` of @chainsafe/libp2p-noise 17, so that libp2p is no dependency here. */
+export interface Libp2pNoiseCrypto {
+  hashSHA256(data: ByteSource): Uint8Array;
+  getHKDF(ck: Uint8Array, ikm: Uint8Array): [Uint8Array, Uint8Array, Uint8Array];
+  generateX25519KeyPair(): KeyPair;
+  generateX25519KeyPairFromSeed(seed: Uint8Array): KeyPair;
+  generateX25519SharedKey(privateKey: ByteSource, publicKey: ByteSource): Uint8Array;
+  chaCha20Poly1305Encrypt(
+    plaintext: ByteSource,
+    nonce: Uint8Array,
+    ad: Uint8Array,
+    k: Uint8Array,
+  ): Uint8Array;
+  chaCha20Poly1305Decrypt(
+    ciphertext: ByteSource,
+    nonce: Uint8Array,
+    ad: Uint8Array,
+    k: Uint8Array,
+    dst?: Uint8Array,
+  ): Uint8Array;
+}
+
+const EMPTY = new Uint8Array(0);
+
+/**
+ * The crypto for `noise({ crypto })` of js-libp2p: its own default asks Bun's node:crypto for ChaCha20-Poly1305,
+ * which isn't there, and dies on frames of 1,200 bytes. Throws CryptoError where something isn't authentic or a
+ * peer's key is of low order, since libp2p-noise expects exceptions.
+ */
+export function libp2pNoiseCrypto(crypto: Crypto): Libp2pNoiseCrypto {
+  // libp2p-noise hands back the very array that it was given, so that the handle need not be made again.
+  const handles = new WeakMap<ByteSource, AgreementKey>();
+
+  function pairOf(key: AgreementKey): KeyPair {
+    const privateKey = key.exportSecret();
+    handles.set(privateKey, key);
+    return { publicKey: key.publicKey, privateKey };
+  }
+
+  return {
+    hashSHA256: (data) => crypto.hash.sha256(data.subarray()),
+    getHKDF(ck, ikm) {
+      const out = crypto.hash.hkdfSha256({ ikm, salt: ck, info: EMPTY, length: 96 });
+      return [out.subarray(0, 32), out.subarray(32, 64), out.subarray(64)];
+    },
+    generateX25519KeyPair: () => pairOf(crypto.noise.ephemeral()),
+    generateX25519KeyPairFromSeed: (seed) => pairOf(crypto.x25519.fromSecret(seed)),
+    generateX25519SharedKey(privateKey, publicKey) {
+      const key = handles.get(privateKey) ?? crypto.x25519.fromSecret(privateKey.subarray());
+      const shared = crypto.x25519.agree(key, publicKey.subarray());
+      if (shared === null) throw new CryptoError("protocol", "the peer's X25519 key is of low order");
+      return shared;
+    },
+    chaCha20Poly1305Encrypt: (plaintext, nonce, ad, k) =>
+      crypto.chacha20Poly1305.seal(k, nonce, plaintext.subarray(), ad),
+    chaCha20Poly1305Decrypt(ciphertext, nonce, ad, k, dst) {
+      const plaintext = crypto.chacha20Poly1305.open(k, nonce, ciphertext.subarray(), ad);
+      if (plaintext === null) throw new CryptoError("protocol", "the Noise frame isn't authentic");
+      if (dst === undefined) return plaintext;
+      dst.set(plaintext);
+      return dst.subarray(0, plaintext.length);
+    },
+  };
+}
