@@ -1,0 +1,31 @@
+#!/usr/bin/env bun
+/** dchat's command line. A subcommand is a line here and a file beside this one; its code loads when it is called. */
+import { main, type Registry } from "./frame/mod.ts";
+import manifest from "./package.json" with { type: "json" };
+
+const commands: Registry = {
+  config: {
+    summary: "Check the configuration, or show what is in force and whence",
+    load: null,
+    commands: {
+      check: {
+        summary: "Say whether the configuration is right",
+        load: async () => (await import("./config.ts")).check,
+      },
+      show: {
+        summary: "Show every setting, its value and where it comes from",
+        load: async () => (await import("./config.ts")).show,
+      },
+    },
+  },
+};
+
+process.exitCode = await main(
+  {
+    name: "dchat",
+    version: manifest.version,
+    about: "Private messaging on relays that people choose.",
+    commands,
+  },
+  { argv: process.argv.slice(2), env: process.env, stdout: process.stdout, stderr: process.stderr },
+);

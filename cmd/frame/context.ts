@@ -1,0 +1,53 @@
+/** What a running subcommand gets from the frame. */
+import type { LoadedConfig } from "@dchat/core/node/mod.ts";
+import type { SettingFlag } from "./parse.ts";
+import type { Environment, Terminal } from "./terminal.ts";
+
+export interface Context {
+  /** As it was called: `["keygen", "inspect"]`. */
+  readonly path: readonly string[];
+  readonly env: Environment;
+  /** For data: what a script would read. */
+  readonly out: Terminal;
+  /** For people: progress, warnings, questions. */
+  readonly err: Terminal;
+  /** The configuration in force: flags over variables over file over defaults. Read once. Throws Fault<"config/…">. */
+  config(): Promise<LoadedConfig>;
+  /** One line on `out`. */
+  print(text?: string): void;
+  /** One JSON document on one line of `out`. */
+  json(value: unknown): void;
+  /** One line on `err`. */
+  note(text: string): void;
+}
+
+export interface ContextOptions {
+  readonly path: readonly string[];
+  readonly env: Environment;
+  readonly out: Terminal;
+  readonly err: Terminal;
+  /** Flags that set configuration, by key. */
+  readonly flags: Readonly<Record<string, SettingFlag>>;
+  /** `--config`. */
+  readonly file?: string;
+}
+
+/** A context whose configuration is read when it is first asked for. */
+export function openContext({ path, env, out, err, flags, file }: ContextOptions): Context {
+  let loading: Promise<LoadedConfig> | undefined;
+  return {
+    path,
+    env,
+    out,
+    err,
+    config: () => (loading ??= load({ env, flags, ...(file === undefined ? {} : { file }) })),
+    print: (text = "") => out.write(`${text}\n`),
+    json: (value) => out.write(`${JSON.stringify(value)}\n`),
+    note: (text) => err.write(`${text}\n`),
+  };
+}
+
+async function load(options: Pick<ContextOptions, "env" | "flags" | "file">): Promise<LoadedConfig> {
+  const { loadConfig } = await import("@dchat/core/node/mod.ts");
+  return loadConfig(options);
+}

@@ -1,0 +1,85 @@
+/** Every fault that can reach a command, its exit code, and what to do about it where the message doesn't say. */
+import { isFault } from "@dchat/core/ground/mod.ts";
+import type { EdgeFault } from "@dchat/core/edge/port.ts";
+import type { ConfigCode, DataDirCode } from "@dchat/core/node/mod.ts";
+import { exit, type ExitCode } from "./exit.ts";
+import { printable, type Terminal, wrap } from "./terminal.ts";
+import type { UsageCode } from "./usage.ts";
+
+/** The codes of a folder's faults. */
+type CodeOf<F> = F extends { readonly code: infer Code extends string } ? Code : never;
+
+type Code = UsageCode | ConfigCode | DataDirCode | CodeOf<EdgeFault>;
+
+interface Meaning {
+  readonly exit: ExitCode;
+  /** What to do, where the message alone doesn't say. `{command}` stands for the command as it was called. */
+  readonly mend?: string;
+}
+
+const checkConfig = "dchat config check tells what is wrong, dchat config show what is in force and whence.";
+
+const meanings: Record<Code, Meaning> = {
+  "cli/usage": { exit: exit.usage, mend: "{command} --help shows what it takes." },
+  "config/missing": { exit: exit.usage, mend: "Name a file that can be read by --config or DCHAT_CONFIG." },
+  "config/syntax": { exit: exit.usage, mend: checkConfig },
+  "config/value": { exit: exit.usage, mend: checkConfig },
+  "config/unknown": { exit: exit.usage, mend: checkConfig },
+  "data/locked": {
+    exit: exit.failed,
+    mend: "Stop that process, or give this one a directory of its own by --data-dir.",
+  },
+  "data/unusable": { exit: exit.failed, mend: "Choose a directory that can be written to by --data-dir." },
+  "data/no-relay": { exit: exit.failed, mend: "Start one by dchat relay, or say where it is." },
+  "edge/bind": { exit: exit.failed, mend: "Choose another address, or stop what holds this one." },
+  "edge/dial": { exit: exit.failed },
+  "edge/handshake": { exit: exit.failed },
+  "edge/closed": { exit: exit.failed },
+  "edge/limit": { exit: exit.failed },
+  "edge/protocol": { exit: exit.failed },
+} satisfies Record<Code, Meaning>;
+
+function meaningOf(error: unknown): Meaning | undefined {
+  if (!isFault(error)) return undefined;
+  return Object.entries(meanings).find(([code]) => code === error.code)?.[1];
+}
+
+/** The exit code of what was thrown; 1 for what nobody foresaw. */
+export function exitOf(error: unknown): ExitCode {
+  return meaningOf(error)?.exit ?? exit.failed;
+}
+
+export interface BlockOptions {
+  readonly terminal: Terminal;
+  /** `["dchat", "keygen"]`. */
+  readonly path: readonly string[];
+  /** Shows stack and causes. */
+  readonly debug: boolean;
+}
+
+/** One block: what went wrong and where, then how to mend it. Stacks only with `--log-level debug`. */
+export function faultBlock(error: unknown, { terminal, path, debug }: BlockOptions): string {
+  const { style, width } = terminal;
+  const message = printable(error instanceof Error ? error.message : String(error));
+  const [first = "", ...more] = message.split("\n");
+  const mend = meaningOf(error)?.mend?.replaceAll("{command}", path.join(" "));
+  const lines = [`${style.bad("error")}  ${indented(first, width).join("\n")}`];
+  for (const line of more) lines.push(`       ${indented(line, width).join("\n")}`);
+  if (mend !== undefined) lines.push(`       ${style.dim(indented(mend, width).join("\n"))}`);
+  if (!isFault(error) && !debug) {
+    lines.push(`       ${style.dim("This was not foreseen. --log-level debug shows where it came from.")}`);
+  }
+  return `${lines.join("\n")}\n${debug ? stacks(error) : ""}`;
+}
+
+function indented(text: string, width: number): string[] {
+  return wrap(text, width - 7).map((line, at) => (at === 0 ? line : `       ${line}`));
+}
+
+function stacks(error: unknown): string {
+  let text = "";
+  for (let at = error, depth = 0; at instanceof Error && depth < 8; at = at.cause, depth++) {
+    text += `${depth === 0 ? "" : "caused by "}${printable(at.stack ?? at.message)}\n`;
+  }
+  return text;
+}

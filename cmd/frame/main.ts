@@ -1,0 +1,151 @@
+/** Finds the subcommand, parses its line, runs it, and turns what goes wrong into one block and an exit code. */
+import { type ArgTable, type Command, type Entry, kebab, type Registry } from "./command.ts";
+import { commonArgs } from "./common.ts";
+import { openContext } from "./context.ts";
+import { exit, type ExitCode } from "./exit.ts";
+import { faultBlock, exitOf } from "./fault.ts";
+import { parse } from "./parse.ts";
+import { type Environment, openTerminal, type Stream, type Terminal } from "./terminal.ts";
+import { nearest, usage } from "./usage.ts";
+
+export interface Program {
+  readonly name: string;
+  readonly version: string;
+  readonly about: string;
+  readonly commands: Registry;
+}
+
+export interface Process {
+  /** Without the interpreter and the script. */
+  readonly argv: readonly string[];
+  readonly env: Environment;
+  readonly stdout: Stream;
+  readonly stderr: Stream;
+}
+
+/** Runs one command line and returns the exit code; never throws. */
+export async function main(program: Program, process: Process): Promise<ExitCode> {
+  const out = openTerminal(process.stdout, process.env);
+  const err = openTerminal(process.stderr, process.env);
+  const found: Found = { path: [], argv: [...process.argv] };
+  try {
+    return await dispatch(program, found, { out, err, env: process.env });
+  } catch (error) {
+    const debug = asksForDebug(process);
+    err.write(faultBlock(error, { terminal: err, path: [program.name, ...found.path], debug }));
+    return exitOf(error);
+  }
+}
+
+interface Found {
+  path: string[];
+  argv: string[];
+  entry?: Entry;
+}
+
+interface Surroundings {
+  readonly out: Terminal;
+  readonly err: Terminal;
+  readonly env: Environment;
+}
+
+async function dispatch(program: Program, found: Found, around: Surroundings): Promise<ExitCode> {
+  find(program, found);
+  const { entry, path, argv } = found;
+  if (path.length === 0 && argv.length === 1 && (argv[0] === "--version" || argv[0] === "-V")) {
+    around.out.write(`${program.name} ${program.version}\n`);
+    return exit.done;
+  }
+  if (entry?.load == null) return showGroup(program, found, around);
+  const command = await entry.load();
+  const table: ArgTable = { ...command.args, ...commonArgs };
+  const parsed = parse(argv, table);
+  if (parsed.help) return showCommand(program, found, command, around);
+  const { config: file, ...input } = parsed.input;
+  const context = openContext({
+    ...around,
+    path,
+    flags: parsed.settings,
+    ...(typeof file === "string" ? { file } : {}),
+  });
+  return command.invoke(input, context);
+}
+
+/** Walks down the registry by the leading words. Common flags may stand before a subcommand. */
+function find(program: Program, found: Found): void {
+  let commands: Registry | undefined = program.commands;
+  const before: string[] = [];
+  while (commands !== undefined) {
+    before.push(...leadingFlags(found.argv));
+    const word = found.argv[0];
+    if (word === undefined || word.startsWith("-")) break;
+    const entry: Entry | undefined = Object.hasOwn(commands, word) ? commands[word] : undefined;
+    if (entry === undefined) {
+      if (found.entry?.load != null) break;
+      throw unknownCommand(word, commands, [program.name, ...found.path]);
+    }
+    found.argv.shift();
+    found.path.push(word);
+    found.entry = entry;
+    commands = entry.commands;
+  }
+  found.argv.unshift(...before);
+}
+
+const leading = new Set(Object.keys(commonArgs).map((name) => `--${kebab(name)}`));
+
+/** Takes common flags with their values from the front of `argv`. */
+function leadingFlags(argv: string[]): string[] {
+  const taken: string[] = [];
+  for (;;) {
+    const flag = argv[0]?.replace(/=.*$/s, "");
+    if (flag === undefined || !leading.has(flag)) return taken;
+    taken.push(...argv.splice(0, argv[0] === flag ? 2 : 1));
+  }
+}
+
+function unknownCommand(word: string, commands: Registry, path: readonly string[]) {
+  const near = nearest(word, Object.keys(commands));
+  const whole = path.join(" ");
+  return usage(
+    `There is no command ${whole} ${word}${near === undefined ? "" : `. Did you mean ${whole} ${near}?`}`,
+  );
+}
+
+async function showGroup(program: Program, found: Found, { out, err }: Surroundings): Promise<ExitCode> {
+  const registry = found.entry?.commands ?? program.commands;
+  const path = [program.name, ...found.path];
+  const asked = found.argv.some((word) => word === "--help" || word === "-h");
+  if (!asked && found.argv.length > 0) {
+    const names = Object.keys(registry).join(", ");
+    throw usage(`${path.join(" ")} needs a command before ${found.argv[0]}: ${names}`);
+  }
+  const { groupHelp } = await import("./help.ts");
+  const terminal = asked ? out : err;
+  const about = found.entry === undefined ? program.about : `${found.entry.summary}.`;
+  terminal.write(groupHelp(about, registry, { path, terminal, defaults: new Map() }));
+  return asked ? exit.done : exit.usage;
+}
+
+async function showCommand(
+  program: Program,
+  found: Found,
+  command: Command,
+  { out }: Surroundings,
+): Promise<ExitCode> {
+  const [{ commandHelp }, { settingDefaults }] = await Promise.all([
+    import("./help.ts"),
+    import("@dchat/core/node/mod.ts"),
+  ]);
+  const options = { path: [program.name, ...found.path], terminal: out, defaults: await settingDefaults() };
+  out.write(commandHelp(command, found.entry?.commands, options));
+  return exit.done;
+}
+
+/** Read from the raw line, since what went wrong may be the line itself. */
+function asksForDebug({ argv, env }: Process): boolean {
+  const level = argv.findLast(
+    (word, at) => word.startsWith("--log-level=") || argv[at - 1] === "--log-level",
+  );
+  return /^(?:--log-level=)?(?:debug|trace)$/.test(level ?? env["DCHAT_LOG_LEVEL"] ?? "");
+}

@@ -1,0 +1,127 @@
+/** Where text goes: widths, colours where they are wanted, wrapping. */
+
+export interface Stream {
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+  write(text: string): unknown;
+}
+
+export interface Style {
+  bold(text: string): string;
+  dim(text: string): string;
+  accent(text: string): string;
+  good(text: string): string;
+  warn(text: string): string;
+  bad(text: string): string;
+}
+
+export interface Terminal {
+  /** Columns to use, 40 to 100. */
+  readonly width: number;
+  readonly interactive: boolean;
+  readonly style: Style;
+  write(text: string): void;
+}
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** A stream as a terminal. Colour only on a TTY, and never with NO_COLOR (https://no-color.org) or TERM=dumb. */
+export function openTerminal(stream: Stream, env: Environment): Terminal {
+  const interactive = stream.isTTY === true;
+  const coloured = interactive && !env["NO_COLOR"] && env["TERM"] !== "dumb";
+  const columns = stream.columns ?? Number.parseInt(env["COLUMNS"] ?? "80", 10);
+  return {
+    width: Math.min(100, Math.max(40, Number.isFinite(columns) && columns > 0 ? columns : 80)),
+    interactive,
+    style: coloured ? colours : plain,
+    write: (text) => void stream.write(text),
+  };
+}
+
+const identity = (text: string): string => text;
+const plain: Style = {
+  bold: identity,
+  dim: identity,
+  accent: identity,
+  good: identity,
+  warn: identity,
+  bad: identity,
+};
+
+const sgr =
+  (on: number, off: number) =>
+  (text: string): string =>
+    `\x1b[${on}m${text}\x1b[${off}m`;
+const colours: Style = {
+  bold: sgr(1, 22),
+  dim: sgr(2, 22),
+  accent: sgr(36, 39),
+  good: sgr(32, 39),
+  warn: sgr(33, 39),
+  bad: sgr(31, 39),
+};
+
+/** Columns that `text` takes, colours aside. */
+export function columns(text: string): number {
+  return Bun.stringWidth(text);
+}
+
+/** Breaks `text` at spaces so that no line is wider than `width`; a longer word stands alone. */
+export function wrap(text: string, width: number): string[] {
+  const lines: string[] = [];
+  for (const paragraph of text.split("\n")) {
+    let line = "";
+    for (const word of paragraph.split(" ")) {
+      const longer = line === "" ? word : `${line} ${word}`;
+      if (line !== "" && columns(longer) > width) {
+        lines.push(line);
+        line = word;
+      } else line = longer;
+    }
+    lines.push(line);
+  }
+  return lines;
+}
+
+/** Two columns: the left as wide as it must be, the right wrapped; where there is no room, the right goes below. */
+export function twoColumns(
+  rows: readonly (readonly [left: string, right: string])[],
+  options: { width: number; indent: number; left?: number },
+): string {
+  const left =
+    options.left ??
+    leftColumn(
+      rows.map(([text]) => text),
+      options.width,
+    );
+  const pad = " ".repeat(options.indent);
+  const right = options.width - options.indent - left - 2;
+  return rows
+    .map(([name, text]) => {
+      if (text === "") return `${pad}${name}`;
+      const lines = wrap(text, Math.max(24, right));
+      const gap = " ".repeat(options.indent + left + 2);
+      const fits = columns(name) <= left;
+      const first = fits
+        ? `${pad}${name}${" ".repeat(left - columns(name) + 2)}${lines[0]}`
+        : `${pad}${name}`;
+      return [first, ...lines.slice(fits ? 1 : 0).map((line) => gap + line)].join("\n");
+    })
+    .join("\n");
+}
+
+/** The width of a left column that holds most of `names` and leaves the right half of the terminal. */
+export function leftColumn(names: readonly string[], width: number): number {
+  const most = Math.floor(width * 0.42);
+  return Math.max(0, ...names.map(columns).filter((name) => name <= most));
+}
+
+/** `text` with control characters shown rather than obeyed: for what comes from elsewhere. */
+export function printable(text: string): string {
+  // Cc and Cf without tab and newline: escape sequences and direction overrides must not reach a terminal.
+  return text.replace(/[\p{Cc}\p{Cf}]/gu, (character) =>
+    character === "\n" || character === "\t"
+      ? character
+      : `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`,
+  );
+}

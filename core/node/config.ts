@@ -1,0 +1,196 @@
+/**
+ * What is in force and whence: flags over `DCHAT_*` variables over the file over defaults. The environment and
+ * the file are read here and nowhere else; a module gets its slice of `Config`.
+ */
+import { existsSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import { Fault } from "../ground/mod.ts";
+import { type ConfigCode, type ConfigFile, readConfigFile } from "./config_file.ts";
+import { type Config, configSchema, type Setting, settings } from "./config_schema.ts";
+
+import { homePath } from "./data_dir.ts";
+
+export type { Config } from "./config_schema.ts";
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+export interface LoadOptions {
+  readonly env: Environment;
+  /** `--config`; must exist where it is given. */
+  readonly file?: string;
+  /** Flags that set configuration, by key. */
+  readonly flags?: Readonly<Record<string, { readonly flag: string; readonly values: readonly string[] }>>;
+}
+
+/** Where a value came from. */
+export type Origin =
+  | { readonly is: "flag"; readonly flag: string }
+  | { readonly is: "variable"; readonly variable: string }
+  | { readonly is: "file"; readonly path: string; readonly line: number | undefined }
+  | { readonly is: "default" };
+
+export interface LoadedConfig {
+  readonly config: Config;
+  /** The file that was read, if any; null too where it would be read but isn't there. */
+  readonly file: string | null;
+  /** Where a file is looked for, so that it can be watched. */
+  readonly filePath: string;
+  readonly origins: ReadonlyMap<string, Origin>;
+  /** Values as they were given, by key, for showing; secrets are in it. */
+  readonly given: ReadonlyMap<string, unknown>;
+  /** What is odd and still no reason to stop: variables that look like settings and are none. */
+  readonly warnings: readonly string[];
+}
+
+/** Reads, merges and checks. Throws Fault<"config/…"> that names the place, the key, what was expected and what came. */
+export function loadConfig(options: LoadOptions): LoadedConfig {
+  const named = options.file ?? options.env["DCHAT_CONFIG"];
+  const filePath = named ?? "dchat.toml";
+  const file = named !== undefined || existsSync(filePath) ? readConfigFile(filePath) : null;
+  const origins = new Map<string, Origin>();
+  const given = new Map<string, unknown>();
+  const raw: Record<string, Record<string, unknown>> = {};
+  for (const section of Object.keys(configSchema.shape)) raw[section] = {};
+  if (file !== null) refuseUnknown(file);
+  for (const setting of settings.values()) {
+    const [origin, value] = pick(setting, options, file);
+    origins.set(setting.key, origin);
+    if (value === undefined) continue;
+    given.set(setting.key, value);
+    const section = raw[setting.section];
+    if (section !== undefined) section[setting.name] = value;
+  }
+  const parsed = configSchema.safeParse(raw);
+  if (!parsed.success) throw valueFault(parsed.error.issues[0]?.path ?? [], { origins, given, file });
+  return {
+    config: parsed.data,
+    file: file?.path ?? null,
+    filePath,
+    origins,
+    given,
+    warnings: strays(options.env),
+  };
+}
+
+function pick(setting: Setting, { flags, env }: LoadOptions, file: ConfigFile | null): [Origin, unknown] {
+  const flag = flags?.[setting.key];
+  if (flag !== undefined)
+    return [{ is: "flag", flag: flag.flag }, located(setting, fromText(setting, flag.values))];
+  const text = env[setting.variable];
+  if (text !== undefined && text !== "") {
+    const words = setting.form === "list" ? text.split(",").map((word) => word.trim()) : [text];
+    return [{ is: "variable", variable: setting.variable }, located(setting, fromText(setting, words))];
+  }
+  const section = file?.values[setting.section];
+  const value = isRecord(section) ? section[setting.name] : undefined;
+  if (file !== null && value !== undefined) {
+    const line = file.lineOf([setting.section, setting.name]);
+    return [{ is: "file", path: file.path, line }, located(setting, value, dirname(file.path))];
+  }
+  return [{ is: "default" }, setting.initial];
+}
+
+/** Flags and variables are text; the schema sees what a file would hold. */
+function fromText({ form }: Setting, values: readonly string[]): unknown {
+  const text = values.at(-1) ?? "";
+  if (form === "list") return values;
+  return form === "integer" && /^-?\d{1,15}$/.test(text) ? Number(text) : text;
+}
+
+/** Paths become absolute: those of a file from its folder, others from the working directory. */
+function located({ path }: Setting, value: unknown, folder = "."): unknown {
+  return path && typeof value === "string" && value !== "" ? resolve(folder, homePath(value)) : value;
+}
+
+function refuseUnknown(file: ConfigFile): void {
+  for (const [section, values] of Object.entries(file.values)) {
+    const known = [...settings.values()].filter((setting) => setting.section === section);
+    if (known.length === 0) {
+      throw unknownKey(
+        file,
+        [section],
+        Object.keys(configSchema.shape).map((name) => `[${name}]`),
+      );
+    }
+    if (!isRecord(values)) {
+      const line = file.lineOf([section]);
+      throw new Fault<ConfigCode>(
+        "config/value",
+        `Cannot read ${file.path}: ${section} must be a table, [${section}]${at(line)}`,
+      );
+    }
+    for (const name of Object.keys(values)) {
+      if (!settings.has(`${section}.${name}`))
+        throw unknownKey(
+          file,
+          [section, name],
+          known.map((one) => one.name),
+        );
+    }
+  }
+}
+
+function unknownKey(file: ConfigFile, path: readonly string[], known: readonly string[]): Fault<ConfigCode> {
+  const line = file.lineOf(path);
+  return new Fault(
+    "config/unknown",
+    `Cannot read ${file.path}: there is no key ${path.join(".")}${at(line)}; expected one of ${known.join(", ")}`,
+  );
+}
+
+interface Sources {
+  readonly origins: ReadonlyMap<string, Origin>;
+  readonly given: ReadonlyMap<string, unknown>;
+  readonly file: ConfigFile | null;
+}
+
+function valueFault(path: readonly PropertyKey[], { origins, given, file }: Sources): Fault<ConfigCode> {
+  const key = path.slice(0, 2).map(String).join(".");
+  const setting = settings.get(key);
+  const origin = origins.get(key);
+  const value = given.get(key);
+  const item = path[2];
+  const came = show(setting, typeof item === "number" && Array.isArray(value) ? value[item] : value);
+  const wrong = `must be ${setting?.expected ?? "something else"}, got ${came}`;
+  if (origin?.is === "flag") return new Fault("config/value", `${origin.flag} ${wrong}`);
+  if (origin?.is === "variable") return new Fault("config/value", `${origin.variable} ${wrong}`);
+  const line = file?.lineOf(path) ?? undefined;
+  return new Fault("config/value", `Cannot read ${file?.path ?? "the defaults"}: ${key} ${wrong}${at(line)}`);
+}
+
+function at(line: number | undefined): string {
+  return line === undefined ? "" : ` (line ${line})`;
+}
+
+/** A value for people, secrets masked. */
+export function show(setting: Setting | undefined, value: unknown): string {
+  if (value === undefined) return "nothing";
+  if (setting?.secret === "whole") return "[secret]";
+  if (setting?.secret === "password") return JSON.stringify(maskPassword(String(value)));
+  return JSON.stringify(value) ?? String(value);
+}
+
+function maskPassword(text: string): string {
+  const url = URL.parse(text);
+  // What isn't a URL may still hold a password somewhere: nothing of it is shown.
+  if (url === null) return "[secret]";
+  if (url.password !== "") url.password = "[secret]";
+  for (const name of url.searchParams.keys()) {
+    if (/pass|secret|key|token/i.test(name)) url.searchParams.set(name, "[secret]");
+  }
+  return url.href.replaceAll("%5Bsecret%5D", "[secret]");
+}
+
+/** Variables that begin like a section of ours and name no setting. Orchestrators set such ones, so nothing is refused. */
+function strays(env: Environment): string[] {
+  const known = new Set([...settings.values()].map((setting) => setting.variable));
+  const prefixes = Object.keys(configSchema.shape).map((section) => `DCHAT_${section.toUpperCase()}_`);
+  return Object.keys(env)
+    .filter((name) => prefixes.some((prefix) => name.startsWith(prefix)) && !known.has(name))
+    .filter((name) => !/_(?:SERVICE|PORT)(?:_|$)/.test(name))
+    .map((name) => `${name} is set, but there is no such setting`);
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Date);
+}

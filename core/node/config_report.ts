@@ -1,0 +1,47 @@
+/** What is in force, for people and scripts. */
+import { type LoadedConfig, type Origin, show } from "./config.ts";
+import { defaultText, settings } from "./config_schema.ts";
+
+export interface ReportRow {
+  readonly key: string;
+  readonly section: string;
+  readonly name: string;
+  /** As it would be written, secrets masked; empty where nothing is set. */
+  readonly value: string;
+  /** `--listen`, `DCHAT_RELAY_LISTEN`, `dchat.toml:12` or `default`. */
+  readonly origin: string;
+  readonly isDefault: boolean;
+  /** Whether a running relay takes a change of it. */
+  readonly live: boolean;
+}
+
+/** One row for each setting, in the file's order. */
+export function configReport({ origins, given }: LoadedConfig): ReportRow[] {
+  return [...settings.values()].map((setting) => {
+    const origin = origins.get(setting.key) ?? { is: "default" };
+    const value = given.get(setting.key);
+    return {
+      key: setting.key,
+      section: setting.section,
+      name: setting.name,
+      value: value === undefined ? defaultText(setting) : show(setting, value),
+      origin: originText(origin),
+      isDefault: origin.is === "default",
+      live: setting.live ?? false,
+    };
+  });
+}
+
+/** Where a value came from, in a word. */
+export function originText(origin: Origin): string {
+  switch (origin.is) {
+    case "flag":
+      return origin.flag;
+    case "variable":
+      return origin.variable;
+    case "file":
+      return origin.line === undefined ? origin.path : `${origin.path}:${origin.line}`;
+    case "default":
+      return "default";
+  }
+}

@@ -1,0 +1,192 @@
+/**
+ * Every setting of dchat: the schema that checks it and what help, docs and `dchat config show` say of it.
+ * Keys are those of the file. `relay.max_connections` is `DCHAT_RELAY_MAX_CONNECTIONS` in the environment.
+ */
+import { z } from "zod";
+import { limit } from "../ground/mod.ts";
+import {
+  choice,
+  duration,
+  integer,
+  listenAddress,
+  listenAddresses,
+  multiaddrs,
+  path,
+  postgresUrl,
+  type SettingMeta,
+  settingMeta,
+} from "./config_kind.ts";
+
+const relay = z.strictObject({
+  listen: listenAddresses({
+    about: "Where devices connect",
+    initial: ["0.0.0.0:7070"],
+  }),
+  announce: multiaddrs({
+    about: "Addresses that others are told in place of those listened on",
+    initial: [],
+  }),
+  data_dir: path({
+    about: "Where the relay keeps its identity, its embedded store and relay.json",
+    initialText: "$XDG_STATE_HOME/dchat/relay, else ~/.local/state/dchat/relay",
+  }).optional(),
+  api_listen: listenAddress({
+    about: "Where /health, /ready and the API answer",
+    initial: "127.0.0.1:8080",
+    tcpOnly: true,
+  }),
+  metrics_listen: listenAddress({
+    about: "Where Prometheus reads metrics",
+    initial: "127.0.0.1:9090",
+    tcpOnly: true,
+  }),
+  max_connections: integer({
+    about: "Connections of devices held at once",
+    initial: limit.CONNECTIONS_MAX_DEFAULT,
+    min: 1,
+    max: 1_000_000,
+    live: true,
+  }),
+  max_connections_per_address: integer({
+    about: "Connections held at once from one IP address",
+    initial: limit.CONNECTIONS_PER_ADDRESS_MAX_DEFAULT,
+    min: 1,
+    max: 1_000_000,
+    live: true,
+  }),
+  max_handshakes: integer({
+    about: "Handshakes under way at once; who comes beyond that waits or is turned away",
+    initial: limit.HANDSHAKES_MAX_DEFAULT,
+    min: 1,
+    max: 100_000,
+    live: true,
+  }),
+  max_streams: integer({
+    about: "Streams that one connection may hold open",
+    initial: limit.STREAMS_MAX_DEFAULT,
+    min: 1,
+    max: 10_000,
+    live: true,
+  }),
+  handshake_timeout: duration({
+    about: "How long a connection may take until it is secured",
+    initial: "5s",
+    min: "100ms",
+    max: "1m",
+    live: true,
+  }),
+  keepalive_interval: duration({
+    about: "How often a silent connection is asked whether it is still there",
+    initial: "60s",
+    min: "1s",
+    max: "1h",
+    live: true,
+  }),
+  keepalive_timeout: duration({
+    about: "How long it has to answer",
+    initial: "30s",
+    min: "1s",
+    max: "10m",
+    live: true,
+  }),
+  slow_reader_timeout: duration({
+    about: "How long a device may leave what it asked for unread before it is dropped",
+    initial: "30s",
+    min: "1s",
+    max: "1h",
+    live: true,
+  }),
+  max_ttl: duration({
+    about: "The longest that an entry is kept; owners of mailboxes may choose less",
+    initial: "90d",
+    min: "1m",
+    max: "90d",
+  }),
+  grace: duration({
+    about: "How long a relay that is told to stop takes to end what is under way",
+    initial: "30s",
+    min: "0s",
+    max: "1h",
+    live: true,
+  }),
+});
+
+const database = z.strictObject({
+  url: postgresUrl({
+    about: "PostgreSQL to keep mailboxes in",
+    initialText: "SQLite in the data directory",
+  }).optional(),
+});
+
+const log = z.strictObject({
+  level: choice(["trace", "debug", "info", "warn", "error", "silent"], {
+    about: "What is written to the log",
+    initial: "info",
+    live: true,
+  }),
+  format: choice(["json", "pretty"], {
+    about: "How log lines look",
+    initialText: "pretty on a terminal, else json",
+  }).optional(),
+});
+
+const user = z.strictObject({
+  identity: path({
+    about: "The key file of the person who writes",
+  }).optional(),
+  bootstrap: multiaddrs({
+    about: "The relay to use, with its /p2p/ part; else the relay of this machine, found by relay.json",
+    initial: [],
+  }),
+  data_dir: path({
+    about: "Where a device keeps its database",
+    initialText: "$XDG_STATE_HOME/dchat/user/FINGERPRINT, else ~/.local/state/dchat/user/FINGERPRINT",
+  }).optional(),
+});
+
+const crypto = z.strictObject({
+  backends: choice(["fast", "portable"], {
+    about: "fast takes the quickest implementation of each operation; portable takes what runs anywhere",
+    initial: "fast",
+    variable: "DCHAT_CRYPTO",
+  }),
+});
+
+/** The whole file. */
+export const configSchema = z.strictObject({ relay, database, log, user, crypto });
+
+/** Every value in force, by the keys of the file. Durations are milliseconds, addresses are parsed. */
+export type Config = z.output<typeof configSchema>;
+
+/** One setting with its key. */
+export interface Setting extends SettingMeta {
+  /** `relay.max_connections`. */
+  readonly key: string;
+  readonly section: string;
+  readonly name: string;
+  /** `DCHAT_RELAY_MAX_CONNECTIONS`. */
+  readonly variable: string;
+}
+
+/** Every setting by its key, in the file's order. */
+export const settings: ReadonlyMap<string, Setting> = new Map(listSettings());
+
+function* listSettings(): Iterable<[string, Setting]> {
+  for (const [section, { shape }] of Object.entries(configSchema.shape)) {
+    for (const [name, schema] of Object.entries<z.core.$ZodType>(shape)) {
+      const inner = schema instanceof z.ZodOptional ? schema.unwrap() : schema;
+      const meta = settingMeta.get(inner);
+      if (meta === undefined) continue;
+      const key = `${section}.${name}`;
+      const variable = meta.variable ?? `DCHAT_${key.replace(".", "_").toUpperCase()}`;
+      yield [key, { ...meta, key, section, name, variable }];
+    }
+  }
+}
+
+/** A setting's default as people read it; empty where there is none. */
+export function defaultText({ initial, initialText }: Setting): string {
+  if (initialText !== undefined) return initialText;
+  if (initial === undefined) return "";
+  return Array.isArray(initial) ? initial.join(", ") : String(initial);
+}

@@ -1,0 +1,167 @@
+/**
+ * Data directories: where they are by default, that only their owner reads them, that one process at a time
+ * works in one, and `relay.json`, by which a running relay is found.
+ */
+import { Database } from "bun:sqlite";
+import { chmodSync, mkdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { homedir } from "node:os";
+import { isAbsolute, join } from "node:path";
+import { z } from "zod";
+import { Fault } from "../ground/mod.ts";
+import { replaceFile } from "./file.ts";
+
+export type DataDirCode = "data/locked" | "data/unusable" | "data/no-relay";
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** `$XDG_STATE_HOME/dchat`, else `~/.local/state/dchat`. A relative XDG_STATE_HOME is ignored, as its specification says. */
+function stateHome(env: Environment): string {
+  const base = env["XDG_STATE_HOME"];
+  const home =
+    base !== undefined && isAbsolute(base) ? base : join(env["HOME"] ?? homedir(), ".local", "state");
+  return join(home, "dchat");
+}
+
+export function defaultRelayDir(env: Environment): string {
+  return join(stateHome(env), "relay");
+}
+
+/** `fingerprint` is the identity's, see core/identity. */
+export function defaultUserDir(env: Environment, fingerprint: string): string {
+  return join(stateHome(env), "user", fingerprint);
+}
+
+/** `~/x` with the home directory in place of `~`. */
+export function homePath(path: string): string {
+  return path === "~" || path.startsWith("~/") ? join(homedir(), path.slice(1)) : path;
+}
+
+/**
+ * Makes `path` where it is missing and keeps others out of it (mode 0700). Where it belongs to somebody else,
+ * as mounted volumes do, the mode stays and the answer says so. Throws Fault<"data/unusable">.
+ */
+export function prepareDir(path: string): { readonly warning: string | null } {
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+    const { mode, uid } = statSync(path);
+    if ((mode & 0o077) === 0) return { warning: null };
+    if (process.getuid === undefined || uid === process.getuid()) {
+      chmodSync(path, 0o700);
+      return { warning: null };
+    }
+    return {
+      warning: `${path} belongs to another user and has mode ${(mode & 0o777).toString(8)}; expected 700`,
+    };
+  } catch (error) {
+    throw unusable(path, error);
+  }
+}
+
+/** A directory that this process alone works in, until it is disposed of or dies. */
+export interface DataDir extends Disposable {
+  readonly path: string;
+  readonly warning: string | null;
+}
+
+const LOCK = "lock";
+const HOLDER = "lock.pid";
+
+/**
+ * Takes the directory for this process. The lock is SQLite's on a file that holds nothing: the kernel drops it
+ * when the process ends, however it ends, so there is no stale lock and no pid to be mistaken for another's.
+ * The pid beside it is for people. Throws Fault<"data/locked"> with the holder's pid, Fault<"data/unusable">.
+ */
+export function openDataDir(path: string): DataDir {
+  const { warning } = prepareDir(path);
+  const lock = takeLock(path);
+  try {
+    replaceFile(join(path, HOLDER), `${process.pid}\n`);
+    // What a killed relay left behind would send people to where nobody listens.
+    rmSync(join(path, RELAY_JSON), { force: true });
+  } catch (error) {
+    lock.close();
+    throw unusable(path, error);
+  }
+  return {
+    path,
+    warning,
+    [Symbol.dispose]() {
+      rmSync(join(path, HOLDER), { force: true });
+      lock.close();
+    },
+  };
+}
+
+function takeLock(path: string): Database {
+  let lock: Database | undefined;
+  try {
+    lock = new Database(join(path, LOCK), { create: true });
+    lock.run("PRAGMA busy_timeout = 0");
+    lock.run("BEGIN EXCLUSIVE");
+    chmodSync(join(path, LOCK), 0o600);
+    return lock;
+  } catch (error) {
+    lock?.close();
+    const code = error instanceof Error && "code" in error ? String(error.code) : "";
+    if (!code.startsWith("SQLITE_BUSY") && !code.startsWith("SQLITE_LOCKED")) throw unusable(path, error);
+    const holder = holderOf(path);
+    const who = holder === null ? "another process" : `another process (pid ${holder})`;
+    throw new Fault("data/locked", `Cannot use the data directory ${path}: ${who} works in it`, {
+      cause: error,
+    });
+  }
+}
+
+function holderOf(path: string): number | null {
+  try {
+    const pid = Number.parseInt(readFileSync(join(path, HOLDER), "utf8"), 10);
+    return Number.isSafeInteger(pid) ? pid : null;
+  } catch {
+    return null;
+  }
+}
+
+function unusable(path: string, error: unknown): Fault<DataDirCode> {
+  const why = error instanceof Error ? error.message : String(error);
+  return new Fault("data/unusable", `Cannot use the data directory ${path}: ${why}`, { cause: error });
+}
+
+const RELAY_JSON = "relay.json";
+
+const relayFileSchema = z.object({
+  pid: z.int(),
+  peerId: z.string(),
+  addresses: z.array(z.string()),
+  api: z.string(),
+  metrics: z.string(),
+});
+
+/** What a running relay says of itself in its data directory. */
+export interface RelayFile {
+  readonly pid: number;
+  readonly peerId: string;
+  /** Multiaddrs with /p2p/. */
+  readonly addresses: readonly string[];
+  /** URLs. */
+  readonly api: string;
+  readonly metrics: string;
+}
+
+/** Writes `relay.json` by rename; disposing removes it. Called when everything listens. */
+export function publishRelay(dir: DataDir, relay: RelayFile): Disposable {
+  const path = join(dir.path, RELAY_JSON);
+  replaceFile(path, `${JSON.stringify(relay, null, 2)}\n`);
+  return { [Symbol.dispose]: () => rmSync(path, { force: true }) };
+}
+
+/** Reads `relay.json` of a directory; throws Fault<"data/no-relay"> where no relay runs on it. */
+export function findRelay(dir: string): RelayFile {
+  const path = join(dir, RELAY_JSON);
+  try {
+    return relayFileSchema.parse(JSON.parse(readFileSync(path, "utf8")));
+  } catch (error) {
+    throw new Fault("data/no-relay", `No relay runs on ${dir}: ${path} is missing or unreadable`, {
+      cause: error,
+    });
+  }
+}

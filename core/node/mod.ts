@@ -1,0 +1,30 @@
+/**
+ * Assembles dchat and owns every lifetime. What costs time to load (stores, servers, configuration's schemas)
+ * is loaded when it is first called, so that small commands start at once.
+ */
+export type { Config, LoadedConfig, LoadOptions, Origin } from "./config.ts";
+export type { DataDirCode } from "./data_dir.ts";
+export { defaultRelayDir, defaultUserDir, findRelay, homePath, type RelayFile } from "./data_dir.ts";
+export { replaceFile, type WriteOptions } from "./file.ts";
+export type { ConfigCode } from "./config_file.ts";
+export type { ReportRow } from "./config_report.ts";
+import type { LoadedConfig, LoadOptions } from "./config.ts";
+import type { ReportRow } from "./config_report.ts";
+
+/** Reads, merges and checks what is in force; see config.ts. Throws Fault<"config/…">. */
+export async function loadConfig(options: LoadOptions): Promise<LoadedConfig> {
+  const config = await import("./config.ts");
+  return config.loadConfig(options);
+}
+
+/** Defaults of every setting as text, for help. */
+export async function settingDefaults(): Promise<ReadonlyMap<string, string>> {
+  const { defaultText, settings } = await import("./config_schema.ts");
+  return new Map([...settings.values()].map((setting) => [setting.key, defaultText(setting)]));
+}
+
+/** One row for each setting: what is in force and whence, secrets masked. */
+export async function configReport(loaded: LoadedConfig): Promise<readonly ReportRow[]> {
+  const report = await import("./config_report.ts");
+  return report.configReport(loaded);
+}
