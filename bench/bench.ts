@@ -1,0 +1,98 @@
+/**
+ * `bun bench`: measures dchat beside its peers in one run.
+ *
+ *   bun bench                       the standard set
+ *   bun bench NAME ...              these, at their standard size
+ *   bun bench NAME --size large     sizes: small, standard, large
+ *   bun bench --list                what there is
+ *   bun bench --json                results as JSON on stdout, nothing else there
+ *   bun bench --save                writes bench/result/NAME-DATE.json and docs/bench/NAME*.svg
+ */
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { plot } from "./harness/plot.ts";
+import { print } from "./harness/print.ts";
+import { type Benchmark, type Context, measure, type Result, type Size, SIZES } from "./harness/result.ts";
+
+const root = join(import.meta.dir, "..");
+
+/** Every `NAME_bench.ts` beside this file exports one `benchmark`. */
+async function benchmarks(): Promise<Benchmark[]> {
+  const found: Benchmark[] = [];
+  for await (const path of new Bun.Glob("*_bench.ts").scan({ cwd: import.meta.dir })) {
+    const loaded = (await import(join(import.meta.dir, path))) as { benchmark: Benchmark };
+    found.push(loaded.benchmark);
+  }
+  return found.toSorted((a, b) => a.name.localeCompare(b.name));
+}
+
+function usage(problem: string): never {
+  console.error(`bun bench: ${problem}; see bun bench --list, and --size ${SIZES.join("|")}`);
+  process.exit(2);
+}
+
+function sizeOf(text: string): Size {
+  return SIZES.find((size) => size === text) ?? usage(`--size must be ${SIZES.join(", ")}, got ${text}`);
+}
+
+function progress(text: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`\r\u001B[K  ${text}`);
+  else console.error(`  ${text}`);
+}
+
+async function save(result: Result): Promise<void> {
+  await mkdir(join(root, "bench/result"), { recursive: true });
+  const stamp = result.date.slice(0, 10);
+  await Bun.write(
+    join(root, `bench/result/${result.name}-${stamp}.json`),
+    `${JSON.stringify(result, null, 2)}\n`,
+  );
+  for (const [at, of] of (result.plots ?? []).entries()) {
+    await Bun.write(
+      join(root, `docs/bench/${result.name}${at === 0 ? "" : `-${at + 1}`}.svg`),
+      plot(result, of),
+    );
+  }
+}
+
+async function main(): Promise<void> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      size: { type: "string" },
+      list: { type: "boolean" },
+      json: { type: "boolean" },
+      save: { type: "boolean" },
+    },
+  });
+  const all = await benchmarks();
+  if (values.list === true) {
+    for (const one of all)
+      console.log(`${one.name.padEnd(14)} ${one.about}${one.standard ? "" : " (by name only)"}`);
+    return;
+  }
+  const size = sizeOf(values.size ?? "standard");
+  const strangers = positionals.filter((name) => !all.some((one) => one.name === name));
+  if (strangers.length > 0) usage(`there is no benchmark named ${strangers.join(", ")}`);
+  const chosen =
+    positionals.length > 0
+      ? all.filter((one) => positionals.includes(one.name))
+      : all.filter((one) => one.standard || size === "small");
+  const stop = new AbortController();
+  process.once("SIGINT", () => stop.abort(new Error("interrupted")));
+  const context: Context = { size, progress, signal: stop.signal };
+  const results: Result[] = [];
+  for (const one of chosen) {
+    progress(`${one.name} ...`);
+    const result = await measure(one, context);
+    if (process.stderr.isTTY) process.stderr.write("\r\u001B[K");
+    results.push(result);
+    if (values.json !== true) console.log(`${print(result)}\n`);
+    if (values.save === true) await save(result);
+  }
+  if (values.json === true) console.log(JSON.stringify(results, null, 2));
+}
+
+await main();
+process.exit(0);

@@ -1,0 +1,58 @@
+import { expect, test } from "bun:test";
+import { plot } from "./plot.ts";
+import { print } from "./print.ts";
+import { quantile, spread } from "./quantile.ts";
+import { atLeast, atMost, holds, type Result } from "./result.ts";
+import { openSubject } from "./subject.ts";
+
+const result: Result = {
+  name: "sample",
+  size: "small",
+  date: "2026-01-01T00:00:00.000Z",
+  machine: { cpu: "a cpu", cores: 2, memoryGib: 24, kernel: "6", load: 0.5 },
+  versions: { bun: "1" },
+  seconds: 1,
+  rows: [
+    { subject: "dchat", parameters: { connections: 1000 }, figures: { rssKib: 5000 } },
+    { subject: "dchat", parameters: { connections: 10_000 }, figures: { rssKib: 50_000 } },
+    { subject: "<peer>", parameters: { connections: 1000 }, figures: { rssKib: 50_000 } },
+  ],
+  ratios: [atLeast("less memory", 10, 7), atMost("growth", 2, 1.4)],
+};
+
+test("quantile() takes the sample at the share's place, whatever the order", () => {
+  const samples = Float64Array.from({ length: 1000 }, (_, at) => 999 - at);
+  expect(quantile(samples, 0.5)).toBe(499);
+  expect(quantile(samples, 0.99)).toBe(989);
+  expect(quantile(samples, 0.999)).toBe(998);
+  expect(quantile(new Float64Array(), 0.5)).toBeNaN();
+  expect(spread(samples, "Ms")).toEqual({ p50Ms: 499, p99Ms: 989, p999Ms: 998 });
+});
+
+test("holds() reads a claim in its direction", () => {
+  expect(result.ratios.map(holds)).toEqual([true, false]);
+});
+
+test("print() shows every row, the machine and which claims fall short", () => {
+  const text = print(result);
+  expect(text).toContain("a cpu, 2 cores");
+  expect(text).toContain("holds  less memory: 10 (>= 7)");
+  expect(text).toContain("SHORT  growth: 2 (<= 1.4)");
+  expect(text.split("\n").filter((line) => line.includes("dchat "))).toHaveLength(2);
+});
+
+test("plot() draws a line for each subject and escapes names", () => {
+  const svg = plot(result, { title: "memory", x: "connections", y: "rssKib", log: "x" });
+  expect(svg.match(/<polyline/g)).toHaveLength(2);
+  expect(svg).toContain("&lt;peer>");
+  expect(svg).not.toMatch(/NaN|Infinity/);
+});
+
+test("openSubject() reads a process's lines, accounts for it, and ends it", async () => {
+  const script = `console.log(JSON.stringify({ at: 1 })); for await (const line of console) console.log(JSON.stringify({ got: line }));`;
+  await using subject = openSubject([process.execPath, "-e", script]);
+  expect(await subject.next()).toEqual({ at: 1 });
+  subject.say("hello");
+  expect(await subject.next()).toEqual({ got: "hello" });
+  expect(subject.usage().rssKib).toBeGreaterThan(1000);
+});

@@ -1,0 +1,97 @@
+/** What a benchmark says: figures with their subjects, the ratios that are claimed, and the machine beside them. */
+import { machine, type Machine } from "./machine.ts";
+
+/** small proves that the benchmark still runs; standard is the set of `bun bench`; large is for claims. */
+export type Size = "small" | "standard" | "large";
+export const SIZES: readonly Size[] = ["small", "standard", "large"];
+
+/** One measured thing. Names of figures end in their unit: `p50Ms`, `rssKib`, `cpuUs`, `perSecond`. */
+export interface Row {
+  /** dchat, or the peer that it is measured beside in the same run. */
+  readonly subject: string;
+  readonly parameters: Readonly<Record<string, number | string>>;
+  readonly figures: Readonly<Record<string, number>>;
+}
+
+/** A claim: one figure over another, both of this run. */
+export interface Ratio {
+  readonly name: string;
+  readonly value: number;
+  /** What it should reach: at least where `want` is "atLeast", at most where it is "atMost". */
+  readonly want: "atLeast" | "atMost";
+  readonly target: number;
+}
+
+/** A curve to plot: `x` and the figures drawn over it, a line for each subject. */
+export interface Plot {
+  readonly title: string;
+  readonly x: string;
+  readonly y: string;
+  readonly log?: "x" | "xy";
+}
+
+export interface Measured {
+  readonly rows: readonly Row[];
+  readonly ratios: readonly Ratio[];
+  readonly plots?: readonly Plot[];
+  /** What a reader must know: what was left out, what stood in the way. */
+  readonly notes?: readonly string[];
+}
+
+export interface Result extends Measured {
+  readonly name: string;
+  readonly size: Size;
+  readonly date: string;
+  readonly machine: Machine;
+  readonly versions: Readonly<Record<string, string>>;
+  readonly seconds: number;
+}
+
+export interface Context {
+  readonly size: Size;
+  /** Says how far a long run is; on one line of a terminal, on lines of their own elsewhere. */
+  readonly progress: (text: string) => void;
+  readonly signal: AbortSignal;
+}
+
+export interface Benchmark {
+  readonly name: string;
+  /** What it measures, in a line. */
+  readonly about: string;
+  /** Named subjects and their versions that took part, found out when it runs. */
+  readonly versions: () => Readonly<Record<string, string>>;
+  readonly run: (context: Context) => Promise<Measured>;
+  /** Runs with `bun bench` without a name. */
+  readonly standard: boolean;
+}
+
+/** Runs one benchmark and puts the machine, its load and the versions beside what it measured. */
+export async function measure(benchmark: Benchmark, context: Context): Promise<Result> {
+  const before = machine();
+  const started = performance.now();
+  const measured = await benchmark.run(context);
+  return {
+    name: benchmark.name,
+    size: context.size,
+    date: new Date().toISOString(),
+    machine: before,
+    versions: { bun: Bun.version, ...benchmark.versions() },
+    seconds: Math.round((performance.now() - started) / 100) / 10,
+    ...measured,
+  };
+}
+
+/** A ratio that should be at least `target`. */
+export function atLeast(name: string, value: number, target: number): Ratio {
+  return { name, value, want: "atLeast", target };
+}
+
+/** A ratio that should be at most `target`. */
+export function atMost(name: string, value: number, target: number): Ratio {
+  return { name, value, want: "atMost", target };
+}
+
+/** Whether a claim holds in this run. */
+export function holds(ratio: Ratio): boolean {
+  return ratio.want === "atLeast" ? ratio.value >= ratio.target : ratio.value <= ratio.target;
+}

@@ -1,0 +1,87 @@
+/**
+ * A subject under measurement: a process of its own that prints JSON lines, and whose CPU time and memory the
+ * kernel accounts for. Nothing is measured from inside it.
+ */
+import { readFileSync } from "node:fs";
+
+const TICK_MS = 10;
+
+export interface Usage {
+  /** User and system time since the process began. */
+  readonly cpuMs: number;
+  readonly rssKib: number;
+}
+
+/** What the kernel says of process `pid` (Linux). */
+export function usage(pid: number): Usage {
+  const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  const status = readFileSync(`/proc/${pid}/status`, "utf8");
+  return {
+    cpuMs: (Number(fields[11]) + Number(fields[12])) * TICK_MS,
+    rssKib: Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1] ?? Number.NaN),
+  };
+}
+
+export interface Subject extends AsyncDisposable {
+  readonly pid: number;
+  /** The next JSON line that it prints; rejects when it ends or says nothing for `timeoutMs`. */
+  next(timeoutMs?: number): Promise<Record<string, unknown>>;
+  /** Writes a line to its stdin. */
+  say(line: string): void;
+  usage(): Usage;
+}
+
+/** Starts `command`; the process ends when the subject is disposed. Its stderr goes to ours. */
+export function openSubject(
+  command: readonly string[],
+  options: { cwd?: string; env?: Record<string, string | undefined> } = {},
+): Subject {
+  const process_ = Bun.spawn([...command], {
+    stdin: "pipe",
+    stdout: "pipe",
+    stderr: "inherit",
+    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+    env: { ...process.env, ...options.env },
+  });
+  const lines = linesOf(process_.stdout);
+  return {
+    pid: process_.pid,
+    async next(timeoutMs = 60_000) {
+      const late = Promise.withResolvers<never>();
+      const timer = setTimeout(() => {
+        late.reject(new Error(`${command.join(" ")} said nothing for ${timeoutMs} ms`));
+      }, timeoutMs);
+      try {
+        const line = await Promise.race([lines.next(), late.promise]);
+        if (line.done === true)
+          throw new Error(`${command.join(" ")} ended with code ${await process_.exited}`);
+        return JSON.parse(line.value) as Record<string, unknown>;
+      } finally {
+        clearTimeout(timer);
+      }
+    },
+    say(line) {
+      void process_.stdin.write(`${line}\n`);
+      void process_.stdin.flush();
+    },
+    usage: () => usage(process_.pid),
+    async [Symbol.asyncDispose]() {
+      process_.kill("SIGTERM");
+      const hard = setTimeout(() => process_.kill("SIGKILL"), 5000);
+      await process_.exited;
+      clearTimeout(hard);
+    },
+  };
+}
+
+async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<string, void> {
+  let rest = "";
+  const decoder = new TextDecoder();
+  for await (const chunk of stream) {
+    rest += decoder.decode(chunk, { stream: true });
+    const lines = rest.split("\n");
+    rest = lines.pop() ?? "";
+    for (const line of lines) if (line !== "") yield line;
+  }
+}
