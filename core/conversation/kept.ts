@@ -1,0 +1,188 @@
+/**
+ * What a device keeps, and the port of the database that keeps it. It stands here, below both the client that
+ * drives it and the store that satisfies it. Bodies, keys and names are sealed by the store; the client never sees
+ * the seal.
+ */
+import type { EntryId, Hash, MailboxId, PublicKey } from "../ground/mod.ts";
+import type { EntryKind, TurnChange } from "../wire/mod.ts";
+import type { SeenHead } from "./content.ts";
+import type { Invite } from "./invite.ts";
+import type { MailboxPlace } from "./place.ts";
+import type { Ratchet } from "./state.ts";
+
+/** How far this device has read and verified a mailbox's log. */
+export interface Position {
+  readonly generation: number;
+  /** Entries read; the next sequence number. */
+  readonly size: number;
+  /** Roots of perfect subtrees at `size`, left to right. */
+  readonly peaks: readonly Hash[];
+  readonly turn: number;
+  /** The cursor that the relay has acknowledged. */
+  readonly acknowledged: number;
+}
+
+/** What is still to be done at the relay before a conversation that we founded stands there. */
+export interface Founding {
+  readonly invite: Invite;
+  readonly welcomeId: EntryId;
+  /** The sealed Welcome: a retry sends these bytes. */
+  readonly welcomeEntry: Uint8Array;
+}
+
+export interface KeptConversation {
+  readonly id: number;
+  /** Unique on this device. */
+  readonly name: string;
+  /** Identity of the other person. */
+  readonly peer: PublicKey;
+  readonly createdMs: number;
+  readonly place: MailboxPlace;
+  /** Ed25519 seeds, 32 bytes each. */
+  readonly ownerSeed: Uint8Array;
+  readonly readerSeed: Uint8Array;
+  readonly founding: Founding | null;
+  readonly position: Position;
+  /** What a relay or a member was caught at; shown to the person. */
+  readonly alarms: readonly string[];
+}
+
+/** An invitation that we gave out, until somebody has joined by it or it is over. */
+export interface KeptInvite {
+  readonly id: number;
+  /** What whoever accepts is called here, or null for a name made from the safety number. */
+  readonly name: string | null;
+  readonly invite: Invite;
+  readonly place: MailboxPlace;
+  readonly ownerSeed: Uint8Array;
+  readonly readerSeed: Uint8Array;
+  /** `encodeOwnPackage`'s bytes; wiped when used. */
+  readonly ownPackage: Uint8Array;
+  /** Reader key's seed for the conversation that comes of it; the KeyPackage's leaf names its public half. */
+  readonly pairReaderSeed: Uint8Array;
+  readonly packageId: EntryId;
+  readonly packageEntry: Uint8Array;
+  /** making: not yet at the relay · open: waits · closing: used or over, its inbox is still to be deleted. */
+  readonly stage: "making" | "open" | "closing";
+}
+
+/** A TAKE that we sent: the same id again gets the same packages. */
+export interface KeptAccept {
+  readonly inbox: MailboxId;
+  readonly take: EntryId;
+  readonly name: string | null;
+}
+
+/** Something said in a conversation. `seq` is null while it waits to be sent. */
+export interface KeptMessage {
+  readonly conversation: number;
+  readonly id: EntryId;
+  readonly generation: number;
+  readonly seq: number | null;
+  readonly mine: boolean;
+  readonly timeMs: number;
+  readonly text: string;
+  /** The log as its sender had verified it. */
+  readonly head: SeenHead | null;
+  readonly shown: boolean;
+}
+
+/** What goes out, or went out and is kept until all readers have it. Order is that of `order`. */
+export interface KeptOutgoing {
+  readonly order: number;
+  readonly conversation: number;
+  readonly id: EntryId;
+  readonly kind: Extract<EntryKind, "plain" | "control">;
+  /** Turn and bytes as last sealed; null while a text waits to be sealed. */
+  readonly sealed: { readonly turn: number; readonly entry: Uint8Array } | null;
+  /** With a control entry. */
+  readonly change: TurnChange | null;
+  /** Where the relay promised to keep it; null until then. */
+  readonly sent: { readonly generation: number; readonly seq: number } | null;
+}
+
+/** One entry of a mailbox's log as this device verified it. */
+export interface KeptLeaf {
+  readonly conversation: number;
+  readonly generation: number;
+  readonly seq: number;
+  readonly id: EntryId;
+  readonly leaf: Hash;
+  /** Root of the tree that ends with this entry. */
+  readonly root: Hash;
+}
+
+/** MLS state as bytes. */
+export interface KeptGroup {
+  readonly snapshot: Uint8Array;
+  readonly ratchets: readonly Ratchet[];
+  readonly pending: Uint8Array | null;
+}
+
+/** One transaction on a device's database. Every method is immediate; nothing is visible to others before the commit. */
+export interface Keeper {
+  /** Small values of the device's own, such as its key and certificate; null where there is none. */
+  value(name: string): Uint8Array | null;
+  putValue(name: string, value: Uint8Array): void;
+
+  conversations(): readonly KeptConversation[];
+  conversation(id: number): KeptConversation | null;
+  addConversation(conversation: Omit<KeptConversation, "id">): number;
+  putConversation(conversation: KeptConversation): void;
+  /** Only where it stands in the log. */
+  putPosition(id: number, position: Position): void;
+
+  group(conversation: number): KeptGroup | null;
+  /** A new epoch: the former's snapshot and ratchets go. */
+  putSnapshot(conversation: number, group: { snapshot: Uint8Array; ratchets: readonly Ratchet[] }): void;
+  putRatchets(conversation: number, ratchets: readonly Ratchet[]): void;
+  putPending(conversation: number, pending: Uint8Array | null): void;
+  /** Writer seed of a turn, or null. */
+  writerSeed(conversation: number, turn: number): Uint8Array | null;
+  putWriterSeed(conversation: number, turn: number, seed: Uint8Array): void;
+  /** Forgets writer seeds of turns below `turn`. */
+  dropWriterSeeds(conversation: number, turn: number): void;
+
+  invites(): readonly KeptInvite[];
+  addInvite(invite: Omit<KeptInvite, "id">): number;
+  putInvite(invite: KeptInvite): void;
+  dropInvite(id: number): void;
+  accept(inbox: MailboxId): KeptAccept | null;
+  putAccept(accept: KeptAccept): void;
+
+  /** Adds a message, or moves the one with its id to where it now stands in the log. */
+  putMessage(message: KeptMessage): void;
+  message(conversation: number, id: EntryId): KeptMessage | null;
+  /** In the order of the log, those that wait last. */
+  messages(conversation: number): readonly KeptMessage[];
+  /** What others wrote and no one has been shown, in the order of the log. */
+  unshown(): readonly KeptMessage[];
+  markShown(messages: readonly KeptMessage[]): void;
+
+  /** What is still to be sent, in order. */
+  unsent(conversation: number): readonly KeptOutgoing[];
+  /** What was sent and isn't yet forgotten, in order. */
+  sent(conversation: number): readonly KeptOutgoing[];
+  outgoing(conversation: number, id: EntryId): KeptOutgoing | null;
+  addOutgoing(outgoing: Omit<KeptOutgoing, "order">): void;
+  putOutgoing(outgoing: KeptOutgoing): void;
+  /** Forgets what was sent below `seq` of `generation` or in former generations. */
+  dropSent(conversation: number, before: { generation: number; seq: number }): void;
+
+  addLeaf(leaf: KeptLeaf): void;
+  leaf(conversation: number, at: { generation: number; seq: number }): KeptLeaf | null;
+  leafById(conversation: number, id: EntryId): KeptLeaf | null;
+  /** Forgets leaves of `generation` from `seq` on: a new generation takes their place. */
+  leaves(conversation: number, range: { generation: number; from: number }): readonly KeptLeaf[];
+}
+
+/** A device's database. Faults: "store/locked" (another process holds it too long), "store/key", "store/version". */
+export interface DeviceStore extends AsyncDisposable {
+  /**
+   * Runs `work` alone on the database, over all processes: what it wrote is committed and synced when it resolves,
+   * and undone when it throws. `work` waits for nothing but MLS's own steps.
+   */
+  transact<T>(work: (keeper: Keeper) => Promise<T> | T, options?: { signal?: AbortSignal }): Promise<T>;
+  /** Grows whenever another connection has committed; cheap. */
+  revision(): number;
+}
