@@ -7,12 +7,18 @@ const SEED_BYTES = 32;
 const KEY_BYTES = 32;
 const SIGNATURE_BYTES = 64;
 const HKDF_BYTES_MAX = 255 * 32;
+const SHAKE_BYTES_MAX = 65_536;
 const ARGON2_LIMITS = {
   memoryKib: { min: 8, max: 4 * 1024 * 1024 - 1 },
   passes: { min: 1, max: 2 ** 32 - 1 },
   length: { min: 16, max: 1024 },
 } as const;
 const ARGON2_SALT_BYTES_MIN = 8;
+
+type HashParts = Pick<
+  Parts,
+  "sha256" | "sha512" | "hmacSha256" | "hmacSha512" | "hkdfSha256" | "shake256" | "blake3"
+>;
 
 /** Ed25519; keys and signatures of another length than theirs throw, wrong ones are false. */
 export function checkedEd25519(
@@ -81,9 +87,7 @@ export function checkedX25519(part: Parts["x25519"], random: Random): X25519 {
   };
 }
 
-export function checkedHash(
-  parts: Pick<Parts, "sha256" | "sha512" | "hmacSha256" | "hmacSha512" | "hkdfSha256" | "blake3">,
-): Hash {
+export function checkedHash(parts: HashParts): Hash {
   return {
     sha256(...data) {
       expectAllBytes("parts", data);
@@ -109,6 +113,11 @@ export function checkedHash(
       expectBytes("info", options.info);
       expectWhole("length", options.length, { min: 0, max: HKDF_BYTES_MAX });
       return parts.hkdfSha256(options);
+    },
+    shake256(data, length) {
+      expectBytes("data", data);
+      expectWhole("length", length, { min: 0, max: SHAKE_BYTES_MAX });
+      return parts.shake256(data, length);
     },
     blake3(data, key) {
       expectBytes("data", data);

@@ -1,15 +1,17 @@
 /** The block function of an HKDF: HMAC over the concatenation of `parts`. */
 type Hmac = (key: Uint8Array, ...parts: readonly Uint8Array[]) => Uint8Array;
 
+const EMPTY = new Uint8Array(0);
+
 /** RFC 5869 section 2.3 with any HMAC: `length` bytes, at most 255 blocks (the caller has checked). */
 export function hkdfExpand(
   hmac: Hmac,
   options: { prk: Uint8Array; info: Uint8Array; length: number },
 ): Uint8Array {
   const out = new Uint8Array(options.length);
-  let block = new Uint8Array(0);
+  let block: Uint8Array = EMPTY;
   for (let at = 0, i = 1; at < out.length; at += block.length, i++) {
-    block = Uint8Array.from(hmac(options.prk, block, options.info, Uint8Array.of(i)));
+    block = hmac(options.prk, block, options.info, Uint8Array.of(i));
     out.set(at + block.length <= out.length ? block : block.subarray(0, out.length - at), at);
   }
   return out;

@@ -6,5 +6,6 @@
  */
 export { CryptoError, type CryptoErrorCode } from "./error.ts";
 export { libp2pNoiseCrypto, type Libp2pNoiseCrypto } from "./libp2p_noise.ts";
+export { MLS_SUITES, mlsCryptoProvider, type MlsSuite } from "./mls/mod.ts";
 export { openCrypto } from "./open.ts";
 export type * from "./port.ts";

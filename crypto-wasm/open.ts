@@ -70,6 +70,7 @@ export async function openCrypto(options: CryptoOptions = {}): Promise<Crypto> {
     hmacSha256: choose("hmacSha256"),
     hmacSha512: choose("hmacSha512"),
     hkdfSha256: choose("hkdfSha256"),
+    shake256: choose("shake256"),
     blake3: choose("blake3"),
     cipherState: choose("cipherState"),
   };

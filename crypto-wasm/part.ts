@@ -35,6 +35,7 @@ export interface Parts {
   hmacSha256: Hash["hmacSha256"];
   hmacSha512: Hash["hmacSha512"];
   hkdfSha256: Hash["hkdfSha256"];
+  shake256: Hash["shake256"];
   blake3: Pick<Hash, "blake3" | "blake3Stream">;
   chacha20Poly1305: Aead;
   xchacha20Poly1305: Aead;

@@ -49,16 +49,30 @@ export interface X25519 {
   agree(key: AgreementKey, publicKey: Uint8Array): Uint8Array | null;
 }
 
+/** BLAKE3 of what comes in pieces; `digest` is called once. */
+export interface Blake3Stream {
+  update(data: Uint8Array): void;
+  digest(): Uint8Array;
+}
+
+/** Functions that need no `this`. */
 export interface Hash {
-  sha256(...parts: readonly Uint8Array[]): Uint8Array;
-  sha512(...parts: readonly Uint8Array[]): Uint8Array;
-  hmacSha256(key: Uint8Array, ...parts: readonly Uint8Array[]): Uint8Array;
-  hmacSha512(key: Uint8Array, ...parts: readonly Uint8Array[]): Uint8Array;
+  readonly sha256: (...parts: readonly Uint8Array[]) => Uint8Array;
+  readonly sha512: (...parts: readonly Uint8Array[]) => Uint8Array;
+  readonly hmacSha256: (key: Uint8Array, ...parts: readonly Uint8Array[]) => Uint8Array;
+  readonly hmacSha512: (key: Uint8Array, ...parts: readonly Uint8Array[]) => Uint8Array;
   /** RFC 5869 with SHA-256; `length` at most 8160. */
-  hkdfSha256(options: { ikm: Uint8Array; salt: Uint8Array; info: Uint8Array; length: number }): Uint8Array;
+  readonly hkdfSha256: (options: {
+    ikm: Uint8Array;
+    salt: Uint8Array;
+    info: Uint8Array;
+    length: number;
+  }) => Uint8Array;
+  /** SHAKE256 (FIPS 202). */
+  readonly shake256: (data: Uint8Array, length: number) => Uint8Array;
   /** 32 bytes; keyed where `key` (32 bytes) is given. */
-  blake3(data: Uint8Array, key?: Uint8Array): Uint8Array;
-  blake3Stream(key?: Uint8Array): { update(data: Uint8Array): void; digest(): Uint8Array };
+  readonly blake3: (data: Uint8Array, key?: Uint8Array) => Uint8Array;
+  readonly blake3Stream: (key?: Uint8Array) => Blake3Stream;
 }
 
 /** One-shot AEADs. `seal` returns ciphertext and tag; `open` returns the plaintext or null. */

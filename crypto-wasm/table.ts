@@ -21,6 +21,7 @@ export const TABLE = {
   hmacSha256: { fast: "native", portable: "sodium", benchmark: "hmac sha256" },
   hmacSha512: { fast: "native", portable: "sodium", benchmark: "hmac sha512" },
   hkdfSha256: { fast: "native", portable: "sodium", benchmark: "hkdf sha256" },
+  shake256: { fast: "native", portable: "sodium", benchmark: "shake256" },
   blake3: { fast: "hashwasm", portable: "hashwasm", benchmark: "blake3" },
   chacha20Poly1305: { fast: "sodium", portable: "sodium", benchmark: "chacha20poly1305" },
   xchacha20Poly1305: { fast: "sodium", portable: "sodium", benchmark: "xchacha20poly1305" },

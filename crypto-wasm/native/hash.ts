@@ -1,4 +1,4 @@
-import { hkdfSync } from "node:crypto";
+import { createHash, hkdfSync } from "node:crypto";
 import { hkdfByHmac } from "../hkdf.ts";
 import type { Hash } from "../port.ts";
 
@@ -44,3 +44,7 @@ export const hkdfSha256: Hash["hkdfSha256"] = (options) => {
   if (options.info.length > HKDF_INFO_BYTES_MAX) return hkdfByHmac(hmacSha256, options);
   return new Uint8Array(hkdfSync("sha256", options.ikm, options.salt, options.info, options.length));
 };
+
+export function shake256(data: Uint8Array, length: number): Uint8Array {
+  return new Uint8Array(createHash("shake256", { outputLength: length }).update(data).digest());
+}

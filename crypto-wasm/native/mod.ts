@@ -2,7 +2,7 @@
 import type { Parts } from "../part.ts";
 import { aesGcm } from "./aes.ts";
 import { fromSeed, signEd25519, verifyStrict } from "./ed25519.ts";
-import { hkdfSha256, hmacSha256, hmacSha512, sha256, sha512 } from "./hash.ts";
+import { hkdfSha256, hmacSha256, hmacSha512, sha256, sha512, shake256 } from "./hash.ts";
 import { argon2id } from "./password.ts";
 import { agree, fromSecret } from "./x25519.ts";
 
@@ -16,6 +16,7 @@ export function nativeParts(): Partial<Parts> {
     hmacSha256,
     hmacSha512,
     hkdfSha256,
+    shake256,
     aes128Gcm: aesGcm("aes-128-gcm", 16),
     aes256Gcm: aesGcm("aes-256-gcm", 32),
     argon2id,

@@ -2,7 +2,7 @@ import { hkdfByHmac } from "../hkdf.ts";
 import type { Hash } from "../port.ts";
 import type { Sodium } from "./module.ts";
 
-type SodiumHash = Pick<Hash, "sha256" | "sha512" | "hmacSha256" | "hmacSha512" | "hkdfSha256">;
+type SodiumHash = Pick<Hash, "sha256" | "sha512" | "hmacSha256" | "hmacSha512" | "hkdfSha256" | "shake256">;
 
 export function sodiumHash(sodium: Sodium): SodiumHash {
   const { wrapped } = sodium;
@@ -29,5 +29,7 @@ export function sodiumHash(sodium: Sodium): SodiumHash {
       return wrapped.crypto_auth_hmacsha512_final(state);
     },
     hkdfSha256: (options) => hkdfByHmac(hmacSha256, options),
+    shake256: (data, length) =>
+      length === 0 ? new Uint8Array(0) : wrapped.crypto_xof_shake256(length, data),
   };
 }
