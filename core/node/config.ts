@@ -166,8 +166,9 @@ function at(line: number | undefined): string {
 export function show(setting: Setting | undefined, value: unknown): string {
   if (value === undefined) return "nothing";
   if (setting?.secret === "whole") return "[secret]";
-  if (setting?.secret === "password") return JSON.stringify(maskPassword(String(value)));
-  return JSON.stringify(value) ?? String(value);
+  if (setting?.secret === "password")
+    return typeof value === "string" ? JSON.stringify(maskPassword(value)) : "[secret]";
+  return JSON.stringify(value);
 }
 
 function maskPassword(text: string): string {

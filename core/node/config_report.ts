@@ -1,4 +1,5 @@
 /** What is in force, for people and scripts. */
+import { unreachable } from "../ground/mod.ts";
 import { type LoadedConfig, type Origin, show } from "./config.ts";
 import { defaultText, settings } from "./config_schema.ts";
 
@@ -43,5 +44,7 @@ export function originText(origin: Origin): string {
       return origin.line === undefined ? origin.path : `${origin.path}:${origin.line}`;
     case "default":
       return "default";
+    default:
+      return unreachable(origin);
   }
 }

@@ -188,5 +188,6 @@ function* listSettings(): Iterable<[string, Setting]> {
 export function defaultText({ initial, initialText }: Setting): string {
   if (initialText !== undefined) return initialText;
   if (initial === undefined) return "";
-  return Array.isArray(initial) ? initial.join(", ") : String(initial);
+  if (Array.isArray(initial)) return initial.join(", ");
+  return typeof initial === "string" ? initial : JSON.stringify(initial);
 }
