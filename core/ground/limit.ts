@@ -38,7 +38,11 @@ export const ENTRY_TTL_MS_MIN = 60 * SECOND_MS;
 export const ENTRY_TTL_MS_MAX = 90 * DAY_MS;
 export const MAILBOX_ENTRIES_MAX_DEFAULT = 10_000;
 export const MAILBOX_BYTES_MAX_DEFAULT = 64 * 1024 * KIB;
-export const MAILBOX_READERS_MAX = 2048;
+/** What an owner may ask for at most: a mailbox stays small beside a relay's disk. */
+export const MAILBOX_ENTRIES_MAX = 1_000_000;
+export const MAILBOX_BYTES_MAX = 1024 * 1024 * KIB;
+/** A description lists all readers in one frame. */
+export const MAILBOX_READERS_MAX = 1024;
 /** Reader keys that one control entry may add or remove: with 32 bytes each it still fits a frame's head. */
 export const CONTROL_READERS_MAX = 128;
 
@@ -96,6 +100,7 @@ assert(
   FRAME_BYTES_MAX > ENTRY_BYTES_MAX + CONTROL_READERS_MAX * 32 + 1024,
   "a frame holds the largest entry, its control part and its envelope",
 );
+assert(FRAME_BYTES_MAX > MAILBOX_READERS_MAX * 41 + 4096, "a frame holds a mailbox's description");
 assert(ENTRY_ID_MEMORY_MS > COMMAND_LIFETIME_MS_MAX, "ids are remembered longer than any command lives");
 assert(CREDIT_BYTES_MAX >= ENTRY_BYTES_MAX, "credit can cover one largest entry");
 assert(READ_BYTES_MAX >= ENTRY_BYTES_MAX, "a read can answer with one largest entry");

@@ -4,6 +4,7 @@
  * conformance suite (core/store/conformance_test.ts).
  */
 import type { EntryId, Hash, MailboxId, PublicKey } from "../ground/mod.ts";
+import type { Digest } from "../merkle/mod.ts";
 import type { CheckedCommand, EntryKind, Policy } from "../wire/mod.ts";
 import type { Outcome } from "./outcome.ts";
 
@@ -16,6 +17,10 @@ export interface ReaderRow {
 /** A mailbox as a batch sees it. Everything a decision needs, nothing more. */
 export interface MailboxRow {
   readonly id: MailboxId;
+  /**
+   * Which life of the mailbox this is, from 1. Each is larger than all before; a restore takes `nextGeneration`,
+   * since it can't know which came after the backup.
+   */
   readonly generation: number;
   /** Which node may write: a batch is conditional on it. */
   readonly term: number;
@@ -29,6 +34,7 @@ export interface MailboxRow {
   readonly turn: number;
   /** Grows with every change of keys or policy. */
   readonly version: number;
+  /** Lowest sequence number whose body may still be there; a sweep moves it. */
   readonly floor: number;
   readonly entriesHeld: number;
   readonly bytesHeld: number;
@@ -129,7 +135,13 @@ export interface StoreCounts {
 export interface BatchOptions {
   /** Unix ms, the batch's time: one for all its entries. */
   readonly nowMs: number;
+  /** The relay's own maximum; control entries live that long. */
   readonly ttlMsMax: number;
+}
+
+/** What a decision needs besides; `crypto.hash` is a Digest. */
+export interface DecideOptions extends BatchOptions {
+  readonly digest: Digest;
 }
 
 /** Faults: "store/unavailable" (nothing was kept), "store/unknown" (the commit's outcome is unknown; caches were dropped). */

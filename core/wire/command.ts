@@ -14,7 +14,7 @@ export interface Policy {
   readonly bytesMax: number;
   /** Life of a plain entry. Control entries live as long as the relay's maximum. */
   readonly ttlMs: number;
-  /** How long an entry stays after all cursors have passed it; 0 lets it go at once. */
+  /** How long a plain entry stays at least, though all cursors have passed it; 0 lets it go at once. */
   readonly retentionMs: number;
 }
 
@@ -51,7 +51,10 @@ export interface Authority {
 }
 
 export type CommandBody =
-  /** Signed by the owner. Idempotent. */
+  /**
+   * Signed by the record's owner. Idempotent. The authority's generation is the one that the mailbox starts
+   * with: 1, or a later one where an owner makes again what a relay has lost.
+   */
   | {
       readonly op: "create";
       readonly record: CreationRecord;
@@ -106,13 +109,13 @@ export interface Command {
   readonly body: CommandBody;
   /** 160 bytes; see docs/protocol/mailbox.md, Statement. */
   readonly statement: Uint8Array;
+  /** SHA-256 of `body.entry`, null where there is none. Computed once, on the way in. */
+  readonly entryHash: Hash | null;
 }
 
 /** A command whose signature was checked, with the answer; decisions look at it like at any other ground for refusal. */
 export interface CheckedCommand extends Command {
   readonly authentic: boolean;
-  /** SHA-256 of `body.entry`; of nothing where there is none. Computed once, on the way in. */
-  readonly entryHash: Hash | null;
 }
 
 /** What is not signed, since it moves no state: flow control of the stream it comes on. */

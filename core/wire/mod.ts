@@ -1,3 +1,48 @@
 /** Bytes to values and back, at the door: frames, commands, replies, statements. Layout: docs/protocol/mailbox.md. */
 export type * from "./command.ts";
+export {
+  AUTHORITY_BYTES,
+  type DecodeContext,
+  decodeCommand,
+  decodeStreamControl,
+  encodeStreamControl,
+  isSizeClass,
+  isStreamControl,
+} from "./command_codec.ts";
+export {
+  COMMAND_KIND,
+  CONTROL_KIND,
+  ENTRY_KIND,
+  GENERATION_FIRST,
+  parseProtocolVersion,
+  PROTOCOL_ID,
+  PROTOCOL_VERSION,
+  PROTOCOL_VERSIONS,
+  REFUSAL_CODE,
+  REPLY_KIND,
+  TAG,
+  TAG_BYTES,
+} from "./constant.ts";
+export { FrameReader, type FrameSink, setRequest } from "./frame.ts";
 export type * from "./reply.ts";
+export { PATH_HASHES_MAX } from "./part_codec.ts";
+export { decodeReply, encodeReply } from "./reply_codec.ts";
+export { signCommand, type SignOptions } from "./sign.ts";
+export {
+  batchStatement,
+  certificateStatement,
+  commandStatement,
+  commandToken,
+  type Digest,
+  generationStatement,
+  headStatement,
+  leafBytes,
+  mailboxIdOf,
+  needsNonce,
+  promiseBytes,
+  type PromiseFact,
+  RECORD_BYTES,
+  sameId,
+  STATEMENT_BYTES,
+  type StatementParts,
+} from "./statement.ts";

@@ -102,7 +102,10 @@ export interface Description {
 export type Refusal =
   | { readonly code: "denied" }
   | { readonly code: "malformed" }
-  /** The turn is over; `seq` is the control entry that ended it (the winner's). */
+  /**
+   * The command's turn is over, or not yet there; `turn` is the one that runs. `seq` is the last entry of the
+   * command's turn: the control entry that ended it (the winner's), but where a reset ended it.
+   */
   | { readonly code: "turn"; readonly turn: number; readonly seq: number }
   | { readonly code: "version"; readonly version: number }
   | { readonly code: "full" }
@@ -115,6 +118,8 @@ export type Refusal =
   | { readonly code: "range"; readonly size: number }
   /** The same id was used for another entry. */
   | { readonly code: "reused" }
+  /** The mailbox was deleted and its id is never used again; said to its owner alone. */
+  | { readonly code: "gone" }
   /** No package waits. */
   | { readonly code: "empty" }
   /** Not now; again after this. */

@@ -1,0 +1,8 @@
+/** SHA-256 by the runtime, for tests of pure folders that take hashing as an argument. */
+export const digest = {
+  sha256(...parts: readonly Uint8Array[]): Uint8Array {
+    const hasher = new Bun.SHA256();
+    for (const part of parts) hasher.update(part);
+    return hasher.digest(new Uint8Array(32));
+  },
+};
