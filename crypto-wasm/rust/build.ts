@@ -1,0 +1,166 @@
+/**
+ * Builds crypto-wasm/wasm/{wide,portable}.wasm from this crate, byte for byte the same wherever the toolchain is
+ * the same, and writes wasm.lock.json beside them: the hashes of the sources and of the results, the versions of
+ * the tools.
+ *
+ *     bun run wasm           builds and writes
+ *     bun run wasm --check   builds beside and compares; where the lock's tools aren't here, says what is
+ *
+ * Tools, from Debian: rustc-web, cargo-web, rust-web-src, lld-22.
+ */
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { homedir, tmpdir } from "node:os";
+import { join, relative } from "node:path";
+
+const CRATE = import.meta.dirname;
+const OUT = join(CRATE, "..", "wasm");
+const LOCK = join(OUT, "wasm.lock.json");
+const PACKAGES = ["rustc-web", "cargo-web", "rust-web-src", "lld-22"] as const;
+/** WebAssembly never gives memory back: a bound keeps a mistake from taking the machine. */
+const MEMORY_BYTES_MAX = 256 * 1024 * 1024;
+/** The deepest operation uses a quarter of it; what is here is wiped after each use of a secret. */
+const STACK_BYTES = 256 * 1024;
+
+/**
+ * The two builds. Wide arithmetic makes 64-bit limbs the fastest there are; without it they are the slowest, and
+ * 32-bit limbs are what remains. Both use SIMD, which every engine of today has.
+ */
+const BUILDS = {
+  wide: { features: "+wide-arithmetic,+simd128", bits: 64, args: ["--features", "wide"] },
+  portable: { features: "+simd128", bits: 32, args: [] },
+} as const;
+type Build = keyof typeof BUILDS;
+
+interface Lock {
+  readonly sources: Readonly<Record<string, string>>;
+  readonly toolchain: Readonly<Record<string, string>>;
+  readonly wasm: Readonly<Record<Build, string>>;
+}
+
+function sha256(bytes: Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("hex");
+}
+
+/** The hash of every file that the result depends on, by its path in the crate. */
+export function sourceHashes(): Record<string, string> {
+  const sources = readdirSync(join(CRATE, "src"), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(CRATE, join(entry.parentPath, entry.name)));
+  const files = ["Cargo.toml", "Cargo.lock", "build.ts", ...sources].sort();
+  return Object.fromEntries(files.map((file) => [file, sha256(readFileSync(join(CRATE, file)))]));
+}
+
+/** What the lock says. */
+export function readLock(): Lock {
+  return JSON.parse(readFileSync(LOCK, "utf8"));
+}
+
+function run(command: readonly string[], env: Record<string, string | undefined> = {}): string {
+  const { exitCode, stdout, stderr } = Bun.spawnSync([...command], {
+    cwd: CRATE,
+    env: { ...process.env, ...env },
+  });
+  if (exitCode !== 0) throw new Error(`${command.join(" ")} failed:\n${stderr.toString()}`);
+  return stdout.toString();
+}
+
+/** The installed version of each tool, "none" where it is missing. */
+function toolchain(): Record<string, string> {
+  return Object.fromEntries(
+    PACKAGES.map((name) => {
+      const found = Bun.spawnSync(["dpkg-query", "-W", "-f", "${Version}", name]);
+      return [name, found.exitCode === 0 ? found.stdout.toString().trim() : "none"];
+    }),
+  );
+}
+
+function compile(build: Build): Uint8Array {
+  const { features, bits, args } = BUILDS[build];
+  const target = join(tmpdir(), "dchat-wasm", build);
+  mkdirSync(target, { recursive: true });
+  const home = process.env["CARGO_HOME"] ?? join(homedir(), ".cargo");
+  const flags = [
+    `-Ctarget-feature=${features}`,
+    "-Clinker=/usr/bin/wasm-ld-22",
+    `-Clink-arg=-zstack-size=${STACK_BYTES}`,
+    `-Clink-arg=--max-memory=${MEMORY_BYTES_MAX}`,
+    // The stack grows down from here to address 0: the loader wipes it after secrets.
+    "-Clink-arg=--export=__stack_pointer",
+    `--cfg=curve25519_dalek_bits="${bits}"`,
+    `--cfg=curve25519_dalek_backend="serial"`,
+    // No path of the machine that builds reaches the result.
+    "-Zlocation-detail=none",
+    `--remap-path-prefix=${home}=/cargo`,
+    `--remap-path-prefix=${CRATE}=/src`,
+    `--remap-path-prefix=${target}=/target`,
+  ];
+  run(
+    [
+      "/usr/bin/cargo",
+      "build",
+      "--locked",
+      "--release",
+      "--target=wasm32-unknown-unknown",
+      "-Zbuild-std=core,alloc,compiler_builtins",
+      ...args,
+    ],
+    {
+      RUSTC: "/usr/bin/rustc",
+      RUSTC_BOOTSTRAP: "1",
+      RUSTC_WRAPPER: undefined,
+      RUSTUP_TOOLCHAIN: undefined,
+      RUSTFLAGS: undefined,
+      CARGO_ENCODED_RUSTFLAGS: flags.join("\x1f"),
+      CARGO_TARGET_DIR: target,
+      CARGO_INCREMENTAL: "0",
+      SOURCE_DATE_EPOCH: "0",
+    },
+  );
+  return readFileSync(join(target, "wasm32-unknown-unknown", "release", "dchat_crypto.wasm"));
+}
+
+function write(): void {
+  const wide = compile("wide");
+  const portable = compile("portable");
+  writeFileSync(join(OUT, "wide.wasm"), wide);
+  writeFileSync(join(OUT, "portable.wasm"), portable);
+  const lock: Lock = {
+    sources: sourceHashes(),
+    toolchain: toolchain(),
+    wasm: { wide: sha256(wide), portable: sha256(portable) },
+  };
+  writeFileSync(LOCK, `${JSON.stringify(lock, null, 2)}\n`);
+  console.log(`wide ${wide.length} bytes, portable ${portable.length} bytes, ${relative(".", LOCK)} written`);
+}
+
+/** Whether the sources are those of the committed .wasm, and a build from them gives the same bytes. */
+function check(): boolean {
+  const lock = readLock();
+  const stale = JSON.stringify(sourceHashes()) !== JSON.stringify(lock.sources);
+  if (stale) console.error("A source changed since the .wasm was built: run `bun run wasm` and commit.");
+  const here = toolchain();
+  const other = PACKAGES.filter((name) => here[name] !== lock.toolchain[name]);
+  if (other.length > 0) {
+    for (const name of other) {
+      const offered = existsSync("/usr/bin/apt-cache") ? run(["apt-cache", "madison", name]).trim() : "";
+      console.log(`${name}: the .wasm was built by ${lock.toolchain[name]}; installed: ${here[name]}`);
+      console.log(offered === "" ? "  apt offers none" : offered.replaceAll(/^/gm, "  apt offers "));
+    }
+    console.log("Not rebuilt: these aren't the lock's tools.");
+    return !stale;
+  }
+  const differing = (["wide", "portable"] as const).filter((build) => {
+    const built = sha256(compile(build));
+    const committed = sha256(readFileSync(join(OUT, `${build}.wasm`)));
+    console.log(`${build}: built ${built}, committed ${committed}`);
+    return built !== committed || built !== lock.wasm[build];
+  });
+  for (const build of differing) console.error(`${build}.wasm is not what its sources build to.`);
+  return !stale && differing.length === 0;
+}
+
+if (import.meta.main) {
+  if (process.argv.includes("--check")) process.exitCode = check() ? 0 : 1;
+  else write();
+}

@@ -1,0 +1,2 @@
+//! FROST
+pub enum Held {}

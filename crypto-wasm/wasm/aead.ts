@@ -1,0 +1,132 @@
+/** ChaCha20-Poly1305 and XChaCha20-Poly1305 in the module: one-shots, and keys that stay inside for connections. */
+import { CryptoError } from "../error.ts";
+import type { Aead, CipherState } from "../port.ts";
+import { expectDone, Handle, readU32, type Runtime } from "./runtime.ts";
+import { STATUS } from "./status.ts";
+
+const KEY_BYTES = 32;
+const TAG_BYTES = 16;
+const EMPTY = new Uint8Array(0);
+
+/** A cipher key inside the module, with Noise's counter nonces. */
+class WasmCipherState implements CipherState {
+  readonly #handle: Handle;
+
+  constructor(handle: Handle) {
+    this.#handle = handle;
+  }
+
+  seal(counter: number, plaintext: Uint8Array, into: Uint8Array, at: number, ad = EMPTY): number {
+    const { instance, number } = this.#handle;
+    const length = ad.length + plaintext.length;
+    expectCounter(counter);
+    expectRoom(into, at, plaintext.length + TAG_BYTES);
+    const arena = instance.arena(length + TAG_BYTES);
+    if (ad.length > 0) arena.set(ad);
+    arena.set(plaintext, ad.length);
+    const { cipher_seal: seal } = instance.operations;
+    const status = instance.call(
+      seal,
+      length,
+      ad.length,
+      number,
+      counter >>> 0,
+      Math.floor(counter / 2 ** 32),
+    );
+    const sealed = expectDone(status);
+    into.set(arena.subarray(ad.length, sealed), at);
+    return sealed - ad.length;
+  }
+
+  open(counter: number, ciphertext: Uint8Array, into: Uint8Array, at: number, ad = EMPTY): number {
+    if (ciphertext.length < TAG_BYTES) return -1;
+    const { instance, number } = this.#handle;
+    const length = ad.length + ciphertext.length;
+    expectCounter(counter);
+    expectRoom(into, at, ciphertext.length - TAG_BYTES);
+    const arena = instance.arena(length);
+    if (ad.length > 0) arena.set(ad);
+    arena.set(ciphertext, ad.length);
+    const { cipher_open: open } = instance.operations;
+    const status = instance.call(
+      open,
+      length,
+      ad.length,
+      number,
+      counter >>> 0,
+      Math.floor(counter / 2 ** 32),
+    );
+    if (status === STATUS.notAuthentic) return -1;
+    const opened = expectDone(status);
+    into.set(arena.subarray(ad.length, opened), at);
+    // What was opened doesn't stay; what was sealed may be seen by anyone.
+    arena.fill(0, ad.length, opened);
+    return opened - ad.length;
+  }
+
+  [Symbol.dispose](): void {
+    this.#handle[Symbol.dispose]();
+  }
+}
+
+function expectCounter(counter: number): void {
+  if (!Number.isSafeInteger(counter) || counter < 0) {
+    throw new CryptoError("argument", "counter must be a whole number from 0 to 2^53 - 1");
+  }
+}
+
+function expectRoom(into: Uint8Array, at: number, bytes: number): void {
+  if (!Number.isSafeInteger(at) || at < 0 || at + bytes > into.length) {
+    throw new CryptoError("argument", `into must have ${bytes} bytes from at on; it has ${into.length - at}`);
+  }
+}
+
+/** Keeps a copy of `key` (32 bytes) inside and returns its cipher. */
+export function openCipherState(runtime: Runtime, key: Uint8Array): CipherState {
+  const instance = runtime.instance;
+  instance.arena(KEY_BYTES).set(key);
+  const length = expectDone(instance.call(instance.operations.cipher_key, KEY_BYTES));
+  const number = readU32(instance.answer(length), 0);
+  instance.clear(KEY_BYTES);
+  return new WasmCipherState(new Handle(instance, number));
+}
+
+interface Request {
+  readonly key: Uint8Array;
+  readonly nonce: Uint8Array;
+  readonly data: Uint8Array;
+  readonly ad: Uint8Array;
+  readonly opens: boolean;
+}
+
+/** The one-shots: 12 bytes of nonce for ChaCha20-Poly1305, 24 for XChaCha20-Poly1305. */
+export function openAead(runtime: Runtime, nonceBytes: 12 | 24): Aead {
+  return {
+    keyBytes: KEY_BYTES,
+    nonceBytes,
+    seal(key, nonce, data, ad) {
+      const sealed = once(runtime, { key, nonce, data, ad, opens: false });
+      if (sealed === null) throw new CryptoError("backend", "The WASM module could not seal");
+      return sealed;
+    },
+    open: (key, nonce, data, ad) =>
+      data.length < TAG_BYTES ? null : once(runtime, { key, nonce, data, ad, opens: true }),
+  };
+}
+
+function once(runtime: Runtime, { key, nonce, data, ad, opens }: Request): Uint8Array | null {
+  const instance = runtime.instance;
+  const head = KEY_BYTES + nonce.length + ad.length;
+  const length = head + data.length;
+  const arena = instance.arena(length + TAG_BYTES);
+  arena.set(key);
+  arena.set(nonce, KEY_BYTES);
+  arena.set(ad, KEY_BYTES + nonce.length);
+  arena.set(data, head);
+  const work = instance.operations.aead_once;
+  const status = instance.call(work, length, ad.length, nonce.length, opens ? 1 : 0);
+  const result = status < 0 ? null : arena.slice(head, status);
+  instance.clear(length + TAG_BYTES);
+  if (status < 0 && status !== STATUS.notAuthentic) expectDone(status);
+  return result;
+}

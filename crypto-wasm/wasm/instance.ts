@@ -1,0 +1,199 @@
+/**
+ * One running instance of the module: its memory, its arena, and the rule that a trap ends it.
+ *
+ * A request is written to the front of the arena, an operation is called with its length, and the answer is read
+ * from the front. Both sides check the bounds. `clear` zeroes what a request and its answer left, and the module's
+ * stack below the depth that operations reach, so that no copy of a secret outlasts its use.
+ */
+import { CryptoError } from "../error.ts";
+
+/** An operation: the request's length and at most four numbers more; answers a length or a status. */
+type Operation = (length: number, a?: number, b?: number, c?: number, d?: number) => number;
+
+/** The operations of rust/src, by name. */
+const OPERATIONS = [
+  "aead_once",
+  "cipher_key",
+  "cipher_open",
+  "cipher_seal",
+  "ed25519_agreement",
+  "ed25519_key",
+  "ed25519_seed",
+  "ed25519_sign",
+  "ed25519_to_x25519",
+  "ed25519_verify",
+  "ed25519_verify_batch",
+  "x25519_agree",
+  "x25519_key",
+  "x25519_secret",
+] as const;
+export type OperationName = (typeof OPERATIONS)[number];
+
+/** The longest request: what rust/src/memory.rs lets the arena grow to. */
+export const REQUEST_BYTES_MAX = 1 << 26;
+/**
+ * How much of the stack is wiped after a secret operation. instance_test.ts paints the stack and holds that none
+ * goes deeper.
+ */
+const STACK_WIPED_BYTES = 64 * 1024;
+/** What Web Crypto gives in one call. */
+const RANDOM_BYTES_MAX = 65_536;
+
+export interface InstanceOptions {
+  /** Replaces the system's randomness, for simulation and vectors only. */
+  readonly random?: ((length: number) => Uint8Array) | undefined;
+}
+
+/** What a module exports, checked by name and kind. */
+interface Exports {
+  readonly memory: WebAssembly.Memory;
+  readonly stackTop: number;
+  readonly reserve: (bytes: number) => number;
+  readonly reserved: () => number;
+  readonly drop: (handle: number) => void;
+  readonly count: () => number;
+  readonly operations: Readonly<Record<OperationName, Operation>>;
+}
+
+export class Instance {
+  readonly operations: Readonly<Record<OperationName, Operation>>;
+  readonly #exports: Exports;
+  #bytes: Uint8Array;
+  #arena = 0;
+  #arenaBytes = 0;
+  #poisoned = false;
+
+  constructor(module: WebAssembly.Module, options: InstanceOptions = {}) {
+    const random = options.random;
+    const fill = (at: number, length: number): void => {
+      const place = this.#memory().subarray(at, at + length);
+      if (random !== undefined) return place.set(random(length));
+      for (let from = 0; from < length; from += RANDOM_BYTES_MAX) {
+        crypto.getRandomValues(place.subarray(from, Math.min(from + RANDOM_BYTES_MAX, length)));
+      }
+    };
+    this.#exports = checkedExports(new WebAssembly.Instance(module, { host: { random: fill } }).exports);
+    this.operations = this.#exports.operations;
+    this.#bytes = new Uint8Array(this.#exports.memory.buffer);
+  }
+
+  /** Whether a trap ended it; every call from then on throws CryptoError("poisoned"). */
+  get poisoned(): boolean {
+    return this.#poisoned;
+  }
+
+  /** How many handles are open. */
+  get handles(): number {
+    return this.#exports.count();
+  }
+
+  /** The arena with room for `bytes`, as a view that holds until the next call. */
+  arena(bytes: number): Uint8Array {
+    if (this.#poisoned) throw poisonedError();
+    if (bytes > this.#arenaBytes) this.#grow(bytes);
+    const memory = this.#memory();
+    return memory.subarray(this.#arena, this.#arena + this.#arenaBytes);
+  }
+
+  /** Calls an operation with a request of `length` bytes in the arena. Answers a length, or a status below zero. */
+  call(operation: Operation, length: number, a = 0, b = 0, c = 0, d = 0): number {
+    if (this.#poisoned) throw poisonedError();
+    if (length > this.#arenaBytes) this.#grow(length);
+    try {
+      return operation(length, a, b, c, d);
+    } catch (cause) {
+      throw this.#poison(cause);
+    }
+  }
+
+  /** The answer: a copy of the first `length` bytes of the arena. */
+  answer(length: number): Uint8Array<ArrayBuffer> {
+    // An answer may be longer than any request was, and then the arena has moved.
+    if (length > this.#arenaBytes) this.#grow(length);
+    return new Uint8Array(this.arena(length).subarray(0, length));
+  }
+
+  /** Zeroes the first `bytes` of the arena, and what operations left on the stack. */
+  clear(bytes: number): void {
+    if (this.#poisoned) return;
+    const memory = this.#memory();
+    memory.fill(0, this.#arena, this.#arena + Math.min(bytes, this.#arenaBytes));
+    const top = this.#exports.stackTop;
+    memory.fill(0, Math.max(0, top - STACK_WIPED_BYTES), top);
+  }
+
+  /** Wipes what a handle names. */
+  drop(handle: number): void {
+    if (this.#poisoned) return;
+    try {
+      this.#exports.drop(handle);
+    } catch (cause) {
+      throw this.#poison(cause);
+    }
+  }
+
+  /** The whole linear memory, for tests that look for secrets in it. */
+  inspect(): Uint8Array {
+    return this.#memory();
+  }
+
+  #memory(): Uint8Array {
+    // Growing detaches the old buffer.
+    if (this.#bytes.byteLength === 0) this.#bytes = new Uint8Array(this.#exports.memory.buffer);
+    return this.#bytes;
+  }
+
+  #grow(bytes: number): void {
+    if (bytes > REQUEST_BYTES_MAX) {
+      throw new CryptoError("argument", `A request takes at most ${REQUEST_BYTES_MAX} bytes, got ${bytes}`);
+    }
+    let at: number;
+    try {
+      at = this.#exports.reserve(bytes);
+      this.#arenaBytes = this.#exports.reserved();
+    } catch (cause) {
+      throw this.#poison(cause);
+    }
+    if (at === 0 || at + this.#arenaBytes > this.#memory().length)
+      throw new CryptoError("backend", `The WASM module has no memory for ${bytes} bytes`);
+    this.#arena = at;
+  }
+
+  #poison(cause: unknown): CryptoError {
+    this.#poisoned = true;
+    this.#memory().fill(0);
+    return poisonedError(cause);
+  }
+}
+
+function poisonedError(cause?: unknown): CryptoError {
+  return new CryptoError(
+    "poisoned",
+    "The WASM instance that held this key or ran this call has trapped; open the key anew",
+    { cause },
+  );
+}
+
+function checkedExports(exports: Readonly<Record<string, unknown>>): Exports {
+  const memory = exports["memory"];
+  const stack = exports["__stack_pointer"];
+  if (!(memory instanceof WebAssembly.Memory) || !(stack instanceof WebAssembly.Global)) {
+    throw new CryptoError("backend", "The WASM module lacks its memory or its stack pointer");
+  }
+  const operations = Object.fromEntries(OPERATIONS.map((name) => [name, functionOf(exports, name)]));
+  return {
+    memory,
+    stackTop: Number(stack.value),
+    reserve: functionOf(exports, "arena_reserve"),
+    reserved: functionOf(exports, "arena_bytes") as () => number,
+    drop: functionOf(exports, "handle_drop"),
+    count: functionOf(exports, "handle_count") as () => number,
+    operations: operations as Record<OperationName, Operation>,
+  };
+}
+
+function functionOf(exports: Readonly<Record<string, unknown>>, name: string): Operation {
+  const found = exports[name];
+  if (typeof found !== "function") throw new CryptoError("backend", `The WASM module lacks ${name}`);
+  return found as Operation;
+}
