@@ -8,8 +8,17 @@ const OPENERS: Record<BackendName, (random: Random) => Promise<Partial<Parts>>> 
   native: async () => nativeParts(),
   sodium: async (random) => sodiumParts(await openSodium(), random),
   hashwasm: async () => ({ blake3: await openBlake3() }),
-  wasm: async () => ({}),
+  wide: async () => ({}),
+  portable: async () => ({}),
 };
+
+export const BACKENDS = [
+  "native",
+  "wide",
+  "portable",
+  "sodium",
+  "hashwasm",
+] as const satisfies readonly BackendName[];
 
 /** Opens a backend: loads its WASM where it has one, and returns every part that it can do. */
 export function openBackend(name: BackendName, random: Random): Promise<Partial<Parts>> {

@@ -9,8 +9,8 @@ import type {
   SigningKey,
 } from "./port.ts";
 
-/** Where operations are done: the engine's own, this project's WASM, libsodium's, hash-wasm's. */
-export type BackendName = "native" | "wasm" | "sodium" | "hashwasm";
+/** Where operations are done: the engine, the two builds of this project's WASM, libsodium, hash-wasm. */
+export type BackendName = "native" | "wide" | "portable" | "sodium" | "hashwasm";
 
 /**
  * What a backend can provide, in the pieces that the table chooses between. Arguments have been checked before they

@@ -1,0 +1,64 @@
+/** For tests: published vectors as JSON, read without trusting their shape. */
+import { existsSync, readFileSync } from "node:fs";
+import { requireOrSkip } from "../test/harness/require.ts";
+
+const SHARED = new URL("../../shared/vectors/", import.meta.url);
+
+/** Whether the large published vectors lie beside this checkout; where they don't, it is said aloud. */
+export const vectorsPresent = requireOrSkip("the published vectors in ../shared/vectors", existsSync(SHARED));
+
+/** A JSON object whose members are asked for by name and kind. */
+export class Vector {
+  readonly #members: Readonly<Record<string, unknown>>;
+
+  constructor(value: unknown) {
+    if (typeof value !== "object" || value === null)
+      throw new Error(`expected an object, got ${typeof value}`);
+    this.#members = Object.fromEntries(Object.entries(value));
+  }
+
+  text(name: string): string {
+    const value = this.#members[name];
+    if (typeof value !== "string") throw new Error(`${name} is no text`);
+    return value;
+  }
+
+  bytes(name: string): Uint8Array {
+    return Uint8Array.fromHex(this.text(name));
+  }
+
+  /** As `bytes`, or null where the member is null. */
+  bytesOrNull(name: string): Uint8Array | null {
+    return this.#members[name] === null ? null : this.bytes(name);
+  }
+
+  number(name: string): number {
+    const value = this.#members[name];
+    if (typeof value !== "number") throw new Error(`${name} is no number`);
+    return value;
+  }
+
+  object(name: string): Vector {
+    return new Vector(this.#members[name]);
+  }
+
+  list(name: string): Vector[] {
+    const value = this.#members[name];
+    if (!Array.isArray(value)) throw new Error(`${name} is no list`);
+    return value.map((item) => new Vector(item));
+  }
+}
+
+function parse(url: URL): unknown {
+  return JSON.parse(readFileSync(url, "utf8"));
+}
+
+/** A file of ../shared/vectors that holds one object. */
+export function sharedVector(path: string): Vector {
+  return new Vector(parse(new URL(path, SHARED)));
+}
+
+/** A file of ../shared/vectors that holds a list. */
+export function sharedVectors(path: string): Vector[] {
+  return new Vector({ all: parse(new URL(path, SHARED)) }).list("all");
+}
