@@ -4,6 +4,28 @@ import { main, type Registry } from "./frame/mod.ts";
 import manifest from "./package.json" with { type: "json" };
 
 const commands: Registry = {
+  keygen: {
+    summary: "Make a key file: an identity, a relay's key, a validator's",
+    load: async () => (await import("./keygen.ts")).keygen,
+    commands: {
+      inspect: {
+        summary: "Show the public parts of a key file",
+        load: async () => (await import("./keygen.ts")).inspect,
+      },
+      rewrap: {
+        summary: "Change the passphrase of a key file",
+        load: async () => (await import("./keygen.ts")).rewrap,
+      },
+      export: {
+        summary: "Write the key as bare PEM (PKCS#8)",
+        load: async () => (await import("./keygen.ts")).exportPem,
+      },
+      import: {
+        summary: "Make a key file of a PEM (PKCS#8)",
+        load: async () => (await import("./keygen.ts")).importPem,
+      },
+    },
+  },
   config: {
     summary: "Check the configuration, or show what is in force and whence",
     load: null,

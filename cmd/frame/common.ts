@@ -19,7 +19,7 @@ export const commonArgs = {
     options: ["json", "pretty"],
     setting: "log.format",
     valueHint: "FORMAT",
-    description: "json or pretty; pretty on a terminal unless said otherwise",
+    description: "json or pretty",
   },
 } satisfies ArgTable;
 

@@ -1,7 +1,8 @@
 /** Every fault that can reach a command, its exit code, and what to do about it where the message doesn't say. */
 import { isFault } from "@dchat/core/ground/mod.ts";
 import type { EdgeFault } from "@dchat/core/edge/port.ts";
-import type { ConfigCode, DataDirCode } from "@dchat/core/node/mod.ts";
+import type { IdentityCode } from "@dchat/core/identity/mod.ts";
+import type { ConfigCode, DataDirCode, SecretCode } from "@dchat/core/node/mod.ts";
 import { exit, type ExitCode } from "./exit.ts";
 import { printable, type Terminal, wrap } from "./terminal.ts";
 import type { UsageCode } from "./usage.ts";
@@ -9,7 +10,7 @@ import type { UsageCode } from "./usage.ts";
 /** The codes of a folder's faults. */
 type CodeOf<F> = F extends { readonly code: infer Code extends string } ? Code : never;
 
-type Code = UsageCode | ConfigCode | DataDirCode | CodeOf<EdgeFault>;
+type Code = UsageCode | ConfigCode | DataDirCode | IdentityCode | SecretCode | CodeOf<EdgeFault>;
 
 interface Meaning {
   readonly exit: ExitCode;
@@ -31,6 +32,25 @@ const meanings: Record<Code, Meaning> = {
   },
   "data/unusable": { exit: exit.failed, mend: "Choose a directory that can be written to by --data-dir." },
   "data/no-relay": { exit: exit.failed, mend: "Start one by dchat relay, or say where it is." },
+  "identity/not-keystore": {
+    exit: exit.failed,
+    mend: "dchat keygen makes one, dchat keygen import takes a PEM.",
+  },
+  "identity/truncated": { exit: exit.failed, mend: "Take the file from a backup." },
+  "identity/version": { exit: exit.failed },
+  "identity/damaged": { exit: exit.failed, mend: "Take the file from a backup." },
+  "identity/passphrase": { exit: exit.failed },
+  "identity/needs-passphrase": { exit: exit.usage },
+  "identity/type": { exit: exit.failed, mend: "dchat keygen inspect FILE shows what a key is for." },
+  "identity/pem": { exit: exit.failed },
+  "identity/certificate": { exit: exit.failed },
+  "secret/missing": { exit: exit.failed, mend: "dchat keygen --output FILE makes a key." },
+  "secret/exposed": { exit: exit.failed },
+  "secret/exists": { exit: exit.failed },
+  "secret/unwritable": { exit: exit.failed },
+  "secret/no-passphrase": { exit: exit.usage },
+  "secret/passphrase-file": { exit: exit.usage },
+  "secret/cancelled": { exit: exit.failed },
   "edge/bind": { exit: exit.failed, mend: "Choose another address, or stop what holds this one." },
   "edge/dial": { exit: exit.failed },
   "edge/handshake": { exit: exit.failed },

@@ -58,6 +58,7 @@ async function dispatch(program: Program, found: Found, around: Surroundings): P
   }
   if (entry?.load == null) return showGroup(program, found, around);
   const command = await entry.load();
+  refuseStrayWord(program, found, command);
   const table: ArgTable = { ...command.args, ...commonArgs };
   const parsed = parse(argv, table);
   if (parsed.help) return showCommand(program, found, command, around);
@@ -90,6 +91,14 @@ function find(program: Program, found: Found): void {
     commands = entry.commands;
   }
   found.argv.unshift(...before);
+}
+
+/** Where a command takes no words, a word is a subcommand mistyped. */
+function refuseStrayWord(program: Program, { entry, path, argv }: Found, command: Command): void {
+  const word = argv[0];
+  if (entry?.commands === undefined || word === undefined || word.startsWith("-")) return;
+  if (Object.values(command.args).some((arg) => arg.type === "positional")) return;
+  throw unknownCommand(word, entry.commands, [program.name, ...path]);
 }
 
 const leading = new Set(Object.keys(commonArgs).map((name) => `--${kebab(name)}`));

@@ -8,6 +8,17 @@ export { defaultRelayDir, defaultUserDir, findRelay, homePath, type RelayFile } 
 export { replaceFile, type WriteOptions } from "./file.ts";
 export type { ConfigCode } from "./config_file.ts";
 export type { ReportRow } from "./config_report.ts";
+export {
+  type OpenedKey,
+  openKeyFile,
+  type OpenKeyOptions,
+  type PassphraseSource,
+  readKeyFile,
+  readPassphrase,
+  refuseExisting,
+  type SecretCode,
+  writeKeyFile,
+} from "./secret.ts";
 import type { LoadedConfig, LoadOptions } from "./config.ts";
 import type { ReportRow } from "./config_report.ts";
 

@@ -1,0 +1,215 @@
+/**
+ * Secrets at rest and on their way in: key files on disk, and the passphrases that open them. What is read is
+ * bytes from the first to the last, so that it can be wiped; nothing here is ever logged.
+ */
+import { mkdirSync, openSync, readFileSync, readSync, closeSync, existsSync, statSync } from "node:fs";
+import { dirname } from "node:path";
+import { Fault } from "../ground/mod.ts";
+import {
+  type KeyCrypto,
+  type Keystore,
+  type KeyType,
+  inspectKeystore,
+  openKeystore,
+} from "../identity/mod.ts";
+import { replaceFile } from "./file.ts";
+import { promptTty } from "./secret_prompt.ts";
+
+export type SecretCode =
+  | "secret/missing"
+  | "secret/exposed"
+  | "secret/exists"
+  | "secret/unwritable"
+  | "secret/no-passphrase"
+  | "secret/passphrase-file"
+  | "secret/cancelled";
+
+const KEY_FILE_BYTES_MAX = 64 * 1024;
+const PASSPHRASE_BYTES_MAX = 4096;
+
+/** Where a passphrase comes from: a file that is named, else a file that a variable names, else the terminal. */
+export interface PassphraseSource {
+  /** `--passphrase-file`. */
+  readonly file?: string | undefined;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Flag and variable as they are called here. */
+  readonly flag?: string;
+  readonly variable?: string;
+  /** What is asked for, without a colon. */
+  readonly prompt: string;
+  /** Asks twice, for a passphrase that is being set. */
+  readonly confirm?: boolean;
+}
+
+/**
+ * The passphrase's bytes, for the caller to wipe. One line feed at a file's end doesn't count. Throws
+ * Fault<"secret/…">; where there is neither file nor terminal, the message names all three ways.
+ */
+export function readPassphrase(source: PassphraseSource): Uint8Array {
+  const { flag = "--passphrase-file", variable = "DCHAT_PASSPHRASE_FILE" } = source;
+  const file = source.file ?? source.env[variable];
+  if (file !== undefined) return readPassphraseFile(file, source.file === undefined ? variable : flag);
+  const typed = promptTty(`${source.prompt}: `);
+  if (typed === null) {
+    throw new Fault<SecretCode>(
+      "secret/no-passphrase",
+      `A passphrase is needed, and there is no terminal to ask on. Give it by ${flag} FILE, by ${variable}=FILE, or run this on a terminal (/dev/tty)`,
+    );
+  }
+  if (typed.length === 0) throw new Fault<SecretCode>("secret/no-passphrase", "The passphrase is empty");
+  if (!source.confirm) return typed;
+  const again = promptTty(`${source.prompt} again: `);
+  const same =
+    again !== null && again.length === typed.length && again.every((byte, at) => byte === typed[at]);
+  again?.fill(0);
+  if (same) return typed;
+  typed.fill(0);
+  throw new Fault<SecretCode>("secret/no-passphrase", "The two passphrases differ");
+}
+
+function readPassphraseFile(path: string, whence: string): Uint8Array {
+  const whole = new Uint8Array(PASSPHRASE_BYTES_MAX + 1);
+  try {
+    let length = readInto(path, whole);
+    if (length > PASSPHRASE_BYTES_MAX) {
+      throw new Fault<SecretCode>(
+        "secret/passphrase-file",
+        `${path} (${whence}) has more than ${PASSPHRASE_BYTES_MAX} bytes`,
+      );
+    }
+    if (whole[length - 1] === 0x0a) length--;
+    if (whole[length - 1] === 0x0d) length--;
+    if (length <= 0)
+      throw new Fault<SecretCode>("secret/passphrase-file", `The passphrase in ${path} (${whence}) is empty`);
+    return whole.slice(0, length);
+  } catch (error) {
+    if (error instanceof Fault) throw error;
+    throw new Fault<SecretCode>(
+      "secret/passphrase-file",
+      `Cannot read the passphrase from ${path} (${whence}): ${why(error)}`,
+      { cause: error },
+    );
+  } finally {
+    whole.fill(0);
+  }
+}
+
+/** Reads a file, a pipe or a device until `into` is full or it ends. */
+function readInto(path: string, into: Uint8Array): number {
+  const file = openSync(path, "r");
+  try {
+    let length = 0;
+    for (;;) {
+      const read = readSync(file, into, length, into.length - length, null);
+      length += read;
+      if (read === 0 || length === into.length) return length;
+    }
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** The text of a key file; throws Fault<"secret/missing"> and, where others than its owner may read it, Fault<"secret/exposed">. */
+export function readKeyFile(path: string): string {
+  try {
+    const { mode, size } = statSync(path);
+    if ((mode & 0o077) !== 0) {
+      throw new Fault<SecretCode>(
+        "secret/exposed",
+        `Others may read the key file ${path}: its mode is ${(mode & 0o777).toString(8)}, expected 600 (chmod 600 ${path})`,
+      );
+    }
+    if (size > KEY_FILE_BYTES_MAX) {
+      throw new Fault<SecretCode>("secret/missing", `${path} is no key file: it has ${size} bytes`);
+    }
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    if (error instanceof Fault) throw error;
+    throw new Fault<SecretCode>("secret/missing", `Cannot read the key file ${path}: ${why(error)}`, {
+      cause: error,
+    });
+  }
+}
+
+/** Refuses early, before anybody is asked for a passphrase; `writeKeyFile` refuses again where it counts. */
+export function refuseExisting(path: string): void {
+  if (existsSync(path)) throw keyExists(path);
+}
+
+function keyExists(path: string, cause?: unknown): Fault<SecretCode> {
+  return new Fault(
+    "secret/exists",
+    `${path} is there already, and a key that is overwritten is gone; --force replaces it`,
+    { cause },
+  );
+}
+
+/** Writes a key file (mode 0600, whole or not at all); throws Fault<"secret/exists"> unless `force` replaces one. */
+export function writeKeyFile(path: string, text: string, options: { readonly force: boolean }): void {
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    replaceFile(path, text, { exclusive: !options.force });
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "EEXIST") {
+      throw keyExists(path, error);
+    }
+    throw new Fault<SecretCode>("secret/unwritable", `Cannot write the key file ${path}: ${why(error)}`, {
+      cause: error,
+    });
+  }
+}
+
+/** An opened key file. `passphrase` is what opened it, null for a burner; disposing wipes both. */
+export interface OpenedKey extends Keystore {
+  readonly passphrase: Uint8Array | null;
+}
+
+export interface OpenKeyOptions {
+  readonly path: string;
+  /** Refuses a key made for something else. */
+  readonly type?: KeyType;
+  readonly passphrase: Omit<PassphraseSource, "prompt" | "confirm">;
+}
+
+/**
+ * Reads and opens a key file, asking for its passphrase where it has one. Throws Fault<"secret/…"> and
+ * Fault<"identity/…">, whose messages name the file.
+ */
+export function openKeyFile(crypto: KeyCrypto, options: OpenKeyOptions): OpenedKey {
+  const { path, type } = options;
+  const text = readKeyFile(path);
+  let passphrase: Uint8Array | null = null;
+  try {
+    const parts = inspectKeystore(crypto, text);
+    if (type !== undefined && parts.type !== type) {
+      throw new Fault(
+        "identity/type",
+        `A key of the type ${type} is needed, and this one is of the type ${parts.type}`,
+      );
+    }
+    if (parts.sealed !== null) {
+      passphrase = readPassphrase({ ...options.passphrase, prompt: `Passphrase of ${path}` });
+    }
+    const opened = openKeystore(crypto, text, passphrase);
+    return { ...opened, passphrase, [Symbol.dispose]: () => dispose(opened, passphrase) };
+  } catch (error) {
+    passphrase?.fill(0);
+    if (error instanceof Fault && error.code.startsWith("identity/")) {
+      throw new Fault(error.code, `Cannot open ${path}: ${error.message}`, { cause: error });
+    }
+    throw error;
+  }
+}
+
+function dispose(keystore: Keystore, passphrase: Uint8Array | null): void {
+  keystore[Symbol.dispose]();
+  passphrase?.fill(0);
+}
+
+function why(error: unknown): string {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  if (code === "ENOENT") return "there is no such file";
+  if (code === "EACCES") return "permission denied";
+  if (code === "EISDIR") return "it is a folder";
+  return error instanceof Error ? error.message : String(error);
+}
