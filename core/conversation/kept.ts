@@ -176,7 +176,7 @@ export interface Keeper {
   leaves(conversation: number, range: { generation: number; from: number }): readonly KeptLeaf[];
 }
 
-/** A device's database. Faults: "store/locked" (another process holds it too long), "store/key", "store/version". */
+/** A device's database. Faults: "store/busy" (another process holds it too long), "store/key", "store/newer". */
 export interface DeviceStore extends AsyncDisposable {
   /**
    * Runs `work` alone on the database, over all processes: what it wrote is committed and synced when it resolves,

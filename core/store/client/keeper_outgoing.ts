@@ -1,0 +1,184 @@
+import { and, asc, eq, gte, isNotNull, isNull, lt, or, sql as raw } from "drizzle-orm";
+import type { Keeper, KeptLeaf, KeptMessage, KeptOutgoing } from "../../conversation/mod.ts";
+import { entryId, hash } from "../../ground/mod.ts";
+import type { DeviceSql, KeeperContext } from "./keeper.ts";
+import { decodeChange, decodeMessage, encodeChange, encodeMessage } from "./record.ts";
+import { leaf, message, outgoing } from "./schema.ts";
+
+type Part = Pick<
+  Keeper,
+  | "putMessage"
+  | "message"
+  | "messages"
+  | "unshown"
+  | "markShown"
+  | "unsent"
+  | "sent"
+  | "outgoing"
+  | "addOutgoing"
+  | "putOutgoing"
+  | "dropSent"
+  | "addLeaf"
+  | "leaf"
+  | "leafById"
+  | "leaves"
+>;
+
+/** Messages, what goes out, and the verified log. */
+export function outgoingKeeper(sql: DeviceSql, context: KeeperContext): Part {
+  return { ...messagePart(sql, context), ...outgoingPart(sql, context), ...leafPart(sql) };
+}
+
+function messagePart(
+  sql: DeviceSql,
+  { vault }: KeeperContext,
+): Pick<Part, "putMessage" | "message" | "messages" | "unshown" | "markShown"> {
+  const cell = (conversation: number, id: Uint8Array) => ({ table: "message", key: [conversation, id] });
+  const read = (row: typeof message.$inferSelect): KeptMessage => ({
+    ...decodeMessage(vault.open(cell(row.conversation, row.id), row.sealed)),
+    conversation: row.conversation,
+    id: entryId(Uint8Array.from(row.id)),
+    generation: row.generation,
+    seq: row.seq,
+    mine: row.mine,
+    shown: row.shown,
+  });
+  /** Those that wait come last, in the order in which they were written. */
+  const inOrder = [raw`${message.seq} IS NULL`, asc(message.generation), asc(message.seq), asc(message.number)];
+  const at = (conversation: number, id: Uint8Array) =>
+    and(eq(message.conversation, conversation), eq(message.id, Buffer.from(id)));
+  return {
+    putMessage(kept) {
+      const { conversation, generation, seq, mine, shown } = kept;
+      const sealed = vault.seal(cell(conversation, kept.id), encodeMessage(kept));
+      const place = { generation, seq, shown };
+      sql
+        .insert(message)
+        .values({ conversation, id: Buffer.from(kept.id), mine, sealed, ...place })
+        .onConflictDoUpdate({ target: [message.conversation, message.id], set: place })
+        .run();
+    },
+    message(conversation, id) {
+      const row = sql.select().from(message).where(at(conversation, id)).get();
+      return row === undefined ? null : read(row);
+    },
+    messages: (conversation) =>
+      sql
+        .select()
+        .from(message)
+        .where(eq(message.conversation, conversation))
+        .orderBy(...inOrder)
+        .all()
+        .map(read),
+    unshown: () =>
+      sql
+        .select()
+        .from(message)
+        .where(eq(message.shown, false))
+        .orderBy(asc(message.conversation), ...inOrder)
+        .all()
+        .map(read),
+    markShown(messages) {
+      for (const one of messages) {
+        sql.update(message).set({ shown: true }).where(at(one.conversation, one.id)).run();
+      }
+    },
+  };
+}
+
+function outgoingPart(
+  sql: DeviceSql,
+  { vault }: KeeperContext,
+): Pick<Part, "unsent" | "sent" | "outgoing" | "addOutgoing" | "putOutgoing" | "dropSent"> {
+  const cell = (conversation: number, id: Uint8Array) => ({
+    table: "outgoing",
+    column: "change",
+    key: [conversation, id],
+  });
+  const read = (row: typeof outgoing.$inferSelect): KeptOutgoing => ({
+    order: row.order,
+    conversation: row.conversation,
+    id: entryId(Uint8Array.from(row.id)),
+    kind: row.control ? "control" : "plain",
+    sealed: row.turn === null || row.entry === null ? null : { turn: row.turn, entry: Uint8Array.from(row.entry) },
+    change: row.change === null ? null : decodeChange(vault.open(cell(row.conversation, row.id), row.change)),
+    sent: row.seq === null || row.generation === null ? null : { generation: row.generation, seq: row.seq },
+  });
+  const columns = (kept: Omit<KeptOutgoing, "order">) => ({
+    conversation: kept.conversation,
+    id: Buffer.from(kept.id),
+    control: kept.kind === "control",
+    turn: kept.sealed?.turn ?? null,
+    entry: kept.sealed === null ? null : Buffer.from(kept.sealed.entry),
+    change: kept.change === null ? null : vault.seal(cell(kept.conversation, kept.id), encodeChange(kept.change)),
+    generation: kept.sent?.generation ?? null,
+    seq: kept.sent?.seq ?? null,
+  });
+  const list = (where: ReturnType<typeof and>) =>
+    sql.select().from(outgoing).where(where).orderBy(asc(outgoing.order)).all().map(read);
+  return {
+    unsent: (id) => list(and(eq(outgoing.conversation, id), isNull(outgoing.seq))),
+    sent: (id) => list(and(eq(outgoing.conversation, id), isNotNull(outgoing.seq))),
+    outgoing: (conversation, id) =>
+      list(and(eq(outgoing.conversation, conversation), eq(outgoing.id, Buffer.from(id))))[0] ?? null,
+    addOutgoing(kept) {
+      sql.insert(outgoing).values(columns(kept)).run();
+    },
+    putOutgoing(kept) {
+      sql.update(outgoing).set(columns(kept)).where(eq(outgoing.order, kept.order)).run();
+    },
+    dropSent(conversation, { generation, seq }) {
+      const below = and(eq(outgoing.generation, generation), lt(outgoing.seq, seq));
+      const former = and(isNotNull(outgoing.seq), lt(outgoing.generation, generation));
+      sql
+        .delete(outgoing)
+        .where(and(eq(outgoing.conversation, conversation), or(below, former)))
+        .run();
+    },
+  };
+}
+
+function leafPart(sql: DeviceSql): Pick<Part, "addLeaf" | "leaf" | "leafById" | "leaves"> {
+  const read = (row: typeof leaf.$inferSelect): KeptLeaf => ({
+    conversation: row.conversation,
+    generation: row.generation,
+    seq: row.seq,
+    id: entryId(Uint8Array.from(row.id)),
+    leaf: hash(Uint8Array.from(row.leaf)),
+    root: hash(Uint8Array.from(row.root)),
+  });
+  return {
+    addLeaf(kept) {
+      const { conversation, generation, seq } = kept;
+      sql
+        .insert(leaf)
+        .values({
+          conversation,
+          generation,
+          seq,
+          id: Buffer.from(kept.id),
+          leaf: Buffer.from(kept.leaf),
+          root: Buffer.from(kept.root),
+        })
+        .run();
+    },
+    leaf(conversation, { generation, seq }) {
+      const at = and(eq(leaf.conversation, conversation), eq(leaf.generation, generation), eq(leaf.seq, seq));
+      const row = sql.select().from(leaf).where(at).get();
+      return row === undefined ? null : read(row);
+    },
+    leafById(conversation, id) {
+      const at = and(eq(leaf.conversation, conversation), eq(leaf.id, Buffer.from(id)));
+      const row = sql.select().from(leaf).where(at).get();
+      return row === undefined ? null : read(row);
+    },
+    leaves: (conversation, { generation, from }) =>
+      sql
+        .select()
+        .from(leaf)
+        .where(and(eq(leaf.conversation, conversation), eq(leaf.generation, generation), gte(leaf.seq, from)))
+        .orderBy(asc(leaf.seq))
+        .all()
+        .map(read),
+  };
+}

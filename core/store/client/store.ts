@@ -1,0 +1,162 @@
+/**
+ * A device's database: SQLite in WAL with synchronous FULL, shared by the processes of one person. Every
+ * transaction is IMMEDIATE, so that two processes never step the same ratchet from one state.
+ */
+import { Database } from "bun:sqlite";
+import type { Crypto } from "@dchat/crypto-wasm";
+import { drizzle } from "drizzle-orm/bun-sqlite";
+import type { DeviceStore, Keeper } from "../../conversation/mod.ts";
+import { reasonOf, storeFault } from "../fault.ts";
+import { type DeviceSql, openKeeper } from "./keeper.ts";
+import { migrateClient } from "./migrate.ts";
+import { wrap } from "./schema.ts";
+import { Vault } from "./vault.ts";
+import { unwrapKey, wrapKey } from "./wrap.ts";
+
+/** How long another process may hold the database before we give up. */
+const LOCK_WAIT_MS = 30_000;
+const LOCK_RETRY_MS = 3;
+const KEY_BYTES = 32;
+
+export interface DeviceStoreOptions {
+  /** The file; its folder exists. */
+  readonly path: string;
+  readonly crypto: Crypto;
+  /** UTF-8, borrowed; null for a burner: the key then lies bare in the file. */
+  readonly passphrase: Uint8Array | null;
+}
+
+/** Opens or makes a device's database; throws Fault<"store/key" | "store/newer" | "store/corrupt" | "store/unavailable">. */
+export async function openDeviceStore(options: DeviceStoreOptions): Promise<DeviceStore> {
+  const { path, crypto, passphrase } = options;
+  const database = openFile(path);
+  try {
+    migrateClient(database, path);
+    const sql = drizzle({ client: database });
+    const vault = openVault(sql, database, { crypto, passphrase });
+    return makeStore(database, { keeper: openKeeper(sql, { crypto, vault }), vault });
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+function openFile(path: string): Database {
+  try {
+    const database = new Database(path, { create: true, strict: true });
+    // Waiting for the file's first moments only: transactions wait on their own, without holding up the loop.
+    database.run("PRAGMA busy_timeout = 10000");
+    database.run("PRAGMA journal_mode = WAL");
+    database.run("PRAGMA synchronous = FULL");
+    // What is deleted or replaced is overwritten, so that wiped secrets leave the file too.
+    database.run("PRAGMA secure_delete = ON");
+    return database;
+  } catch (error) {
+    throw storeFault("store/unavailable", `Cannot open the device's database ${path}: ${reasonOf(error)}`, error);
+  }
+}
+
+/** The key is made once, under the lock: two processes that start together agree on the first one's. */
+function openVault(
+  sql: DeviceSql,
+  database: Database,
+  { crypto, passphrase }: { crypto: Crypto; passphrase: Uint8Array | null },
+): Vault {
+  const kept = sql.select().from(wrap).get();
+  if (kept !== undefined) return new Vault(crypto, unwrapKey(crypto, kept.document, passphrase));
+  const key = crypto.random.bytes(KEY_BYTES);
+  const document = wrapKey(crypto, key, passphrase);
+  database.run("BEGIN IMMEDIATE");
+  sql.insert(wrap).values({ number: 1, document }).onConflictDoNothing().run();
+  const winner = sql.select().from(wrap).get();
+  database.run("COMMIT");
+  if (winner === undefined || winner.document === document) return new Vault(crypto, key);
+  crypto.wipe(key);
+  return new Vault(crypto, unwrapKey(crypto, winner.document, passphrase));
+}
+
+function makeStore(database: Database, { keeper, vault }: { keeper: Keeper; vault: Vault }): DeviceStore {
+  database.run("PRAGMA busy_timeout = 0");
+  const dataVersion = database.query("PRAGMA data_version");
+  let last: Promise<unknown> = Promise.resolve();
+  let closed = false;
+
+  async function alone<T>(work: (keeper: Keeper) => Promise<T> | T, signal?: AbortSignal): Promise<T> {
+    await begin(database, signal);
+    try {
+      const result = await work(keeper);
+      database.run("COMMIT");
+      return result;
+    } catch (error) {
+      if (database.inTransaction) database.run("ROLLBACK");
+      throw error;
+    }
+  }
+
+  return {
+    transact(work, options) {
+      if (closed) return Promise.reject(storeFault("store/unavailable", "The device's database is closed"));
+      const mine = last.then(() => alone(work, options?.signal));
+      last = mine.catch(() => undefined);
+      return mine;
+    },
+    revision() {
+      const row: unknown = dataVersion.get();
+      return typeof row === "object" && row !== null && "data_version" in row ? Number(row.data_version) : 0;
+    },
+    async [Symbol.asyncDispose]() {
+      closed = true;
+      await last;
+      vault[Symbol.dispose]();
+      database.close();
+    },
+  };
+}
+
+/** Waits for the lock without blocking the loop; throws Fault<"store/busy">. */
+async function begin(database: Database, signal?: AbortSignal): Promise<void> {
+  const until = performance.now() + LOCK_WAIT_MS;
+  for (;;) {
+    signal?.throwIfAborted();
+    try {
+      database.run("BEGIN IMMEDIATE");
+      return;
+    } catch (error) {
+      if (!isBusy(error)) throw storeFault("store/unavailable", `Cannot write: ${reasonOf(error)}`, error);
+      if (performance.now() > until) {
+        throw storeFault("store/busy", `Another process has held the device's database for ${LOCK_WAIT_MS} ms`, error);
+      }
+      await Bun.sleep(LOCK_RETRY_MS + Math.random() * LOCK_RETRY_MS);
+    }
+  }
+}
+
+function isBusy(error: unknown): boolean {
+  return error instanceof Error && "code" in error && String(error.code).startsWith("SQLITE_BUSY");
+}
+
+/**
+ * Wraps the database's key by another passphrase, as `dchat keygen rewrap` needs it. Throws Fault<"store/key"> where
+ * `from` doesn't open it; leaves the old wrap in place then.
+ */
+export function rewrapDeviceStore(options: {
+  path: string;
+  crypto: Crypto;
+  from: Uint8Array | null;
+  to: Uint8Array | null;
+}): void {
+  const { path, crypto, from, to } = options;
+  using database = openFile(path);
+  migrateClient(database, path);
+  const sql = drizzle({ client: database });
+  sql.transaction(
+    (inner) => {
+      const kept = inner.select().from(wrap).get();
+      if (kept === undefined) return;
+      const key = unwrapKey(crypto, kept.document, from);
+      inner.update(wrap).set({ document: wrapKey(crypto, key, to) }).run();
+      crypto.wipe(key);
+    },
+    { behavior: "immediate" },
+  );
+}
