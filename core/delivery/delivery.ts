@@ -7,7 +7,7 @@ import { limit, type MailboxId, type PublicKey } from "../ground/mod.ts";
 import type { MailboxRow, StoredEntry } from "../mailbox/mod.ts";
 import type { DeliveryEvents, Ending, EntrySource, Outlet } from "./port.ts";
 import { DeliveryStream } from "./stream.ts";
-import type { Subscription, Topic } from "./subscription.ts";
+import type { Board, Subscription, Topic } from "./subscription.ts";
 import { Turns } from "./turns.ts";
 
 export interface DeliveryOptions {
@@ -19,7 +19,7 @@ export interface DeliveryOptions {
  * All subscriptions of a relay process. Tell it of commits in the order in which they happened, and of a
  * subscription in its command's place among them.
  */
-export class Delivery {
+export class Delivery implements Board {
   readonly source: EntrySource;
   readonly events: DeliveryEvents;
   readonly turns = new Turns(limit.DELIVERY_TURNS_MAX);
@@ -75,6 +75,12 @@ export class Delivery {
     const ending: Ending = row.deleted ? DENIED : { is: "generation", row };
     this.#endWhere(topic, ending, (each) => row.deleted || each.generation !== row.generation);
     this.#endWhere(topic, DENIED, (each) => !readers.has(each.reader.toHex()));
+  }
+
+  /** A commit to `mailbox` may or may not have happened: all its subscribers look it up. */
+  doubtful(mailbox: MailboxId): void {
+    const topic = this.#topics.get(mailbox.toHex());
+    for (const subscription of topic?.subscriptions ?? []) subscription.stream.fallBehind(subscription);
   }
 
   /** The mailbox is gone for good. */

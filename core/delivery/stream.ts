@@ -1,8 +1,7 @@
 import { Fault, limit, type MailboxId, type PublicKey } from "../ground/mod.ts";
 import type { MailboxRow, StoredEntry } from "../mailbox/mod.ts";
-import type { Delivery } from "./delivery.ts";
 import type { Ending, Outlet } from "./port.ts";
-import type { Subscription } from "./subscription.ts";
+import type { Board, Subscriber, Subscription } from "./subscription.ts";
 
 /** A subscription as the pipeline asks for it, allowed by `row`'s place in its batch. */
 export interface SubscribeOptions {
@@ -17,8 +16,8 @@ export interface SubscribeOptions {
  * The subscriptions of one stream, their shared credit, and the queue of those that are behind. Costs nothing
  * while nothing moves: no timer, no copy of an entry.
  */
-export class DeliveryStream {
-  readonly #delivery: Delivery;
+export class DeliveryStream implements Subscriber {
+  readonly #board: Board;
   readonly #outlet: Outlet;
   readonly #subscriptions = new Map<number, Subscription>();
   readonly #behind: Subscription[] = [];
@@ -27,8 +26,8 @@ export class DeliveryStream {
   #inTurn = false;
   #closed = false;
 
-  constructor(delivery: Delivery, outlet: Outlet) {
-    this.#delivery = delivery;
+  constructor(board: Board, outlet: Outlet) {
+    this.#board = board;
     this.#outlet = outlet;
   }
 
@@ -47,7 +46,7 @@ export class DeliveryStream {
     if (this.#subscriptions.size >= limit.SUBSCRIPTIONS_MAX || this.#subscriptions.has(request)) return false;
     const subscription: Subscription = {
       stream: this,
-      topic: this.#delivery.topic(options.mailbox, row.size),
+      topic: this.#board.topic(options.mailbox, row.size),
       request,
       reader: options.reader,
       generation: row.generation,
@@ -57,7 +56,7 @@ export class DeliveryStream {
       ended: false,
     };
     this.#subscriptions.set(request, subscription);
-    this.#delivery.add(subscription);
+    this.#board.add(subscription);
     if (subscription.position === row.size) this.announce(subscription, row);
     if (!subscription.live || subscription.position < subscription.topic.size) this.fallBehind(subscription);
     return true;
@@ -89,14 +88,13 @@ export class DeliveryStream {
     this.#behind.length = 0;
   }
 
-  /** Hands `entry` out where credit and window allow; false where not, and nothing happened. */
   push(subscription: Subscription, entry: StoredEntry): boolean {
     const bytes = entry.entry === null ? 0 : entry.entry.length;
     if (bytes > this.#creditBytes || !this.#outlet.open) return false;
     this.#creditBytes -= bytes;
     subscription.position = entry.seq + 1;
     this.#outlet.entry(subscription.request, entry);
-    this.#delivery.events.delivered(bytes);
+    this.#board.events.delivered(bytes);
     return true;
   }
 
@@ -112,7 +110,6 @@ export class DeliveryStream {
     if (!this.#closed) this.#outlet.ended(subscription.request, ending);
   }
 
-  /** Puts `subscription` in line; from here on only a turn moves it. */
   fallBehind(subscription: Subscription): void {
     if (subscription.behind || subscription.ended) return;
     subscription.behind = true;
@@ -123,13 +120,13 @@ export class DeliveryStream {
   #forget(subscription: Subscription): void {
     subscription.ended = true;
     this.#subscriptions.delete(subscription.request);
-    this.#delivery.remove(subscription);
+    this.#board.remove(subscription);
   }
 
   #askTurn(): void {
     if (this.#inTurn || this.#closed || !this.#mayMove()) return;
     this.#inTurn = true;
-    this.#delivery.turns.ask(() => this.#turn());
+    void this.#board.turns.run(() => this.#turn());
   }
 
   #mayMove(): boolean {
@@ -145,7 +142,7 @@ export class DeliveryStream {
       try {
         stalled = await this.#serve(subscription);
       } catch (error) {
-        this.#delivery.events.error(error);
+        this.#board.events.error(error);
         this.end(subscription, {
           is: "refused",
           refusal: { code: "unavailable", retryMs: limit.RETRY_MS_DEFAULT },
@@ -164,7 +161,7 @@ export class DeliveryStream {
   /** Delivers what a committed row covers; true where credit or window stopped it before anything moved. */
   async #serve(subscription: Subscription): Promise<boolean> {
     const { topic } = subscription;
-    const source = this.#delivery.source;
+    const source = this.#board.source;
     const row = await source.mailbox(topic.id);
     if (subscription.ended) return false;
     const ending = standing(subscription, row);

@@ -1,5 +1,27 @@
 import type { MailboxId, PublicKey } from "../ground/mod.ts";
-import type { DeliveryStream } from "./stream.ts";
+import type { StoredEntry } from "../mailbox/mod.ts";
+import type { DeliveryEvents, Ending, EntrySource } from "./port.ts";
+import type { Turns } from "./turns.ts";
+
+/** What all streams of a relay share. */
+export interface Board {
+  readonly source: EntrySource;
+  readonly events: DeliveryEvents;
+  readonly turns: Turns;
+  /** The topic of `id`, known from now on to be committed to at least `size`. */
+  topic(id: MailboxId, size: number): Topic;
+  add(subscription: Subscription): void;
+  remove(subscription: Subscription): void;
+}
+
+/** A stream as the board sees it. */
+export interface Subscriber {
+  /** Hands `entry` out where credit and window allow; false where not, and nothing happened. */
+  push(subscription: Subscription, entry: StoredEntry): boolean;
+  /** Puts `subscription` in line; from here on only a turn moves it. */
+  fallBehind(subscription: Subscription): void;
+  end(subscription: Subscription, ending: Ending): void;
+}
 
 /** The subscriptions to one mailbox, and how far its log is known to be committed. */
 export interface Topic {
@@ -11,7 +33,7 @@ export interface Topic {
 
 /** One reader's place in one mailbox: a position, never a copy. */
 export interface Subscription {
-  readonly stream: DeliveryStream;
+  readonly stream: Subscriber;
   readonly topic: Topic;
   /** The request id that named it. */
   readonly request: number;

@@ -4,30 +4,24 @@
  */
 export class Turns {
   readonly #max: number;
-  readonly #waiting: (() => Promise<void>)[] = [];
+  readonly #waiting: (() => void)[] = [];
   #running = 0;
 
   constructor(max: number) {
     this.#max = max;
   }
 
-  /** Runs `task` when its turn comes. It must not reject: it has nobody to tell. */
-  ask(task: () => Promise<void>): void {
-    if (this.#running < this.#max) void this.#run(task);
-    else this.#waiting.push(task);
-  }
-
-  async #run(first: () => Promise<void>): Promise<void> {
-    this.#running += 1;
-    for (
-      let task: (() => Promise<void>) | undefined = first;
-      task !== undefined;
-      task = this.#waiting.shift()
-    ) {
-      // One after another on purpose: this loop is one of the places at the store.
-      // oxlint-disable-next-line no-await-in-loop
+  /** Runs `task` when its turn comes; resolves or rejects as it does. */
+  async run(task: () => Promise<void>): Promise<void> {
+    if (this.#running >= this.#max) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    else this.#running += 1;
+    try {
       await task();
+    } finally {
+      // The place goes to who waits longest, without being free in between.
+      const next = this.#waiting.shift();
+      if (next === undefined) this.#running -= 1;
+      else next();
     }
-    this.#running -= 1;
   }
 }

@@ -1,0 +1,244 @@
+/**
+ * The one file that knows the order in which a command goes through the relay:
+ *
+ *     bytes of a stream -> frames -> commands -> signatures, all of a tick together -> the store's batch, fsync
+ *     -> promises under one signature, replies in order -> delivery
+ *
+ * A bad signature takes the same way as a good one, marked, and is refused where a key that may not is refused:
+ * in the batch. So the two answers are alike, in time too. Nothing is answered before the fsync of what it reveals.
+ */
+import type { Crypto, SigningKey } from "@dchat/crypto-wasm";
+import { Delivery, type DeliveryEvents } from "../delivery/mod.ts";
+import type { ProtocolTable } from "../edge/mod.ts";
+import { assert, type Clock, isFault, limit } from "../ground/mod.ts";
+import type { MailboxStore, Outcome, StoredEntry } from "../mailbox/mod.ts";
+import type { AppendPromise, CheckedCommand, NodeCertificate, Refusal } from "../wire/mod.ts";
+import { CommitLine } from "./pipeline_commit.ts";
+import { type Asked, openDoor, type StreamDoor } from "./pipeline_door.ts";
+import type { PipelineEvents } from "./pipeline_events.ts";
+import { answer, handOut, type QueryContext } from "./pipeline_query.ts";
+import { SignatureCheck } from "./pipeline_verify.ts";
+import { Voice } from "./pipeline_voice.ts";
+
+export interface PipelineOptions {
+  readonly crypto: Crypto;
+  readonly store: MailboxStore;
+  readonly clock: Clock;
+  readonly certificate: NodeCertificate;
+  readonly headKey: SigningKey;
+  readonly ttlMsMax: number;
+  readonly events: PipelineEvents;
+  readonly deliveryEvents: DeliveryEvents;
+}
+
+interface Checked extends Asked {
+  readonly command: CheckedCommand;
+}
+
+/** Serves the mailbox protocol on streams of the edge, out of one store. */
+export class Pipeline {
+  readonly delivery: Delivery;
+  readonly #options: PipelineOptions;
+  readonly #voice: Voice;
+  readonly #query: QueryContext;
+  readonly #check: SignatureCheck<Asked>;
+  readonly #line: CommitLine<Checked>;
+  readonly #door: StreamDoor;
+  #failure: string | null = null;
+
+  constructor(options: PipelineOptions) {
+    const { crypto, store, clock, ttlMsMax } = options;
+    this.#options = options;
+    this.#voice = new Voice(options);
+    this.#query = { store, voice: this.#voice, digest: crypto.hash };
+    this.delivery = new Delivery({ source: store, events: options.deliveryEvents });
+    this.#line = new CommitLine({
+      store,
+      clock,
+      ttlMsMax,
+      committed: (batch, outcomes) => this.#committed(batch, outcomes),
+      failed: (batch, error) => this.#failed(batch, error),
+    });
+    this.#check = new SignatureCheck({
+      crypto,
+      checked: (items, authentic) => this.#checked(items, authentic),
+    });
+    this.#door = openDoor({
+      ...options,
+      voice: this.#voice,
+      delivery: this.delivery,
+      admit: (asked) => this.#admit(asked),
+    });
+  }
+
+  /** What the edge asks which handler serves a protocol. */
+  get protocols(): ProtocolTable {
+    return this.#door.protocols;
+  }
+
+  /** Why the store takes no commands now, for operators; null while it does. */
+  get failure(): string | null {
+    return this.#failure;
+  }
+
+  /** Says goaway on all streams, takes nothing new, and resolves when what was taken is answered. */
+  async drain(): Promise<void> {
+    this.#door.shut();
+    while (!this.#check.idle || !this.#line.idle) {
+      // oxlint-disable-next-line no-await-in-loop -- what is being checked gets in line a tick later
+      await new Promise((resolve) => setImmediate(resolve));
+      // oxlint-disable-next-line no-await-in-loop
+      await this.#line.settled();
+    }
+  }
+
+  /** Asks the store whether it writes again; call it from time to time while there is a failure. */
+  async probe(): Promise<void> {
+    try {
+      await this.#options.store.probe();
+      this.#failure = null;
+    } catch (error) {
+      this.#failure = reason(error);
+    }
+  }
+
+  #admit(asked: Asked): void {
+    if (this.#line.reserve(asked.bytes)) this.#check.push(asked);
+    else this.#refuse(asked, { code: "busy", retryMs: limit.RETRY_MS_DEFAULT });
+  }
+
+  #checked(items: readonly Asked[], authentic: readonly boolean[]): void {
+    this.#line.push(
+      items.map((asked, index) => ({
+        ...asked,
+        command: { ...asked.command, authentic: authentic[index] === true },
+      })),
+    );
+  }
+
+  #failed(batch: readonly Checked[], error: unknown): void {
+    this.#failure = reason(error);
+    this.#options.events.error(error);
+    const retryMs = limit.RETRY_MS_DEFAULT;
+    // Whether an unknown commit happened shows when the client asks again under the same id.
+    const unknown = isFault(error, "store/unknown");
+    for (const asked of batch) {
+      this.#refuse(asked, unknown ? { code: "busy", retryMs } : { code: "unavailable", retryMs });
+      if (unknown) this.delivery.doubtful(asked.command.authority.mailbox);
+    }
+  }
+
+  #committed(batch: readonly Checked[], outcomes: readonly Outcome[]): void {
+    assert(outcomes.length === batch.length, "a store answers each command of a batch");
+    this.#failure = null;
+    const kept = outcomes.filter((outcome) => outcome.is === "appended");
+    const promises = this.#voice.promises(kept).values();
+    batch.forEach((asked, index) => {
+      const outcome = outcomes[index];
+      assert(outcome !== undefined, "a store answers each command of a batch");
+      const promise = outcome.is === "appended" ? promises.next().value : undefined;
+      this.#answer(asked, outcome, promise);
+    });
+    // Replies first, then deliveries, both in the order of the batch.
+    batch.forEach((asked, index) => {
+      const outcome = outcomes[index];
+      if (outcome !== undefined) this.#deliver(asked, outcome);
+    });
+    const { clock, events } = this.#options;
+    const cameMs = batch[0]?.cameMs ?? clock.monotonic();
+    events.committed({ commands: batch.length, kept: kept.length, ms: clock.monotonic() - cameMs });
+  }
+
+  /** Replies to what the batch alone answers; a question goes on to be looked up. */
+  #answer(asked: Checked, outcome: Outcome, promise: AppendPromise | undefined): void {
+    const { stream, request } = asked;
+    switch (outcome.is) {
+      case "refused":
+        return this.#refuse(asked, outcome.refusal);
+      case "generation":
+        return this.#refuse(asked, this.#voice.generation(outcome.row));
+      case "created":
+        stream.reply(request, { is: "created", generation: outcome.row.generation, size: outcome.row.size });
+        break;
+      case "appended":
+        assert(promise !== undefined, "each kept append has its promise");
+        stream.reply(request, { is: "appended", promise });
+        break;
+      case "acknowledged":
+        stream.reply(request, { is: "acknowledged", cursor: outcome.cursor });
+        break;
+      case "reset": {
+        const { version, turn, size } = outcome.row;
+        stream.reply(request, { is: "reset", version, turn, seq: size });
+        break;
+      }
+      case "deleted":
+        stream.reply(request, { is: "deleted" });
+        break;
+      case "taken": {
+        const { row, seqs } = outcome;
+        return this.#ask(asked, () => handOut({ ...asked, row, seqs }, this.#query));
+      }
+      case "allowed":
+        if (asked.command.body.op === "subscribe") return;
+        return this.#ask(asked, () => answer({ ...asked, row: outcome.row }, this.#query));
+    }
+    this.#done(asked);
+  }
+
+  #deliver({ stream, request, command, ...asked }: Checked, outcome: Outcome): void {
+    const { body, authority } = command;
+    if (outcome.is === "appended" && outcome.fresh && body.op === "append") {
+      const { mailbox, entry } = outcome;
+      if (!this.delivery.listens(mailbox)) return;
+      const stored: StoredEntry = { ...entry, entry: body.entry };
+      this.delivery.committed(mailbox, stored);
+      this.delivery.removed(mailbox, body.change?.removed ?? []);
+    } else if (outcome.is === "allowed" && body.op === "subscribe") {
+      const { row } = outcome;
+      const taken = stream.subscribe(this.delivery, {
+        request,
+        mailbox: authority.mailbox,
+        reader: authority.key,
+        from: body.from,
+        row,
+      });
+      const all = { stream, request, command, ...asked };
+      if (taken) this.#done(all);
+      else this.#refuse(all, { code: "limit" });
+    } else if (outcome.is === "reset") this.delivery.changed(outcome.row);
+    else if (outcome.is === "deleted") this.delivery.deleted(authority.mailbox);
+  }
+
+  /** Looks up on the stream's own line, after the answers before it have gone out. */
+  #ask(asked: Checked, lookUp: () => Promise<void>): void {
+    const { stream } = asked;
+    stream.query(() =>
+      this.delivery.turns.run(async () => {
+        if (stream.closed) return;
+        try {
+          await lookUp();
+          this.#done(asked);
+        } catch (error) {
+          this.#options.events.error(error);
+          this.#refuse(asked, { code: "unavailable", retryMs: limit.RETRY_MS_DEFAULT });
+        }
+      }),
+    );
+  }
+
+  #refuse(asked: Asked, refusal: Refusal): void {
+    this.#options.events.refused(refusal.code);
+    asked.stream.refuse(asked.request, refusal);
+    this.#done(asked);
+  }
+
+  #done({ stream, command, bytes, cameMs }: Asked): void {
+    this.#options.events.answered(command.body.op, this.#options.clock.monotonic() - cameMs);
+    stream.answered(bytes);
+  }
+}
+
+function reason(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

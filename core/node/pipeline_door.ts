@@ -1,0 +1,220 @@
+/**
+ * Where streams of the mailbox protocol come in: hello first, then frames become commands. What isn't a command
+ * is refused here; what is goes on to have its signature checked.
+ */
+import type { Crypto } from "@dchat/crypto-wasm";
+import type { Delivery } from "../delivery/mod.ts";
+import type { EdgeStream, ProtocolTable, StreamHandler } from "../edge/mod.ts";
+import { type Clock, isFault, limit, nonce } from "../ground/mod.ts";
+import {
+  type Command,
+  decodeCommand,
+  decodeStreamControl,
+  isStreamControl,
+  type NodeCertificate,
+  parseProtocolVersion,
+  PROTOCOL_VERSION,
+  PROTOCOL_VERSIONS,
+  type StreamControl,
+} from "../wire/mod.ts";
+import type { PipelineEvents } from "./pipeline_events.ts";
+import { type ConnectionLoad, MailboxStream } from "./pipeline_stream.ts";
+import type { Voice } from "./pipeline_voice.ts";
+
+/** A command between its frame and its answer. */
+export interface Asked {
+  readonly stream: MailboxStream;
+  readonly request: number;
+  readonly command: Command;
+  /** Of its frame; the stream's window reopens by them when it is answered. */
+  readonly bytes: number;
+  /** Monotonic ms. */
+  readonly cameMs: number;
+}
+
+export interface DoorOptions {
+  readonly crypto: Crypto;
+  readonly clock: Clock;
+  readonly certificate: NodeCertificate;
+  readonly ttlMsMax: number;
+  readonly events: PipelineEvents;
+  readonly voice: Voice;
+  readonly delivery: Delivery;
+  /** Takes a command whose signature isn't checked yet. */
+  admit(asked: Asked): void;
+}
+
+export interface StreamDoor {
+  readonly protocols: ProtocolTable;
+  /** Says goaway on all streams; commands that come from now on are refused as draining. */
+  shut(): void;
+}
+
+/** Serves streams until `shut`; holds what is open, and nothing else. */
+export function openDoor(options: DoorOptions): StreamDoor {
+  const door = new Door(options);
+  const other: StreamHandler<unknown> = {
+    onOpen: (stream) => door.unsupported(stream),
+    onData: (stream, bytes) => stream.consume(bytes.length),
+    onEnd: () => undefined,
+    onClose: () => undefined,
+    onDrain: () => undefined,
+  };
+  return {
+    protocols: (protocol) => {
+      const version = parseProtocolVersion(protocol);
+      if (version === null) return null;
+      return version === PROTOCOL_VERSION ? door : other;
+    },
+    shut: () => door.shut(),
+  };
+}
+
+class Door implements StreamHandler<MailboxStream> {
+  readonly #options: DoorOptions;
+  readonly #streams = new Set<MailboxStream>();
+  readonly #loads = new Map<number, ConnectionLoad>();
+  #shut = false;
+
+  constructor(options: DoorOptions) {
+    this.#options = options;
+  }
+
+  onOpen(edge: EdgeStream<MailboxStream>): void {
+    const { crypto, events, voice } = this.#options;
+    const load = this.#loads.get(edge.connection.id) ?? { commands: 0, streams: 0 };
+    this.#loads.set(edge.connection.id, load);
+    load.streams += 1;
+    const stream = new MailboxStream({
+      edge,
+      nonce: nonce(crypto.random.bytes(32)),
+      load,
+      voice,
+      events,
+      frames: (kind, request, payload) => this.#onFrame(stream, { kind, request, payload }),
+    });
+    edge.context = stream;
+    this.#streams.add(stream);
+    this.#hello(stream);
+    if (this.#shut) stream.reply(0, { is: "goaway", retryMs: limit.RETRY_MS_DEFAULT });
+  }
+
+  onData(edge: EdgeStream<MailboxStream>, bytes: Uint8Array): void {
+    try {
+      edge.context.received(bytes);
+    } catch (error) {
+      // Where frames can't be told apart any more there is nothing left to answer.
+      if (!isFault(error, "wire/malformed")) throw error;
+      this.#options.events.refused("malformed");
+      edge.reset();
+    }
+  }
+
+  onEnd(edge: EdgeStream<MailboxStream>): void {
+    edge.context.ending();
+  }
+
+  onDrain(edge: EdgeStream<MailboxStream>): void {
+    edge.context.drained();
+  }
+
+  onClose(edge: EdgeStream<MailboxStream>): void {
+    const stream = edge.context;
+    stream.close();
+    this.#streams.delete(stream);
+    if (stream.load.streams === 0) this.#loads.delete(edge.connection.id);
+  }
+
+  shut(): void {
+    this.#shut = true;
+    for (const stream of this.#streams) stream.reply(0, { is: "goaway", retryMs: limit.RETRY_MS_DEFAULT });
+  }
+
+  /** Whoever asks for a version that this relay doesn't speak learns which it does. */
+  unsupported(edge: EdgeStream<unknown>): void {
+    const { crypto, events, voice } = this.#options;
+    const stream = new MailboxStream({
+      edge,
+      nonce: nonce(crypto.random.bytes(32)),
+      load: { commands: 0, streams: 1 },
+      voice,
+      events,
+      frames: () => undefined,
+    });
+    this.#hello(stream);
+    stream.refuse(0, { code: "unsupported", versions: PROTOCOL_VERSIONS });
+    events.refused("unsupported");
+    edge.end();
+  }
+
+  #hello(stream: MailboxStream): void {
+    const { certificate, clock, ttlMsMax } = this.#options;
+    stream.reply(0, {
+      is: "hello",
+      versions: PROTOCOL_VERSIONS,
+      nonce: stream.nonce,
+      certificate,
+      nowMs: clock.now(),
+      ttlMsMax,
+    });
+  }
+
+  #onFrame(stream: MailboxStream, frame: { kind: number; request: number; payload: Uint8Array }): void {
+    const bytes = limit.FRAME_HEADER_BYTES + frame.payload.length;
+    const { request } = frame;
+    const decoded = this.#decode(stream, frame);
+    if (decoded === null) {
+      this.#options.events.refused("malformed");
+      stream.refuse(request, { code: "malformed" });
+      stream.dealtWith(bytes);
+    } else if ("op" in decoded) {
+      this.#control(stream, decoded);
+      stream.dealtWith(bytes);
+    } else this.#command({ stream, request, command: decoded, bytes });
+  }
+
+  #decode(
+    stream: MailboxStream,
+    frame: { readonly kind: number; readonly payload: Uint8Array },
+  ): Command | StreamControl | null {
+    try {
+      if (isStreamControl(frame.kind)) return decodeStreamControl(frame);
+      return decodeCommand(frame, {
+        relay: this.#options.certificate.relay,
+        nonce: stream.nonce,
+        digest: this.#options.crypto.hash,
+      });
+    } catch (error) {
+      if (isFault(error, "wire/malformed")) return null;
+      throw error;
+    }
+  }
+
+  #control(stream: MailboxStream, control: StreamControl): void {
+    if (control.op === "unsubscribe") return stream.unsubscribe(control.request);
+    // Credit past its bound is a client that counts wrongly: nothing that it says later can be relied on.
+    if (!stream.deliveries(this.#options.delivery).credit(control.bytes)) {
+      this.#options.events.refused("limit");
+      stream.edge.reset();
+    }
+  }
+
+  #command(asked: Omit<Asked, "cameMs">): void {
+    const { stream, request, command, bytes } = asked;
+    const { events, clock } = this.#options;
+    events.received(command.body.op, bytes);
+    const retryMs = limit.RETRY_MS_DEFAULT;
+    const refusal = this.#shut
+      ? ({ code: "draining" } as const)
+      : stream.mayWait
+        ? null
+        : ({ code: "busy", retryMs } as const);
+    if (refusal !== null) {
+      events.refused(refusal.code);
+      stream.refuse(request, refusal);
+      return stream.dealtWith(bytes);
+    }
+    stream.waits(request, command.body.op);
+    this.#options.admit({ ...asked, cameMs: clock.monotonic() });
+  }
+}

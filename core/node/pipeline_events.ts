@@ -1,0 +1,15 @@
+import type { Op, Refusal, Reply } from "../wire/mod.ts";
+
+/** What the pipeline tells telemetry; cheap enough to be called for each command. */
+export interface PipelineEvents {
+  /** A command came whole; `bytes` is its frame. */
+  received(op: Op, bytes: number): void;
+  /** It was answered `ms` after it came. */
+  answered(op: Op, ms: number): void;
+  refused(code: Refusal["code"]): void;
+  /** A frame went out. */
+  sent(reply: Reply["is"], bytes: number): void;
+  /** A batch is on disk. */
+  committed(batch: { commands: number; kept: number; ms: number }): void;
+  error(error: unknown): void;
+}

@@ -1,0 +1,61 @@
+/**
+ * Signatures of all commands that came in one tick of the sockets' loop, checked together. A bad one is marked
+ * and goes on like the others: what refuses it is the batch, in the same place and time as any other refusal.
+ */
+import type { Crypto, SignedMessage } from "@dchat/crypto-wasm";
+import { limit } from "../ground/mod.ts";
+import type { Command } from "../wire/mod.ts";
+
+export interface SignatureCheckOptions<T> {
+  readonly crypto: Crypto;
+  /** All of `items`, in order, each with whether its signature holds. */
+  checked(items: readonly T[], authentic: readonly boolean[]): void;
+}
+
+export class SignatureCheck<T extends { readonly command: Command }> {
+  readonly #options: SignatureCheckOptions<T>;
+  #waiting: T[] = [];
+  #scheduled = false;
+
+  constructor(options: SignatureCheckOptions<T>) {
+    this.#options = options;
+  }
+
+  /** Whether nothing waits. */
+  get idle(): boolean {
+    return this.#waiting.length === 0;
+  }
+
+  /** Takes one more; it is checked with the others of its tick. */
+  push(item: T): void {
+    this.#waiting.push(item);
+    this.#schedule();
+  }
+
+  #schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    // After the sockets that are ready now were read, before the loop waits again.
+    setImmediate(() => this.#run());
+  }
+
+  #run(): void {
+    this.#scheduled = false;
+    // A full batch at a time: sockets get their turn in between.
+    const items =
+      this.#waiting.length <= limit.BATCH_COMMANDS_MAX
+        ? this.#waiting
+        : this.#waiting.slice(0, limit.BATCH_COMMANDS_MAX);
+    this.#waiting = this.#waiting.slice(items.length);
+    if (this.#waiting.length > 0) this.#schedule();
+    const bad = this.#options.crypto.ed25519.verifyBatch(items.map(signedMessage));
+    const authentic = items.map(() => true);
+    for (const index of bad) authentic[index] = false;
+    this.#options.checked(items, authentic);
+  }
+}
+
+function signedMessage({ command }: { readonly command: Command }): SignedMessage {
+  const { key, signature } = command.authority;
+  return { key, message: command.statement, signature };
+}
