@@ -86,9 +86,17 @@ export const HANDSHAKE_TIMEOUT_MS = 5 * SECOND_MS;
 export const KEEPALIVE_INTERVAL_MS = 60 * SECOND_MS;
 export const KEEPALIVE_TIMEOUT_MS = 30 * SECOND_MS;
 export const SLOW_READER_TIMEOUT_MS = 30 * SECOND_MS;
+/** A closed connection's last bytes have this long to leave. */
+export const CLOSE_LINGER_MS = 5 * SECOND_MS;
+/** Input kept while a link takes none: what a socket may still bring after it was paused. */
+export const HELD_INPUT_BYTES_MAX = 2 * 1024 * KIB;
+/** One WebSocket message: libp2p sends a few Noise frames in one. */
+export const WEBSOCKET_MESSAGE_BYTES_MAX = 1024 * KIB;
 
 export const CONNECTIONS_MAX_DEFAULT = 20_000;
 export const CONNECTIONS_PER_ADDRESS_MAX_DEFAULT = 1_000;
+/** From one /24 or /48: a carrier's or a campus's share of the default, and no more. */
+export const CONNECTIONS_PER_SUBNET_MAX_DEFAULT = 4_000;
 export const HANDSHAKES_MAX_DEFAULT = 512;
 export const SHUTDOWN_GRACE_MS_DEFAULT = 30 * SECOND_MS;
 
