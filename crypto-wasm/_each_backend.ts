@@ -2,7 +2,7 @@
 import { BACKENDS, openBackend } from "./backend.ts";
 import { checkedAead, checkedEd25519, checkedHash, checkedPassword, checkedX25519 } from "./checked.ts";
 import type { BackendName, Part, Parts } from "./part.ts";
-import type { Aead, Ed25519, Hash, Kem, PasswordHash, Random, X25519 } from "./port.ts";
+import type { Aead, Ed25519, Hash, Kem, PasswordHash, X25519 } from "./port.ts";
 import { openRandom } from "./random.ts";
 
 type Opened = Partial<Parts>;
@@ -13,14 +13,14 @@ export interface OnBackend<T> {
   readonly it: T;
 }
 
-async function openAll(random: Random): Promise<OnBackend<Opened>[]> {
+async function openAll(source?: (length: number) => Uint8Array): Promise<OnBackend<Opened>[]> {
   const all: OnBackend<Opened>[] = [];
-  for (const backend of BACKENDS) all.push({ backend, it: await openBackend(backend, random) });
+  for (const backend of BACKENDS) all.push({ backend, it: await openBackend(backend, source) });
   return all;
 }
 
 const random = openRandom();
-const opened = await openAll(random);
+const opened = await openAll();
 
 /** Every backend that has `part`, bare. */
 export function each<P extends Part>(part: P): OnBackend<Parts[P]>[] {
@@ -97,7 +97,7 @@ export async function kems(
   part: "mlKem768" | "xWing",
   source: (length: number) => Uint8Array,
 ): Promise<OnBackend<Kem>[]> {
-  const seeded = await openAll(openRandom(source));
+  const seeded = await openAll(source);
   return seeded.flatMap(({ backend, it }) => {
     const found = it[part];
     return found === undefined ? [] : [{ backend, it: found }];

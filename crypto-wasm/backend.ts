@@ -1,15 +1,34 @@
 import { openBlake3 } from "./blake3.ts";
 import { nativeParts } from "./native/mod.ts";
 import type { BackendName, Parts } from "./part.ts";
-import type { Random } from "./port.ts";
+import { openRandom } from "./random.ts";
 import { openSodium, sodiumParts } from "./sodium/mod.ts";
+import { fittingBuild, openWasm, type WasmBuild } from "./wasm/mod.ts";
 
-const OPENERS: Record<BackendName, (random: Random) => Promise<Partial<Parts>>> = {
+/** What replaces the system's randomness, where anything does. */
+type RandomSource = ((length: number) => Uint8Array) | undefined;
+
+function wasmParts(build: WasmBuild, random: RandomSource): Partial<Parts> {
+  const { ed25519, x25519, chacha20Poly1305, xchacha20Poly1305, cipherState } = openWasm({ build, random });
+  return {
+    "ed25519.sign": ed25519,
+    "ed25519.verify": ed25519,
+    "ed25519.verifyPeer": ed25519.verify,
+    "ed25519.toX25519": ed25519.toX25519,
+    x25519,
+    chacha20Poly1305,
+    xchacha20Poly1305,
+    cipherState,
+  };
+}
+
+const OPENERS: Record<BackendName, (random: RandomSource) => Promise<Partial<Parts>>> = {
   native: async () => nativeParts(),
-  sodium: async (random) => sodiumParts(await openSodium(), random),
+  // An engine without wide arithmetic runs the portable build in its place.
+  wide: async (random) => wasmParts(fittingBuild(), random),
+  portable: async (random) => wasmParts("portable", random),
+  sodium: async (random) => sodiumParts(await openSodium(), openRandom(random)),
   hashwasm: async () => ({ blake3: await openBlake3() }),
-  wide: async () => ({}),
-  portable: async () => ({}),
 };
 
 export const BACKENDS = [
@@ -21,6 +40,6 @@ export const BACKENDS = [
 ] as const satisfies readonly BackendName[];
 
 /** Opens a backend: loads its WASM where it has one, and returns every part that it can do. */
-export function openBackend(name: BackendName, random: Random): Promise<Partial<Parts>> {
+export function openBackend(name: BackendName, random?: RandomSource): Promise<Partial<Parts>> {
   return OPENERS[name](random);
 }

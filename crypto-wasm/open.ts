@@ -29,11 +29,10 @@ type Choose = <P extends Part>(part: P) => Parts[P];
 /** Opens the backends that the wanted parts lie on, and returns what finds a part on its backend. */
 async function openParts(options: CryptoOptions): Promise<Choose> {
   const column = options.backends ?? "fast";
-  const random = openRandom(options.random);
   const opened = new Map<BackendName, Partial<Parts>>();
   for (const part of wantedParts(options.needs ?? ALL_NEEDS)) {
     const name = TABLE[part][column];
-    if (!opened.has(name)) opened.set(name, await openBackend(name, random));
+    if (!opened.has(name)) opened.set(name, await openBackend(name, options.random));
   }
   return (part) => {
     const found = opened.get(TABLE[part][column])?.[part];

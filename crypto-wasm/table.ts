@@ -11,11 +11,11 @@ interface Row {
 }
 
 export const TABLE = {
-  "ed25519.sign": { fast: "native", portable: "sodium", benchmark: "ed25519 sign" },
-  "ed25519.verify": { fast: "sodium", portable: "sodium", benchmark: "ed25519 verify" },
-  "ed25519.verifyPeer": { fast: "native", portable: "sodium", benchmark: "ed25519 verify" },
-  "ed25519.toX25519": { fast: "sodium", portable: "sodium", benchmark: "ed25519 to x25519" },
-  x25519: { fast: "native", portable: "sodium", benchmark: "x25519 agree" },
+  "ed25519.sign": { fast: "native", portable: "portable", benchmark: "ed25519 sign" },
+  "ed25519.verify": { fast: "wide", portable: "portable", benchmark: "ed25519 verify" },
+  "ed25519.verifyPeer": { fast: "native", portable: "portable", benchmark: "ed25519 verify" },
+  "ed25519.toX25519": { fast: "wide", portable: "portable", benchmark: "ed25519 to x25519" },
+  x25519: { fast: "native", portable: "portable", benchmark: "x25519 agree" },
   sha256: { fast: "native", portable: "sodium", benchmark: "sha256" },
   sha512: { fast: "native", portable: "sodium", benchmark: "sha512" },
   hmacSha256: { fast: "native", portable: "sodium", benchmark: "hmac sha256" },
@@ -23,12 +23,12 @@ export const TABLE = {
   hkdfSha256: { fast: "native", portable: "sodium", benchmark: "hkdf sha256" },
   shake256: { fast: "native", portable: "sodium", benchmark: "shake256" },
   blake3: { fast: "hashwasm", portable: "hashwasm", benchmark: "blake3" },
-  chacha20Poly1305: { fast: "sodium", portable: "sodium", benchmark: "chacha20poly1305" },
-  xchacha20Poly1305: { fast: "sodium", portable: "sodium", benchmark: "xchacha20poly1305" },
+  chacha20Poly1305: { fast: "wide", portable: "portable", benchmark: "chacha20poly1305" },
+  xchacha20Poly1305: { fast: "wide", portable: "portable", benchmark: "xchacha20poly1305" },
   // No portable one: libsodium's needs AES instructions, and WebCrypto can't be called synchronously.
   aes128Gcm: { fast: "native", portable: "native", benchmark: "aes-gcm" },
   aes256Gcm: { fast: "native", portable: "native", benchmark: "aes-gcm" },
-  cipherState: { fast: "sodium", portable: "sodium", benchmark: "cipher state" },
+  cipherState: { fast: "wide", portable: "portable", benchmark: "cipher state" },
   argon2id: { fast: "native", portable: "sodium", benchmark: "argon2id" },
   mlKem768: { fast: "sodium", portable: "sodium", benchmark: "ml-kem-768" },
   xWing: { fast: "sodium", portable: "sodium", benchmark: "x-wing" },

@@ -12,16 +12,10 @@ import { sodiumSigning, sodiumToX25519, sodiumVerify, sodiumX25519 } from "./sig
 export { openSodium } from "./module.ts";
 
 export function sodiumParts(sodium: Sodium, random: Random): Partial<Parts> {
-  const verify = sodiumVerify(sodium);
   return {
     ...sodiumHash(sodium),
     "ed25519.sign": sodiumSigning(sodium),
-    "ed25519.verify": {
-      verify,
-      verifyBatch: (items) =>
-        items.flatMap((item, at) => (verify(item.key, item.message, item.signature) ? [] : [at])),
-    },
-    "ed25519.verifyPeer": verify,
+    "ed25519.verifyPeer": sodiumVerify(sodium),
     "ed25519.toX25519": sodiumToX25519(sodium),
     x25519: sodiumX25519(sodium),
     chacha20Poly1305: sodiumAead(sodium, "chacha20"),
