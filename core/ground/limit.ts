@@ -24,6 +24,13 @@ export const BATCH_BYTES_MAX = 4 * 1024 * KIB;
 export const QUEUE_COMMANDS_MAX = 4096;
 export const QUEUE_BYTES_MAX = 32 * 1024 * KIB;
 
+/** Rows that a store's writer remembers between batches; some 2 KiB each. */
+export const MAILBOXES_CACHED_MAX = 4096;
+/** Entries that one sweep looks at in one transaction, so that commits never wait long for it. */
+export const SWEEP_ENTRIES_MAX = 512;
+/** Mailboxes that one sweep looks at in one transaction. */
+export const SWEEP_MAILBOXES_MAX = 64;
+
 /** A command names a time after which it no longer counts; relays refuse one further away than this. */
 export const COMMAND_LIFETIME_MS_MAX = 7 * DAY_MS;
 /** An entry id answers alike for longer than any command can live. */
