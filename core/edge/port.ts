@@ -3,23 +3,25 @@
  * WebSocket. One handler object serves all streams of a protocol; a stream carries one `context` of the handler's.
  */
 import type { Fault } from "../ground/mod.ts";
+import type { PeerId } from "../link/mod.ts";
 
 export type EdgeFault = Fault<
   "edge/bind" | "edge/dial" | "edge/handshake" | "edge/closed" | "edge/limit" | "edge/protocol"
 >;
 
-/** Multihash bytes of a libp2p PeerId, with its base58btc text. */
-export interface PeerId {
-  readonly bytes: Uint8Array;
-  readonly text: string;
-}
+export type { PeerId };
 
 export interface EdgeConnection {
   readonly id: number;
   readonly peer: PeerId;
   readonly remoteAddress: string;
   readonly remotePort: number;
-  /** Opens a stream of `protocol`; the handler hears onOpen or, where the peer refuses it, onReset. */
+  /** Streams open now, in both directions. */
+  readonly streams: number;
+  /**
+   * Opens a stream of `protocol`; the handler hears onOpen or, where the peer refuses it, onClose. Writes before
+   * onOpen go out right behind the proposal. Throws Fault<"edge/closed">.
+   */
   open<T>(protocol: string, handler: StreamHandler<T>, context: T): EdgeStream<T>;
   /** Ends the connection: yamux GoAway, then the socket once what was written has gone, or at once where `hard`. */
   close(reason: string, options?: { hard?: boolean }): void;
@@ -29,6 +31,8 @@ export interface EdgeStream<T = unknown> {
   readonly connection: EdgeConnection;
   readonly protocol: string;
   context: T;
+  /** Bytes that write() would take now. */
+  readonly writable: number;
   /**
    * Takes a copy of as much of `bytes` as the peer's window and the output mark allow and returns how much;
    * where that is less than all, onDrain follows when more fits.
@@ -48,7 +52,7 @@ export interface StreamHandler<T> {
   onData(stream: EdgeStream<T>, bytes: Uint8Array): void;
   /** The peer will write no more. */
   onEnd(stream: EdgeStream<T>): void;
-  /** The stream is gone: reset, refused, or its connection closed. Called once, nothing after it. */
+  /** The stream is gone: both sides ended, reset, refused, or its connection closed. Called once, nothing after it. */
   onClose(stream: EdgeStream<T>, reason: string): void;
   onDrain(stream: EdgeStream<T>): void;
 }
@@ -76,6 +80,8 @@ export interface ListenAddress {
 export interface EdgeLimits {
   readonly connectionsMax: number;
   readonly connectionsPerAddressMax: number;
+  /** From one /24 of IPv4 or /48 of IPv6; the default is ground/limit.ts's. */
+  readonly connectionsPerSubnetMax?: number;
   readonly handshakesMax: number;
   readonly streamsMax: number;
   readonly handshakeTimeoutMs: number;
@@ -87,6 +93,7 @@ export interface EdgeLimits {
 export interface Listener extends AsyncDisposable {
   /** As bound, ports resolved: multiaddrs without /p2p. */
   readonly addresses: readonly string[];
+  readonly peer: PeerId;
   readonly connections: number;
   setLimits(limits: EdgeLimits): void;
   /** Takes no new connections; those that are there go on. */
@@ -94,4 +101,18 @@ export interface Listener extends AsyncDisposable {
   /** GoAway to all, then waits for them to end until `deadlineMs` (monotonic), then closes hard. */
   drain(deadlineMs: number): Promise<void>;
   [Symbol.iterator](): Iterator<EdgeConnection>;
+}
+
+/** Makes connections; holds the buffers and the one timer that they share. */
+export interface Dialler extends AsyncDisposable {
+  readonly connections: number;
+  dial(options: DialOptions): Promise<EdgeConnection>;
+}
+
+export interface DialOptions {
+  /** A multiaddr; where it ends in /p2p/PEER, nobody else is accepted. */
+  readonly address: string;
+  /** Who serves the streams that the peer opens; nobody where it is left out. */
+  readonly protocols?: ProtocolTable;
+  readonly signal?: AbortSignal;
 }

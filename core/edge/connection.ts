@@ -1,0 +1,85 @@
+import { Fault, isFault } from "../ground/mod.ts";
+import { type Link, type PeerId, peerIdOf } from "../link/mod.ts";
+import type { Driver } from "./driver.ts";
+import type { Origin } from "./origin.ts";
+import type { EdgeConnection, EdgeStream, StreamHandler } from "./port.ts";
+import { OFF_WHEEL, type Timed } from "./wheel.ts";
+
+/** Makes the link that a connection drives. */
+export type MakeLink = (owner: Connection) => Link<Connection>;
+
+/** A link with its socket. Compact: what only some connections need is null in the others. */
+export abstract class Connection implements EdgeConnection, Timed {
+  readonly id: number;
+  readonly driver: Driver;
+  readonly origin: Origin;
+  readonly link: Link<Connection>;
+  wheelSlot = OFF_WHEEL;
+  wheelIndex = 0;
+  /** Input that the link did not take yet; while there is some, the socket is paused. */
+  heldInput: Uint8Array | null = null;
+  /** Since when the socket takes no more; 0 while it does. */
+  blockedMs = 0;
+  /** When a closing connection's output has to be gone; Infinity while it is open. */
+  closeByMs = Infinity;
+  /** Whether it waits for this tick's flush. */
+  dirty = false;
+  /** Whether its handshake was done. */
+  established = false;
+  /** Whether the socket is gone. */
+  gone = false;
+  /** Hears once how the handshake went; for a dialler. */
+  waiter: ((failure: string | null) => void) | null = null;
+
+  constructor(driver: Driver, origin: Origin, makeLink: MakeLink) {
+    this.id = driver.nextId();
+    this.driver = driver;
+    this.origin = origin;
+    this.link = makeLink(this);
+  }
+
+  /** Whether it came in by a listener and so counts against its limits. */
+  abstract readonly inbound: boolean;
+  abstract readonly remotePort: number;
+  /** Gives the socket the first `length` of `bytes`, copied where it keeps some; false when it takes no more for now. */
+  abstract put(bytes: Uint8Array, length: number): boolean;
+  /** Gives the socket what put() kept; false where some still waits. */
+  abstract putRest(): boolean;
+  abstract pause(): void;
+  abstract resume(): void;
+  /** Ends the socket after what it took. */
+  abstract endSocket(): void;
+  /** Ends the socket at once. */
+  abstract terminateSocket(): void;
+
+  get peer(): PeerId {
+    return peerIdOf(this.link.peerBytes);
+  }
+
+  get remoteAddress(): string {
+    return this.origin.address;
+  }
+
+  get streams(): number {
+    return this.link.streams;
+  }
+
+  get dueMs(): number {
+    const blocked = this.blockedMs > 0 ? this.blockedMs + this.driver.limits.slowReaderTimeoutMs : Infinity;
+    return Math.min(this.link.deadline, blocked, this.closeByMs);
+  }
+
+  open<T>(protocol: string, handler: StreamHandler<T>, context: T): EdgeStream<T> {
+    try {
+      return this.link.open(protocol, handler, context);
+    } catch (error) {
+      if (isFault(error)) throw new Fault("edge/closed", error.message, { cause: error });
+      throw error;
+    }
+  }
+
+  close(reason: string, options: { hard?: boolean } = {}): void {
+    if (options.hard === true) this.driver.drop(this, reason);
+    else this.link.close(reason);
+  }
+}

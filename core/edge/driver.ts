@@ -1,0 +1,231 @@
+import { type Clock, limit } from "../ground/mod.ts";
+import { BufferPool, type Link, type LinkEvents, type LinkProfile } from "../link/mod.ts";
+import type { Connection } from "./connection.ts";
+import { type Origin, Origins } from "./origin.ts";
+import type { EdgeEvents, EdgeLimits } from "./port.ts";
+import { TimingWheel } from "./wheel.ts";
+
+/** One write's size: as much as a largest Noise frame, so that little is kept when a socket stops taking. */
+const WRITE_BYTES_MAX = 66 * 1024;
+const WHEEL_TICK_MS = 250;
+
+/**
+ * Moves bytes between sockets and links: input as it comes, output once a tick for each connection that has some.
+ * One for a listener or a dialler; it owns the buffers and the one timer that all its connections share.
+ */
+export class Driver implements LinkEvents<Connection> {
+  readonly pool = new BufferPool();
+  readonly origins = new Origins();
+  readonly connections = new Set<Connection>();
+  readonly clock: Clock;
+  limits: EdgeLimits;
+  /** Inbound connections whose handshake is under way. */
+  handshakes = 0;
+  /** Called when the last connection has gone. */
+  onEmpty: (() => void) | null = null;
+  readonly #events: EdgeEvents | null;
+  readonly #wheel: TimingWheel<Connection>;
+  readonly #out = new Uint8Array(WRITE_BYTES_MAX);
+  #dirty: Connection[] = [];
+  #flushing: Connection[] = [];
+  #timer: ReturnType<typeof setInterval> | null = null;
+  #lastId = 0;
+
+  constructor(options: { clock: Clock; limits: EdgeLimits; events: EdgeEvents | null }) {
+    this.clock = options.clock;
+    this.limits = options.limits;
+    this.#events = options.events;
+    this.#wheel = new TimingWheel(options.clock.monotonic());
+  }
+
+  nextId(): number {
+    return ++this.#lastId;
+  }
+
+  /** Whether one more may come in from `address`: its origin, counted, or null after saying which limit it hit. */
+  admit(address: string): Origin | null {
+    const limits = this.limits;
+    const admitted =
+      this.connections.size >= limits.connectionsMax
+        ? "CONNECTIONS_MAX"
+        : this.handshakes >= limits.handshakesMax
+          ? "HANDSHAKES_MAX"
+          : this.origins.admit(address, limits);
+    if (typeof admitted !== "string") return admitted;
+    this.#events?.limited(admitted, address);
+    return null;
+  }
+
+  /** Takes a connection whose socket is open. */
+  add(connection: Connection): void {
+    this.connections.add(connection);
+    if (connection.inbound) this.handshakes++;
+    this.#wheel.arm(connection);
+    this.#timer ??= setInterval(() => this.#tick(), WHEEL_TICK_MS);
+    if (connection.link.queue.length > 0) this.output(connection.link);
+  }
+
+  /** Bytes from the socket; kept where the link doesn't take them. */
+  received(connection: Connection, bytes: Uint8Array): void {
+    this.#events?.bytes(bytes.length, 0);
+    const held = connection.heldInput;
+    if (held !== null) {
+      // A pause takes hold a moment late. Whoever sends far more than was asked for is cut off.
+      if (held.length + bytes.length > limit.HELD_INPUT_BYTES_MAX) return this.#overrun(connection);
+      connection.heldInput = Buffer.concat([held, bytes]);
+    } else {
+      const taken = connection.link.receive(bytes, this.clock.monotonic());
+      if (taken === bytes.length) return;
+      connection.heldInput = bytes.subarray(taken);
+      connection.pause();
+    }
+  }
+
+  /** The socket takes more again. */
+  drained(connection: Connection): void {
+    if (connection.gone || connection.blockedMs === 0 || !connection.putRest()) return;
+    connection.blockedMs = 0;
+    this.#flush(connection);
+  }
+
+  /** The socket is gone. */
+  lost(connection: Connection, reason: string): void {
+    if (connection.gone) return;
+    connection.gone = true;
+    connection.link.abort(reason);
+    connection.heldInput = null;
+    this.#wheel.remove(connection);
+    this.connections.delete(connection);
+    this.origins.release(connection.origin);
+    if (this.connections.size > 0) return;
+    if (this.#timer !== null) clearInterval(this.#timer);
+    this.#timer = null;
+    this.onEmpty?.();
+  }
+
+  /** Ends a connection at once. */
+  drop(connection: Connection, reason: string): void {
+    if (connection.gone) return;
+    connection.link.abort(reason);
+    connection.terminateSocket();
+    this.lost(connection, reason);
+  }
+
+  opened(link: Link<Connection>): void {
+    const connection = link.owner;
+    connection.established = true;
+    if (connection.inbound) this.handshakes--;
+    this.#settle(connection, null);
+    this.#events?.opened(connection);
+  }
+
+  closed(link: Link<Connection>, reason: string): void {
+    const connection = link.owner;
+    if (!connection.established && connection.inbound) this.handshakes--;
+    this.#settle(connection, reason);
+    if (connection.established) this.#events?.closed(connection, reason);
+    if (reason === "handshake timed out")
+      this.#events?.limited("HANDSHAKE_TIMEOUT_MS", connection.remoteAddress);
+    if (connection.gone) return;
+    connection.closeByMs = this.clock.monotonic() + limit.CLOSE_LINGER_MS;
+    this.#wheel.arm(connection);
+    this.output(link);
+  }
+
+  output(link: Link<Connection>): void {
+    const connection = link.owner;
+    if (connection.dirty || connection.gone) return;
+    connection.dirty = true;
+    if (this.#dirty.push(connection) === 1) setImmediate(this.#flushAll);
+  }
+
+  limited(link: Link<Connection>, name: string): void {
+    this.#events?.limited(name, link.owner.remoteAddress);
+  }
+
+  error(error: unknown): void {
+    if (this.#events !== null) this.#events.error(error);
+    else console.error(error);
+  }
+
+  /** A profile's part that all links of this driver share. */
+  profile(rest: Omit<LinkProfile<Connection>, "pool" | "events" | "limits">): LinkProfile<Connection> {
+    const driver = this;
+    return {
+      ...rest,
+      pool: this.pool,
+      events: this,
+      get limits() {
+        return driver.limits;
+      },
+    };
+  }
+
+  readonly #flushAll = (): void => {
+    const dirty = this.#dirty;
+    this.#dirty = this.#flushing;
+    this.#flushing = dirty;
+    for (const connection of dirty) {
+      connection.dirty = false;
+      this.#flush(connection);
+    }
+    dirty.length = 0;
+  };
+
+  /** Writes what waits until the socket takes no more, then lets in what was held. */
+  #flush(connection: Connection): void {
+    const link = connection.link;
+    while (!connection.gone) {
+      if (connection.blockedMs === 0) this.#write(connection);
+      if (connection.gone || connection.heldInput === null || link.isFull) break;
+      const held = connection.heldInput;
+      connection.heldInput = null;
+      const taken = link.receive(held, this.clock.monotonic());
+      if (taken < held.length) connection.heldInput = held.subarray(taken);
+      else connection.resume();
+    }
+    if (connection.gone || !link.isClosed || connection.blockedMs > 0 || link.queue.length > 0) return;
+    connection.endSocket();
+    this.lost(connection, "closed");
+  }
+
+  #write(connection: Connection): void {
+    for (;;) {
+      const length = connection.link.pull(this.#out);
+      if (length === 0) return;
+      this.#events?.bytes(0, length);
+      if (connection.put(this.#out, length)) continue;
+      if (connection.gone) return;
+      connection.blockedMs = this.clock.monotonic();
+      if (connection.dueMs < Infinity) this.#wheel.arm(connection);
+      return;
+    }
+  }
+
+  #overrun(connection: Connection): void {
+    this.#events?.limited("HELD_INPUT_BYTES_MAX", connection.remoteAddress);
+    this.drop(connection, "sent more than was taken");
+  }
+
+  #tick(): void {
+    const now = this.clock.monotonic();
+    this.#wheel.advance(now, this.#due);
+  }
+
+  readonly #due = (connection: Connection): void => {
+    const now = this.clock.monotonic();
+    if (connection.closeByMs <= now) return this.drop(connection, "closing took too long");
+    if (connection.blockedMs > 0 && connection.blockedMs + this.limits.slowReaderTimeoutMs <= now) {
+      this.#events?.limited("SLOW_READER_TIMEOUT_MS", connection.remoteAddress);
+      return this.drop(connection, "slow reader");
+    }
+    connection.link.tick(now);
+    if (!connection.gone) this.#wheel.arm(connection);
+  };
+
+  #settle(connection: Connection, failure: string | null): void {
+    const waiter = connection.waiter;
+    connection.waiter = null;
+    waiter?.(failure);
+  }
+}

@@ -1,0 +1,199 @@
+import type { Crypto, SigningKey } from "@dchat/crypto-wasm";
+import { type Clock, Fault } from "../ground/mod.ts";
+import {
+  type Address,
+  IdentifyAnswer,
+  Link,
+  type PeerId,
+  encodeIdentify,
+  encodeMultiaddr,
+  formatAddress,
+  observedAddress,
+  parseAddress,
+  parseListenAddress,
+  peerIdFromPublicKey,
+  withBuiltins,
+} from "../link/mod.ts";
+import type { Connection, MakeLink } from "./connection.ts";
+import { Driver } from "./driver.ts";
+import { plainAddress } from "./origin.ts";
+import { AGENT, noiseIdentity } from "./own.ts";
+import type { EdgeConnection, EdgeEvents, EdgeLimits, Listener, ProtocolTable } from "./port.ts";
+import { TcpConnection, type TcpSocket, tcpHandlers } from "./tcp.ts";
+import { serveWebSocket } from "./websocket.ts";
+
+export interface ListenOptions {
+  readonly crypto: Pick<Crypto, "ed25519" | "x25519" | "noise">;
+  /** The key behind the PeerId; borrowed for the call. */
+  readonly identity: SigningKey;
+  /** Where to listen: multiaddrs or HOST:PORT; port 0 takes a free one. */
+  readonly addresses: readonly string[];
+  /** What identify says instead of the addresses that were bound: multiaddrs. */
+  readonly announce?: readonly string[];
+  readonly limits: EdgeLimits;
+  readonly protocols: ProtocolTable;
+  /** Names that identify tells of, beside identify and ping. */
+  readonly protocolNames: readonly string[];
+  readonly events: EdgeEvents;
+  readonly clock: Clock;
+  readonly agent?: string;
+}
+
+/** One bound socket. */
+interface Bound {
+  readonly address: Address;
+  stop(): void;
+}
+
+/**
+ * Listens for libp2p connections. Throws Fault<"edge/bind"> naming host and port where one can't be bound, and
+ * then listens on none; Fault<"link/address"> for an address that can't be read.
+ */
+export async function openListener(options: ListenOptions): Promise<Listener> {
+  const wanted = options.addresses.map(parseListenAddress);
+  const noise = noiseIdentity(options.crypto, options.identity);
+  const publicKey = options.identity.publicKey.slice();
+  const driver = new Driver(options);
+  let identified: Uint8Array = new Uint8Array(0);
+  const identify = new IdentifyAnswer<Connection>(
+    () => identified,
+    (connection) => observedOf(connection),
+  );
+  const profile = driver.profile({
+    role: "listener",
+    noise,
+    protocols: withBuiltins(identify, options.protocols),
+    expectedPeer: null,
+  });
+  const makeLink: MakeLink = (owner) => new Link(profile, owner, options.clock.monotonic());
+  const listener = new EdgeListener(driver, { peer: peerIdFromPublicKey(publicKey), noise });
+  try {
+    for (const address of wanted) listener.bind(address, makeLink);
+  } catch (error) {
+    await listener[Symbol.asyncDispose]();
+    throw error;
+  }
+  const told = options.announce?.map(parseAddress) ?? listener.bound.map((bound) => bound.address);
+  identified = encodeIdentify({
+    publicKey,
+    agent: options.agent ?? AGENT,
+    protocols: options.protocolNames,
+    listenAddresses: told.map((address) => encodeMultiaddr({ ...address, peer: null })),
+  });
+  return listener;
+}
+
+class EdgeListener implements Listener {
+  readonly peer: PeerId;
+  readonly bound: Bound[] = [];
+  readonly #driver: Driver;
+  readonly #noise: Disposable;
+  #accepting = true;
+
+  constructor(driver: Driver, options: { peer: PeerId; noise: Disposable }) {
+    this.#driver = driver;
+    this.peer = options.peer;
+    this.#noise = options.noise;
+  }
+
+  get addresses(): readonly string[] {
+    return this.bound.map((bound) => formatAddress(bound.address));
+  }
+
+  get connections(): number {
+    return this.#driver.connections.size;
+  }
+
+  bind(address: Address, makeLink: MakeLink): void {
+    const hostname = address.host.name;
+    if (address.transport === "wss") {
+      throw new Fault(
+        "edge/bind",
+        `Cannot listen on ${formatAddress(address)}: TLS ends before the relay, listen on /ws`,
+      );
+    }
+    try {
+      const server =
+        address.transport === "tcp"
+          ? this.#listenTcp(hostname, address.port, makeLink)
+          : this.#listenWebSocket(hostname, address.port, makeLink);
+      const port = server.port ?? address.port;
+      this.bound.push({ address: { ...address, port, peer: null }, stop: () => void server.stop() });
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      throw new Fault("edge/bind", `Cannot listen on ${hostname}:${address.port}: ${why}`, { cause: error });
+    }
+  }
+
+  setLimits(limits: EdgeLimits): void {
+    this.#driver.limits = limits;
+  }
+
+  stopAccepting(): void {
+    if (!this.#accepting) return;
+    this.#accepting = false;
+    for (const bound of this.bound) bound.stop();
+  }
+
+  async drain(deadlineMs: number): Promise<void> {
+    const driver = this.#driver;
+    this.stopAccepting();
+    for (const connection of driver.connections) connection.link.goAway();
+    if (driver.connections.size > 0) await emptyBy(driver, deadlineMs);
+    for (const connection of driver.connections) driver.drop(connection, "shutting down");
+  }
+
+  [Symbol.iterator](): Iterator<EdgeConnection> {
+    return this.#driver.connections.values();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.stopAccepting();
+    for (const connection of this.#driver.connections) this.#driver.drop(connection, "closed");
+    this.#noise[Symbol.dispose]();
+  }
+
+  #listenTcp(hostname: string, port: number, link: MakeLink): { port: number; stop(): void } {
+    const driver = this.#driver;
+    return Bun.listen<TcpConnection | undefined>({
+      hostname,
+      port,
+      exclusive: true,
+      socket: {
+        ...tcpHandlers,
+        open(socket: TcpSocket) {
+          const origin = driver.admit(plainAddress(socket.remoteAddress));
+          if (origin === null) {
+            socket.terminate();
+            return;
+          }
+          const connection = new TcpConnection(driver, socket, { inbound: true, origin, link });
+          socket.data = connection;
+          driver.add(connection);
+        },
+      },
+    });
+  }
+
+  #listenWebSocket(
+    hostname: string,
+    port: number,
+    link: MakeLink,
+  ): { port: number | undefined; stop(): unknown } {
+    return serveWebSocket({ driver: this.#driver, hostname, port, link, accepting: () => this.#accepting });
+  }
+}
+
+/** Resolves when the driver has no connection left, or when the deadline has come. */
+async function emptyBy(driver: Driver, deadlineMs: number): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  driver.onEmpty = resolve;
+  const timer = setTimeout(resolve, Math.max(0, deadlineMs - driver.clock.monotonic()));
+  await promise;
+  clearTimeout(timer);
+  driver.onEmpty = null;
+}
+
+function observedOf(connection: Connection): Uint8Array {
+  return observedAddress(connection.remoteAddress, connection.remotePort);
+}

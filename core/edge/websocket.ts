@@ -1,0 +1,185 @@
+import type { ServerWebSocket } from "bun";
+import { limit } from "../ground/mod.ts";
+import type { Address } from "../link/mod.ts";
+import { Connection, type MakeLink } from "./connection.ts";
+import type { Driver } from "./driver.ts";
+import { type Origin, plainAddress } from "./origin.ts";
+
+/** What an upgraded socket carries from the request on: whence it came, and then its connection. */
+export interface Upgraded {
+  readonly origin: Origin;
+  readonly remotePort: number;
+  connection: WebSocketConnection | null;
+}
+
+type Socket = ServerWebSocket<Upgraded>;
+
+/** A WebSocket that came in by Bun.serve. What the socket doesn't take at once, the server keeps for it. */
+export class WebSocketConnection extends Connection {
+  readonly inbound = true;
+  readonly #socket: Socket;
+
+  constructor(driver: Driver, socket: Socket, link: MakeLink) {
+    super(driver, socket.data.origin, link);
+    this.#socket = socket;
+  }
+
+  get remotePort(): number {
+    return this.#socket.data.remotePort;
+  }
+
+  put(bytes: Uint8Array, length: number): boolean {
+    // A negative answer says that the server keeps the message until the socket drains.
+    return this.#socket.sendBinary(bytes.subarray(0, length)) > 0;
+  }
+
+  putRest(): boolean {
+    return this.#socket.getBufferedAmount() === 0;
+  }
+
+  /** A WebSocket can't be paused: the bound on held input is what stops a flood. */
+  pause(): void {}
+  resume(): void {}
+
+  endSocket(): void {
+    this.#socket.close(1000);
+  }
+
+  terminateSocket(): void {
+    this.#socket.terminate();
+  }
+}
+
+interface ServeOptions {
+  readonly driver: Driver;
+  readonly hostname: string;
+  readonly port: number;
+  readonly link: MakeLink;
+  readonly accepting: () => boolean;
+}
+
+/** Listens for WebSockets. Throws what Bun.serve throws where the port can't be bound. */
+export function serveWebSocket(options: ServeOptions): Bun.Server<Upgraded> {
+  const { driver } = options;
+  return Bun.serve<Upgraded>({
+    hostname: options.hostname,
+    port: options.port,
+    // Requests that never finish; an upgraded socket has the link's own deadlines.
+    idleTimeout: Math.ceil(driver.limits.handshakeTimeoutMs / 1000),
+    fetch(request, server) {
+      const remote = server.requestIP(request);
+      if (remote === null || !options.accepting()) return new Response(null, { status: 503 });
+      if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") {
+        return new Response("A libp2p WebSocket listener\n", {
+          status: 426,
+          headers: { upgrade: "websocket" },
+        });
+      }
+      const origin = driver.admit(plainAddress(remote.address));
+      if (origin === null) return new Response(null, { status: 503 });
+      const data: Upgraded = { origin, remotePort: remote.port, connection: null };
+      if (server.upgrade(request, { data })) return undefined;
+      driver.origins.release(origin);
+      return new Response(null, { status: 400 });
+    },
+    websocket: {
+      idleTimeout: 0,
+      sendPings: false,
+      perMessageDeflate: false,
+      maxPayloadLength: limit.WEBSOCKET_MESSAGE_BYTES_MAX,
+      // A link gives a socket that is full nothing more, so this is never reached.
+      backpressureLimit: 2 * limit.LINK_OUTPUT_MARK_BYTES,
+      open(socket) {
+        const connection = new WebSocketConnection(driver, socket, options.link);
+        socket.data.connection = connection;
+        driver.add(connection);
+      },
+      message(socket, message) {
+        const connection = socket.data.connection;
+        if (connection === null) return;
+        if (typeof message === "string") driver.drop(connection, "a text message");
+        else driver.received(connection, message);
+      },
+      drain(socket) {
+        if (socket.data.connection !== null) driver.drained(socket.data.connection);
+      },
+      close(socket) {
+        if (socket.data.connection !== null) driver.lost(socket.data.connection, "connection closed");
+      },
+    },
+  });
+}
+
+/** How often a dialled WebSocket that is full is looked at. */
+const DRAIN_LOOK_MS = 5;
+
+/** A WebSocket that was dialled. The platform gives no word when it drains, so it is looked at. */
+export class WebSocketDialled extends Connection {
+  readonly inbound = false;
+  readonly remotePort: number;
+  readonly #socket: WebSocket;
+
+  constructor(driver: Driver, socket: WebSocket, options: { origin: Origin; port: number; link: MakeLink }) {
+    super(driver, options.origin, options.link);
+    this.#socket = socket;
+    this.remotePort = options.port;
+  }
+
+  put(bytes: Uint8Array, length: number): boolean {
+    this.#socket.send(bytes.slice(0, length));
+    if (this.putRest()) return true;
+    setTimeout(() => this.driver.drained(this), DRAIN_LOOK_MS);
+    return false;
+  }
+
+  putRest(): boolean {
+    return this.#socket.bufferedAmount < limit.LINK_OUTPUT_MARK_BYTES;
+  }
+
+  pause(): void {}
+  resume(): void {}
+
+  endSocket(): void {
+    this.#socket.close(1000);
+  }
+
+  terminateSocket(): void {
+    this.#socket.terminate();
+  }
+}
+
+interface Dialling {
+  readonly link: MakeLink;
+  readonly waiter: (failure: string | null) => void;
+}
+
+/** Dials a WebSocket; rejects where it doesn't open. */
+export async function dialWebSocket(
+  driver: Driver,
+  address: Address,
+  { link, waiter }: Dialling,
+): Promise<Connection> {
+  const host = address.host.kind === "ip6" ? `[${address.host.name}]` : address.host.name;
+  const scheme = address.transport === "wss" ? "wss" : "ws";
+  const socket = new WebSocket(`${scheme}://${host}:${address.port}/`);
+  socket.binaryType = "arraybuffer";
+  const { promise, resolve, reject } = Promise.withResolvers<Connection>();
+  let connection: WebSocketDialled | null = null;
+  socket.addEventListener("open", () => {
+    const origin = driver.origins.count(address.host.name);
+    connection = new WebSocketDialled(driver, socket, { origin, port: address.port, link });
+    connection.waiter = waiter;
+    driver.add(connection);
+    resolve(connection);
+  });
+  socket.addEventListener("message", (event: MessageEvent<unknown>) => {
+    if (connection === null) return;
+    if (event.data instanceof ArrayBuffer) driver.received(connection, new Uint8Array(event.data));
+    else driver.drop(connection, "a text message");
+  });
+  socket.addEventListener("close", () => {
+    if (connection !== null) driver.lost(connection, "connection closed");
+    reject(new Error("the WebSocket did not open"));
+  });
+  return promise;
+}

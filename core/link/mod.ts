@@ -1,0 +1,28 @@
+/** One libp2p connection without I/O, in both roles, and the names that libp2p gives to peers and addresses. */
+export { PING_PROTOCOL, withBuiltins } from "./builtin.ts";
+export {
+  IDENTIFY_PROTOCOL,
+  IdentifyAnswer,
+  IdentifyAsk,
+  type IdentifyQuestion,
+  type Identified,
+  decodeIdentify,
+  encodeIdentify,
+} from "./identify.ts";
+export { Link, type LinkEvents, type LinkLimits, type LinkProfile } from "./link.ts";
+export {
+  type Address,
+  type Host,
+  decodeMultiaddr,
+  encodeMultiaddr,
+  formatAddress,
+  observedAddress,
+  parseAddress,
+  parseListenAddress,
+} from "./multiaddr.ts";
+export { parseIp4, parseIp6 } from "./ip.ts";
+export type { NoiseIdentity } from "./noise_handshake.ts";
+export { signPayload } from "./noise_payload.ts";
+export { type PeerId, parsePeerId, peerIdFromPublicKey, peerIdOf, publicKeyOfPeerId } from "./peer_id.ts";
+export { BufferPool } from "./pool.ts";
+export type { LinkStream, LinkStreamHandler, ProtocolTable } from "./stream.ts";
