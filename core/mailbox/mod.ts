@@ -1,3 +1,20 @@
-/** The rules of mailboxes: pure decisions, and the port of what they need. */
+/** The rules of mailboxes: pure decisions, the port of what they need, and checks of what relays say. */
+export { decideBatch } from "./decide.ts";
+export { generationStart, nextGeneration } from "./generation.ts";
+export { isPolicyAllowed } from "./keys.ts";
+export { entryLeaf } from "./leaf.ts";
+export { type LoadKeys, loadKeys } from "./load.ts";
 export type * from "./outcome.ts";
 export type * from "./port.ts";
+export { clockJumped, mayGo, passedBy, type SweepView } from "./sweep.ts";
+export {
+  headsConflict,
+  isPromiseOf,
+  promiseLeaf,
+  type Verifier,
+  verifyCertificate,
+  verifyGeneration,
+  verifyHead,
+  verifyPromise,
+  verifyReceipt,
+} from "./verify.ts";

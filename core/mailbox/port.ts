@@ -97,7 +97,10 @@ export interface Receipt {
   readonly signature: Uint8Array;
 }
 
-/** What a batch writes, in one transaction, or not at all. */
+/**
+ * What a batch writes, in one transaction, or not at all. A changed row that is `deleted` takes its entries,
+ * turns and packages with it, those of this plan included; the row itself stays for ever.
+ */
 export interface Plan {
   readonly created: readonly MailboxRow[];
   /** Mailboxes as they stand after the batch, with the term and size that must still hold in the store. */

@@ -113,17 +113,20 @@ export function makeProof(digest: Digest, plan: ProofPlan, hashes: readonly Hash
   return proof;
 }
 
-/** Whether `proof` leads from `leaf` at `index` to `root` of the tree of `size` leaves (RFC 9162, 2.1.3.2). */
-export function verifyInclusion(
+/**
+ * The root that `path` leads to from `leaf` at `index` of a tree of `size` leaves (RFC 9162, 2.1.3.2), or null
+ * where a path of that length can't belong there.
+ */
+export function rootFromPath(
   digest: Digest,
-  claim: { index: number; size: number; leaf: Hash; root: Hash; proof: readonly Hash[] },
-): boolean {
-  if (!(claim.index >= 0 && claim.index < claim.size)) return false;
-  let node = claim.index;
-  let last = claim.size - 1;
-  let root = claim.leaf;
-  for (const step of claim.proof) {
-    if (last === 0) return false;
+  place: { index: number; size: number; leaf: Hash; path: readonly Hash[] },
+): Hash | null {
+  if (!(place.index >= 0 && place.index < place.size)) return null;
+  let node = place.index;
+  let last = place.size - 1;
+  let root = place.leaf;
+  for (const step of place.path) {
+    if (last === 0) return null;
     if (node % 2 === 1 || node === last) {
       root = nodeHash(digest, [step, root]);
       while (node % 2 === 0 && node !== 0) {
@@ -136,7 +139,16 @@ export function verifyInclusion(
     node = Math.floor(node / 2);
     last = Math.floor(last / 2);
   }
-  return last === 0 && sameHash(root, claim.root);
+  return last === 0 ? root : null;
+}
+
+/** Whether `proof` leads from `leaf` at `index` to `root` of the tree of `size` leaves. */
+export function verifyInclusion(
+  digest: Digest,
+  claim: { index: number; size: number; leaf: Hash; root: Hash; proof: readonly Hash[] },
+): boolean {
+  const root = rootFromPath(digest, { ...claim, path: claim.proof });
+  return root !== null && sameHash(root, claim.root);
 }
 
 /** Whether `proof` shows that the tree of `size` begins with the tree of `first` leaves (RFC 9162, 2.1.4.2). */

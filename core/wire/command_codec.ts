@@ -25,6 +25,7 @@ import {
   mailboxIdOf,
   putPolicy,
   putRecord,
+  sameId,
 } from "./statement.ts";
 
 /** Mailbox 32, generation 4, notAfter 8, key 32, signature 64. */
@@ -189,7 +190,7 @@ export function decodeCommand(
   if (authority.generation === 0) throw malformed("generations start at 1");
   const command = body(frame.kind, reader);
   reader.end();
-  if (command.op === "create") checkRecord(authority, command, context.digest);
+  if (command.op === "create") checkRecord(authority, command, context);
   const entry = command.op === "append" ? command.entry : null;
   const { bodyHash, entryHash } = hashes(reader, context.digest, AUTHORITY_BYTES, entry);
   const statement = commandStatement({
@@ -207,12 +208,12 @@ export function decodeCommand(
 function checkRecord(
   authority: Authority,
   command: Extract<CommandBody, { op: "create" }>,
-  digest: Digest,
+  context: DecodeContext,
 ): void {
-  const id = mailboxIdOf(command.record, digest);
-  if (id.some((byte, at) => byte !== authority.mailbox[at])) {
+  if (!sameId(mailboxIdOf(command.record, context.digest), authority.mailbox)) {
     throw malformed("a mailbox's id is the hash of its creation record");
   }
+  if (!sameId(command.record.relay, context.relay)) throw malformed("the record names another relay");
 }
 
 /** Decodes what comes unsigned; throws Fault<"wire/malformed">. */

@@ -104,7 +104,8 @@ export type Refusal =
   | { readonly code: "malformed" }
   /**
    * The command's turn is over, or not yet there; `turn` is the one that runs. `seq` is the last entry of the
-   * command's turn: the control entry that ended it (the winner's), but where a reset ended it.
+   * command's turn: the control entry that ended it (the winner's), but where a reset ended it. 0 where the
+   * turn has no entry.
    */
   | { readonly code: "turn"; readonly turn: number; readonly seq: number }
   | { readonly code: "version"; readonly version: number }

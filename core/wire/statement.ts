@@ -3,15 +3,7 @@
  * for another kind, and has one fixed layout, so that no two values have the same bytes.
  */
 import type { Hash as Hashing } from "@dchat/crypto-wasm";
-import {
-  assert,
-  type EntryId,
-  type Hash,
-  type MailboxId,
-  mailboxId,
-  type Nonce,
-  type PublicKey,
-} from "../ground/mod.ts";
+import { assert, type Hash, type MailboxId, mailboxId, type Nonce, type PublicKey } from "../ground/mod.ts";
 import { ByteWriter } from "./bytes.ts";
 import { COMMAND_KIND, ENTRY_KIND, TAG } from "./constant.ts";
 import type { CommandBody, CreationRecord, Op, Policy } from "./command.ts";
@@ -153,8 +145,8 @@ export function certificateStatement(certificate: Omit<NodeCertificate, "signatu
   return writer.finish();
 }
 
-/** Whether an id is the other; ids are public. */
-export function sameId(a: EntryId | MailboxId | PublicKey, b: EntryId | MailboxId | PublicKey): boolean {
+/** Whether two ids, keys or hashes are the same bytes. They are public: nothing is told by how long it takes. */
+export function sameId(a: Uint8Array, b: Uint8Array): boolean {
   if (a.length !== b.length) return false;
   for (let at = 0; at < a.length; at += 1) if (a[at] !== b[at]) return false;
   return true;

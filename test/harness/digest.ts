@@ -3,6 +3,8 @@ export const digest = {
   sha256(...parts: readonly Uint8Array[]): Uint8Array {
     const hasher = new Bun.SHA256();
     for (const part of parts) hasher.update(part);
-    return hasher.digest(new Uint8Array(32));
+    const out = new Uint8Array(32);
+    hasher.digest(out);
+    return out;
   },
 };

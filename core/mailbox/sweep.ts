@@ -1,0 +1,41 @@
+/** What may go, and when nothing may: pure answers that a store's sweep asks for. */
+import { limit } from "../ground/mod.ts";
+import type { EntryRow, MailboxRow } from "./port.ts";
+
+/**
+ * How far every reader that counts has read: entries below were acknowledged by all that haven't lapsed. 0 where
+ * there is none that counts, so that without readers entries go by their time alone.
+ */
+export function passedBy(row: Pick<MailboxRow, "readers">): number {
+  let passed = Number.POSITIVE_INFINITY;
+  for (const reader of row.readers) if (!reader.lapsed) passed = Math.min(passed, reader.cursor);
+  return passed === Number.POSITIVE_INFINITY ? 0 : passed;
+}
+
+/** What `mayGo` looks at of a mailbox; computed once for a sweep of it. */
+export interface SweepView {
+  /** From `passedBy`. */
+  readonly passed: number;
+  readonly retentionMs: number;
+}
+
+/**
+ * Whether an entry's body may go: its time is over, or all have read it and its retention is over. Control
+ * entries and packages go by their time alone. The row stays, for proofs.
+ */
+export function mayGo(
+  entry: Pick<EntryRow, "seq" | "kind" | "timeMs" | "expiryMs">,
+  view: SweepView,
+  nowMs: number,
+): boolean {
+  if (entry.expiryMs <= nowMs) return true;
+  return entry.kind === "plain" && entry.seq < view.passed && entry.timeMs + view.retentionMs <= nowMs;
+}
+
+/**
+ * Whether expiry must halt: since the sweep before, in the same process, the clock went forward further than it
+ * can have. A clock that was set wrong would expire everything at once; an operator looks, and starts anew.
+ */
+export function clockJumped(previousMs: number | null, nowMs: number): boolean {
+  return previousMs !== null && nowMs - previousMs > limit.CLOCK_JUMP_MS_MAX;
+}
