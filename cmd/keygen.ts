@@ -234,8 +234,10 @@ function save(crypto: Crypto, key: SigningKey, input: Making, context: Context):
   if (burner) bareWarning(output, context);
 }
 
-function bareWarning(file: string, { err, note }: Context): void {
-  note(`${err.style.warn("unencrypted")}  ${file} is a burner: whoever reads the file has the key`);
+function bareWarning(file: string, context: Context): void {
+  context.note(
+    `${context.err.style.warn("unencrypted")}  ${file} is a burner: whoever reads the file has the key`,
+  );
 }
 
 interface Shown {

@@ -18,7 +18,7 @@ describe("parsePem()", () => {
 
   test("reads what node:crypto writes", () => {
     const { privateKey, publicKey } = generateKeyPairSync("ed25519");
-    using back = parsePem(crypto, privateKey.export({ format: "pem", type: "pkcs8" }).toString());
+    using back = parsePem(crypto, privateKey.export({ format: "pem", type: "pkcs8" }));
     expect(publicKey.export({ format: "jwk" }).x).toBe(
       back.publicKey.toBase64({ alphabet: "base64url", omitPadding: true }),
     );

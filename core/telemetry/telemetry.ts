@@ -1,0 +1,99 @@
+/**
+ * One object that listens to every part of a relay. Its members have the shapes of the parts' events ports
+ * (EdgeEvents, PipelineEvents, DeliveryEvents), which live where this folder can't import them; node wires them,
+ * and the compiler holds the shapes equal there.
+ */
+import { type Clock, isFault } from "../ground/mod.ts";
+import type { Op, Refusal, Reply } from "../wire/mod.ts";
+import type { Log } from "./log.ts";
+import { Metrics } from "./metrics.ts";
+import { Quiet } from "./quiet.ts";
+
+export interface EdgeListening {
+  opened(): void;
+  closed(connection: unknown, reason: string): void;
+  limited(limit: string): void;
+  bytes(received: number, sent: number): void;
+  error(error: unknown): void;
+}
+
+export interface PipelineListening {
+  received(op: Op, bytes: number): void;
+  answered(op: Op, ms: number): void;
+  refused(code: Refusal["code"]): void;
+  sent(reply: Reply["is"], bytes: number): void;
+  committed(batch: { commands: number; kept: number; ms: number }): void;
+  error(error: unknown): void;
+}
+
+export interface DeliveryListening {
+  delivered(bytes: number): void;
+  subscribed(open: number): void;
+  error(error: unknown): void;
+}
+
+export interface Telemetry {
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly edge: EdgeListening;
+  readonly pipeline: PipelineListening;
+  readonly delivery: DeliveryListening;
+  /** Counts and logs what went wrong in `where`; the same again and again is logged once a while. */
+  error(where: string, error: unknown): void;
+}
+
+export interface TelemetryOptions {
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly version: string;
+}
+
+/** Ties the parts' events to metrics and log. */
+export function openTelemetry({ log, clock, version }: TelemetryOptions): Telemetry {
+  const metrics = new Metrics({ version, startedMs: clock.now() });
+  const quiet = new Quiet(clock);
+  const error = (where: string, problem: unknown): void => {
+    metrics.error(where);
+    const times = quiet.ask(`${where} ${isFault(problem) ? problem.code : String(problem)}`);
+    if (times > 0) log.error(`${where} failed`, problem, times > 1 ? { where, times } : { where });
+  };
+  return {
+    log,
+    metrics,
+    error,
+    edge: edgeListening({ log, metrics, quiet }),
+    pipeline: {
+      received: (op) => metrics.command(op),
+      answered: (op, ms) => metrics.answered(op, ms),
+      refused: (code) => metrics.refused(code),
+      sent: (reply) => metrics.sent(reply),
+      committed: (batch) => metrics.committed(batch),
+      error: (problem) => error("pipeline", problem),
+    },
+    delivery: {
+      delivered: () => {},
+      subscribed: (open) => metrics.subscriptions(open),
+      error: (problem) => error("delivery", problem),
+    },
+  };
+}
+
+/** Peers cause errors at will, so those of the edge are counted, and logged at level debug only. */
+function edgeListening({ log, metrics, quiet }: { log: Log; metrics: Metrics; quiet: Quiet }): EdgeListening {
+  return {
+    opened: () => metrics.connectionOpened(),
+    closed: (_, reason) => metrics.connectionClosed(reason),
+    limited: (limit) => {
+      metrics.limited(limit);
+      const times = quiet.ask(`limit ${limit}`);
+      if (times > 0) log.warn("a limit turned connections away", { limit, times });
+    },
+    bytes: (received, sent) => metrics.bytes(received, sent),
+    error: (problem) => {
+      metrics.error("edge");
+      log.debug("a connection failed", {
+        reason: problem instanceof Error ? problem.message : String(problem),
+      });
+    },
+  };
+}
