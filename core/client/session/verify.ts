@@ -1,0 +1,135 @@
+/**
+ * What a client believes of a relay, and why: each signature is checked under the head key that the relay's
+ * identity certified for this very PeerId. Contradictions throw Fault<"session/untrue">.
+ *
+ * What this doesn't protect: a relay may still hold back what it has, or show different logs to different
+ * clients. Subscribers see the first by heads, and the second when they compare heads with one another.
+ */
+import type { Crypto } from "@dchat/crypto-wasm";
+import { Fault, type Hash, type MailboxId, type PublicKey } from "../../ground/mod.ts";
+import { leafHash, nodeHash, rootOf, sameHash } from "../../merkle/mod.ts";
+import {
+  type AppendPromise,
+  batchStatement,
+  certificateStatement,
+  type DeliveredEntry,
+  type Description,
+  type GenerationStatement,
+  generationStatement,
+  type Head,
+  headStatement,
+  type Hello,
+  promiseBytes,
+  type Refusal,
+  sameId,
+} from "../../wire/mod.ts";
+import type { SessionCode } from "./port.ts";
+
+/** The relay contradicts itself. */
+export function untrue(what: string): Fault<SessionCode> {
+  return new Fault("session/untrue", `The relay's answer doesn't hold: ${what}`);
+}
+
+/** Verified batches that are remembered, since all promises of a batch share one signature. */
+const BATCHES_MAX = 32;
+
+export interface VerifierOptions {
+  readonly crypto: Crypto;
+  readonly hello: Hello;
+  /** The connection's PeerId, multihash bytes. */
+  readonly peerId: Uint8Array;
+  /** The identity that is expected; null trusts whichever the relay shows. */
+  readonly relay: PublicKey | null;
+  /** Unix ms by our clock. */
+  readonly nowMs: number;
+}
+
+/** Checks what one relay node says. */
+export class Verifier {
+  readonly #crypto: Crypto;
+  readonly #headKey: PublicKey;
+  readonly #batches = new Set<string>();
+
+  /** Throws Fault<"session/untrue"> where the certificate doesn't speak for this node. */
+  constructor({ crypto, hello, peerId, relay, nowMs }: VerifierOptions) {
+    const { certificate } = hello;
+    this.#crypto = crypto;
+    this.#headKey = certificate.headKey;
+    if (relay !== null && !sameId(relay, certificate.relay)) throw untrue("it is another relay");
+    if (!sameHash(certificate.peerId, peerId)) throw untrue("its certificate is for another PeerId");
+    if (certificate.notAfterMs < nowMs) throw untrue("its certificate has expired");
+    if (!crypto.ed25519.verify(certificate.relay, certificateStatement(certificate), certificate.signature)) {
+      throw untrue("its certificate isn't signed by the relay's identity");
+    }
+  }
+
+  promise(promise: AppendPromise, mailbox: MailboxId): void {
+    if (!sameId(promise.mailbox, mailbox)) throw untrue("a promise for another mailbox");
+    const root = this.#rootOf(promise);
+    const { batchSize: size, batchTimeMs: timeMs, signature } = promise;
+    const statement = batchStatement({ size, root, timeMs });
+    const seen = `${statement.toHex()}${signature.toHex()}`;
+    if (this.#batches.has(seen)) return;
+    this.#signed(statement, signature, "a promise");
+    for (const oldest of this.#batches) {
+      if (this.#batches.size < BATCHES_MAX) break;
+      this.#batches.delete(oldest);
+    }
+    this.#batches.add(seen);
+  }
+
+  head(head: Head, mailbox: MailboxId): void {
+    if (!sameId(head.mailbox, mailbox)) throw untrue("a head of another mailbox");
+    this.#signed(headStatement(head), head.signature, "a head");
+  }
+
+  started(statement: GenerationStatement, mailbox: MailboxId): void {
+    if (!sameId(statement.mailbox, mailbox)) throw untrue("a generation of another mailbox");
+    this.#signed(generationStatement(statement), statement.signature, "a generation");
+  }
+
+  description(description: Description, mailbox: MailboxId): void {
+    const { head, peaks, started } = description;
+    this.head(head, mailbox);
+    if (!sameHash(rootOf(this.#crypto.hash, peaks), head.root))
+      throw untrue("peaks that don't make its root");
+    if (started !== null) this.started(started, mailbox);
+  }
+
+  /** That a body is what its leaf names. */
+  entry({ leaf, entry }: DeliveredEntry): void {
+    if (entry !== null && !sameHash(this.#crypto.hash.sha256(entry), leaf.entryHash)) {
+      throw untrue(`entry ${leaf.seq} has another hash than its leaf`);
+    }
+  }
+
+  refusal(refusal: Refusal, mailbox: MailboxId): void {
+    if (refusal.code === "generation") this.started(refusal.started, mailbox);
+  }
+
+  /** The root that a promise's path leads to (RFC 9162, section 2.1.3.2). */
+  #rootOf(promise: AppendPromise): Hash {
+    const digest = this.#crypto.hash;
+    let node = promise.batchIndex;
+    let last = promise.batchSize - 1;
+    if (node > last) throw untrue("a promise outside its batch");
+    let root = leafHash(digest, promiseBytes(promise));
+    for (const step of promise.path) {
+      if (last === 0) throw untrue("a promise whose path is too long");
+      const isRight = node % 2 === 1;
+      root = isRight || node === last ? nodeHash(digest, [step, root]) : nodeHash(digest, [root, step]);
+      if (!isRight && node === last) {
+        while (node % 2 === 0 && node !== 0) [node, last] = [node / 2, Math.floor(last / 2)];
+      }
+      [node, last] = [Math.floor(node / 2), Math.floor(last / 2)];
+    }
+    if (last !== 0) throw untrue("a promise whose path is too short");
+    return root;
+  }
+
+  #signed(statement: Uint8Array, signature: Uint8Array, what: string): void {
+    if (!this.#crypto.ed25519.verify(this.#headKey, statement, signature)) {
+      throw untrue(`${what} that isn't signed by its head key`);
+    }
+  }
+}
