@@ -94,6 +94,10 @@ export class Metrics {
     this.#info.labels(options.version, Bun.version).set(1);
     this.#started.set(options.startedMs / 1000);
     this.#ready.set(0);
+    // Series that rates and alerts stand on are there from the start, at zero.
+    this.#inBytes.inc(0);
+    this.#outBytes.inc(0);
+    for (const where of ["edge", "pipeline", "delivery", "store"]) this.#byPlace.of(where).inc(0);
   }
 
   connectionOpened(): void {
