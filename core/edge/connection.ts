@@ -1,5 +1,5 @@
 import { Fault, isFault } from "../ground/mod.ts";
-import { type Link, type PeerId, peerIdOf } from "../link/mod.ts";
+import { type Link, type PeerId, observedAddress, peerIdOf } from "../link/mod.ts";
 import type { Driver } from "./driver.ts";
 import type { Origin } from "./origin.ts";
 import type { EdgeConnection, EdgeStream, StreamHandler } from "./port.ts";
@@ -41,6 +41,7 @@ export abstract class Connection implements EdgeConnection, Timed {
   /** Whether it came in by a listener and so counts against its limits. */
   abstract readonly inbound: boolean;
   abstract readonly remotePort: number;
+  abstract readonly kind: "tcp" | "ws";
   /** Gives the socket the first `length` of `bytes`, copied where it keeps some; false when it takes no more for now. */
   abstract put(bytes: Uint8Array, length: number): boolean;
   /** Gives the socket what put() kept; false where some still waits. */
@@ -58,6 +59,11 @@ export abstract class Connection implements EdgeConnection, Timed {
 
   get remoteAddress(): string {
     return this.origin.address;
+  }
+
+  /** The multiaddr in bytes that identify tells the peer it comes from. */
+  get observedAddress(): Uint8Array {
+    return observedAddress(this.remoteAddress, { port: this.remotePort, transport: this.kind });
   }
 
   get streams(): number {

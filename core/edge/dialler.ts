@@ -2,11 +2,11 @@ import type { Crypto, SigningKey } from "@dchat/crypto-wasm";
 import { type Clock, Fault } from "../ground/mod.ts";
 import {
   type Address,
+  BUILTIN_PROTOCOLS,
   IdentifyAnswer,
   Link,
   encodeIdentify,
   formatAddress,
-  observedAddress,
   parseAddress,
   withBuiltins,
 } from "../link/mod.ts";
@@ -78,12 +78,12 @@ class EdgeDialler implements Dialler {
     const identified = encodeIdentify({
       publicKey: key.publicKey,
       agent: this.#options.agent ?? AGENT,
-      protocols: [],
+      protocols: BUILTIN_PROTOCOLS,
       listenAddresses: [],
     });
     const identify = new IdentifyAnswer<Connection>(
       () => identified,
-      (connection) => observedAddress(connection.remoteAddress, connection.remotePort),
+      (connection) => connection.observedAddress,
     );
     const profile = this.#driver.profile({
       role: "dialler",

@@ -2,13 +2,13 @@ import type { Crypto, SigningKey } from "@dchat/crypto-wasm";
 import { type Clock, Fault } from "../ground/mod.ts";
 import {
   type Address,
+  BUILTIN_PROTOCOLS,
   IdentifyAnswer,
   Link,
   type PeerId,
   encodeIdentify,
   encodeMultiaddr,
   formatAddress,
-  observedAddress,
   parseAddress,
   parseListenAddress,
   peerIdFromPublicKey,
@@ -57,7 +57,7 @@ export async function openListener(options: ListenOptions): Promise<Listener> {
   let identified: Uint8Array = new Uint8Array(0);
   const identify = new IdentifyAnswer<Connection>(
     () => identified,
-    (connection) => observedOf(connection),
+    (connection) => connection.observedAddress,
   );
   const profile = driver.profile({
     role: "listener",
@@ -77,7 +77,7 @@ export async function openListener(options: ListenOptions): Promise<Listener> {
   identified = encodeIdentify({
     publicKey,
     agent: options.agent ?? AGENT,
-    protocols: options.protocolNames,
+    protocols: [...BUILTIN_PROTOCOLS, ...options.protocolNames],
     listenAddresses: told.map((address) => encodeMultiaddr({ ...address, peer: null })),
   });
   return listener;
@@ -192,8 +192,4 @@ async function emptyBy(driver: Driver, deadlineMs: number): Promise<void> {
   await promise;
   clearTimeout(timer);
   driver.onEmpty = null;
-}
-
-function observedOf(connection: Connection): Uint8Array {
-  return observedAddress(connection.remoteAddress, connection.remotePort);
 }

@@ -1,4 +1,5 @@
 /** libp2p connections on real sockets: a listener and a dialler that drive many links. */
+export { identify, ping } from "./ask.ts";
 export { dial, openDialler, type DiallerOptions } from "./dialler.ts";
 export { openListener, type ListenOptions } from "./listener.ts";
 export type * from "./port.ts";

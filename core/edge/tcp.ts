@@ -8,6 +8,7 @@ export type TcpSocket = Socket<TcpConnection | undefined>;
 
 export class TcpConnection extends Connection {
   readonly inbound: boolean;
+  readonly kind = "tcp";
   readonly #socket: TcpSocket;
   /** Sealed output that the socket did not take. */
   #unsent: Uint8Array | null = null;

@@ -17,6 +17,7 @@ type Socket = ServerWebSocket<Upgraded>;
 /** A WebSocket that came in by Bun.serve. What the socket doesn't take at once, the server keeps for it. */
 export class WebSocketConnection extends Connection {
   readonly inbound = true;
+  readonly kind = "ws";
   readonly #socket: Socket;
 
   constructor(driver: Driver, socket: Socket, link: MakeLink) {
@@ -116,6 +117,7 @@ const DRAIN_LOOK_MS = 5;
 /** A WebSocket that was dialled. The platform gives no word when it drains, so it is looked at. */
 export class WebSocketDialled extends Connection {
   readonly inbound = false;
+  readonly kind = "ws";
   readonly remotePort: number;
   readonly #socket: WebSocket;
 

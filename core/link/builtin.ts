@@ -4,6 +4,9 @@ import type { LinkStream, LinkStreamHandler, ProtocolTable } from "./stream.ts";
 
 export const PING_PROTOCOL = "/ipfs/ping/1.0.0";
 
+/** What identify names on every host. */
+export const BUILTIN_PROTOCOLS: readonly string[] = [IDENTIFY_PROTOCOL, PING_PROTOCOL];
+
 /** /ipfs/ping/1.0.0: sends back what comes. A peer that doesn't read its echo loses the stream. */
 class PingAnswer implements LinkStreamHandler<unknown> {
   onOpen(): void {}

@@ -1,5 +1,5 @@
 /** One libp2p connection without I/O, in both roles, and the names that libp2p gives to peers and addresses. */
-export { PING_PROTOCOL, withBuiltins } from "./builtin.ts";
+export { BUILTIN_PROTOCOLS, PING_PROTOCOL, withBuiltins } from "./builtin.ts";
 export {
   IDENTIFY_PROTOCOL,
   IdentifyAnswer,

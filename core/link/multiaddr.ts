@@ -115,9 +115,9 @@ export function decodeMultiaddr(bytes: Uint8Array): string | null {
 }
 
 /** The bytes of the multiaddr of a connection's other end: an IP address in text and a TCP port. */
-export function observedAddress(ip: string, port: number): Uint8Array {
+export function observedAddress(ip: string, at: Pick<Address, "port" | "transport">): Uint8Array {
   const kind = ip.includes(":") ? "ip6" : "ip4";
-  return encodeMultiaddr({ host: { kind, name: ip }, port, transport: "tcp", peer: null });
+  return encodeMultiaddr({ host: { kind, name: ip }, port: at.port, transport: at.transport, peer: null });
 }
 
 function decodeRest(host: string, bytes: Uint8Array, at: number): string | null {
