@@ -1,0 +1,20 @@
+import { Fault } from "../ground/mod.ts";
+
+/**
+ * unavailable: nothing was kept, whether it's worth trying again is in the message · unknown: the commit may or
+ * may not have been kept · corrupt: what is stored contradicts itself or isn't ours · older, newer: the schema is
+ * of another version · busy: another process holds the store.
+ */
+export type StoreCode =
+  "store/unavailable" | "store/unknown" | "store/corrupt" | "store/older" | "store/newer" | "store/busy";
+
+export type StoreFault = Fault<StoreCode>;
+
+export function storeFault(code: StoreCode, message: string, cause?: unknown): StoreFault {
+  return new Fault(code, message, cause === undefined ? undefined : { cause });
+}
+
+/** What an error says, on one line. */
+export function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message.split("\n", 1)[0] || error.name : String(error);
+}

@@ -1,0 +1,3 @@
+/** Where mailboxes are kept: SQLite beside the relay, or PostgreSQL, behind the mailbox's port. */
+export { storeFault, type StoreCode, type StoreFault } from "./fault.ts";
+export { openSqliteStore, type SqliteStoreOptions } from "./sqlite.ts";

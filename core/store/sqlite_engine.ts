@@ -1,0 +1,241 @@
+/**
+ * The relay's SQLite store, synchronous; runs in a worker, since each commit waits for the disk.
+ *
+ * A failed sync ends it: Linux marks the pages that it couldn't write as clean, so a later sync that succeeds says
+ * nothing about them. From then on everything that writes is refused until the process starts anew, and opening
+ * the file settles what its log holds.
+ */
+import type { Database } from "bun:sqlite";
+import { assert, type Hash, hash, HASH_BYTES, isFault, limit, type MailboxId } from "../ground/mod.ts";
+import {
+  type BatchOptions,
+  decideBatch,
+  loadKeys,
+  type MailboxRow,
+  type Outcome,
+  type ReadRange,
+  type StoreCounts,
+  type StoredEntry,
+} from "../mailbox/mod.ts";
+import type { CheckedCommand } from "../wire/mod.ts";
+import { digest } from "./digest.ts";
+import { reasonOf, storeFault } from "./fault.ts";
+import { RowCache } from "./row_cache.ts";
+import { loadBatch, loadMailbox } from "./sqlite_load.ts";
+import { openSqliteFile, type SqliteFile } from "./sqlite_open.ts";
+import { storedEntry } from "./sqlite_row.ts";
+import { prepareStatements, type SqliteStatements } from "./sqlite_statements.ts";
+import { sweepSqlite } from "./sqlite_sweep.ts";
+import { StaleRow, writePlan } from "./sqlite_write.ts";
+
+/** Log frames after which a checkpoint copies them into the file: 4,000 pages of 4 KiB. */
+const CHECKPOINT_FRAMES = 4_000;
+/** Commits between two looks at the log's length. */
+const CHECKPOINT_COMMITS = 16;
+/** A batch whose rows moved is decided anew this often before it's refused. */
+const STALE_TRIES_MAX = 3;
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "";
+}
+
+export interface NodePlace {
+  readonly level: number;
+  readonly index: number;
+}
+
+/** An outcome without the entry that the asker sent and holds. */
+function withoutBody(outcome: Outcome): Outcome {
+  if (outcome.is !== "appended" || !outcome.fresh) return outcome;
+  const { seq, id, generation, turn, kind, slot, timeMs, expiryMs, entryHash, leaf, takenBy } = outcome.entry;
+  const entry = { seq, id, generation, turn, kind, slot, timeMs, expiryMs, entryHash, leaf, takenBy };
+  return { ...outcome, entry };
+}
+
+export class SqliteEngine implements Disposable {
+  readonly #db: Database;
+  readonly #sql: SqliteStatements;
+  readonly #path: string;
+  readonly #cache = new RowCache(limit.MAILBOXES_CACHED_MAX);
+  #dataVersion = -1;
+  #commits = 0;
+  /** Why nothing can be written any more. */
+  #poison: string | null = null;
+
+  /** Throws what openSqliteFile does. */
+  constructor(file: SqliteFile) {
+    this.#path = file.path;
+    this.#db = openSqliteFile(file);
+    this.#sql = prepareStatements(this.#db);
+  }
+
+  #refuseWhenPoisoned(): void {
+    if (this.#poison !== null) throw storeFault("store/unavailable", this.#poison);
+  }
+
+  /** Turns an error of a transaction into a Fault, and decides whether the store is still to be trusted. */
+  #failed(error: unknown, committing: boolean): never {
+    this.#cache.clear();
+    if (isFault(error)) throw error;
+    const code = codeOf(error);
+    const doing = `Cannot write to ${this.#path}`;
+    if (code.startsWith("SQLITE_CORRUPT") || code === "SQLITE_NOTADB") {
+      this.#poison = `${doing}: the file is damaged (${reasonOf(error)}); \`dchat database check\` names where`;
+      throw storeFault("store/unavailable", this.#poison, error);
+    }
+    // SQLITE_FULL is known to have kept nothing; any other failure of a commit may have reached the disk.
+    const unknown = committing && code !== "SQLITE_FULL" && !code.startsWith("SQLITE_BUSY");
+    if (unknown || /^SQLITE_IOERR_(DIR_)?FSYNC$/.test(code)) {
+      this.#poison =
+        `${doing}: the disk failed while syncing (${code || reasonOf(error)}), so nothing more is ` +
+        "acknowledged; look at the disk, then start the relay again";
+    }
+    if (unknown) throw storeFault("store/unknown", this.#poison ?? doing, error);
+    throw storeFault("store/unavailable", `${doing}: ${reasonOf(error)}`, error);
+  }
+
+  /** Runs `work` in one transaction, durable when this returns. */
+  #transaction<T>(work: () => T): T {
+    this.#refuseWhenPoisoned();
+    let committing = false;
+    try {
+      this.#sql.begin.run();
+      this.#forgetWhatOthersWrote();
+      const result = work();
+      committing = true;
+      this.#sql.commit.run();
+      return result;
+    } catch (error) {
+      if (this.#db.inTransaction) this.#rollback();
+      if (error instanceof StaleRow) {
+        this.#cache.clear();
+        throw error;
+      }
+      this.#failed(error, committing);
+    }
+  }
+
+  #rollback(): void {
+    try {
+      this.#sql.rollback.run();
+    } catch (error) {
+      this.#poison = `Cannot roll back in ${this.#path}: ${reasonOf(error)}; start the relay again`;
+    }
+  }
+
+  #forgetWhatOthersWrote(): void {
+    const version = this.#sql.dataVersion.get()?.data_version ?? -1;
+    if (version !== this.#dataVersion) this.#cache.clear();
+    this.#dataVersion = version;
+  }
+
+  /** As MailboxStore.commit. */
+  commit(batch: readonly CheckedCommand[], options: BatchOptions): readonly Outcome[] {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return this.#commitOnce(batch, options);
+      } catch (error) {
+        if (!(error instanceof StaleRow)) throw error;
+        if (tries >= STALE_TRIES_MAX) {
+          throw storeFault("store/unavailable", `Cannot write to ${this.#path}: ${error.message}`, error);
+        }
+      }
+    }
+  }
+
+  #commitOnce(batch: readonly CheckedCommand[], options: BatchOptions): readonly Outcome[] {
+    const { plan, written } = this.#transaction(() => {
+      const { loaded, cached } = loadBatch(this.#sql, this.#cache, {
+        keys: loadKeys(batch),
+        nowMs: options.nowMs,
+      });
+      const decided = decideBatch(loaded, batch, { ...options, digest });
+      return { plan: decided, written: writePlan(this.#sql, decided, cached) };
+    });
+    for (const [key, mailbox] of written.mailboxes) this.#cache.set(key, mailbox);
+    return plan.outcomes.map(withoutBody);
+  }
+
+  /**
+   * Moves the log into the file once it is long. Called between batches, after their answers have left. A failure
+   * ends the store as a failed commit does: what was acknowledged is still in the log.
+   */
+  checkpoint(): void {
+    this.#commits += 1;
+    if (this.#poison !== null || this.#commits % CHECKPOINT_COMMITS !== 0) return;
+    try {
+      const [, frames] = this.#db.query("PRAGMA wal_checkpoint(NOOP)").values()[0] ?? [];
+      if (typeof frames === "number" && frames >= CHECKPOINT_FRAMES)
+        this.#db.run("PRAGMA wal_checkpoint(PASSIVE)");
+    } catch (error) {
+      if (codeOf(error) === "SQLITE_FULL" || codeOf(error).startsWith("SQLITE_BUSY")) return;
+      this.#poison =
+        `Cannot write to ${this.#path}: moving the log into the file failed (${codeOf(error) || reasonOf(error)}); ` +
+        "look at the disk, then start the relay again";
+    }
+  }
+
+  mailbox(id: MailboxId): MailboxRow | null {
+    this.#forgetWhatOthersWrote();
+    return loadMailbox(this.#sql, this.#cache, id)?.row ?? null;
+  }
+
+  #box(id: MailboxId): { readonly box: number; readonly size: number } | null {
+    this.#forgetWhatOthersWrote();
+    const found = loadMailbox(this.#sql, this.#cache, id);
+    return found === undefined || found.row.deleted ? null : { box: found.box, size: found.row.size };
+  }
+
+  read(id: MailboxId, range: ReadRange): StoredEntry[] {
+    const found = this.#box(id);
+    const entries: StoredEntry[] = [];
+    if (found === null || range.from >= found.size) return entries;
+    let bytes = 0;
+    for (const record of this.#sql.range.iterate(found.box, range.from, found.size, range.entriesMax)) {
+      bytes += record.content?.length ?? 0;
+      if (entries.length > 0 && bytes > range.bytesMax) break;
+      entries.push(storedEntry(record));
+    }
+    return entries;
+  }
+
+  nodes(id: MailboxId, wanted: readonly NodePlace[]): Hash[] {
+    const found = this.#box(id);
+    return wanted.map(({ level, index }) => {
+      // A node stands with the last leaf that it covers.
+      const seq = (index + 1) * 2 ** level - 1;
+      assert(found !== null && seq < found.size, "proofs ask for nodes within the committed size");
+      const nodes = this.#sql.nodes.get(found.box, seq)?.nodes;
+      const at = level * HASH_BYTES;
+      if (nodes === undefined || nodes.length < at + HASH_BYTES) {
+        throw storeFault(
+          "store/corrupt",
+          `Entry ${seq} lacks the hash of level ${level}; \`dchat database check\` names what is damaged`,
+        );
+      }
+      return hash(nodes.slice(at, at + HASH_BYTES));
+    });
+  }
+
+  /** As MailboxStore.sweep. */
+  sweep(nowMs: number): boolean {
+    const { more, changed } = this.#transaction(() => sweepSqlite(this.#db, nowMs));
+    if (changed) this.#cache.clear();
+    return more;
+  }
+
+  counts(): StoreCounts {
+    return this.#sql.total.get() ?? { mailboxes: 0, entries: 0, bytes: 0 };
+  }
+
+  probe(): void {
+    this.#transaction(() => this.#sql.probe.run());
+  }
+
+  /** Moves the log into the file and closes it; leaves both as they are after a failure. */
+  [Symbol.dispose](): void {
+    if (this.#poison === null) this.#db.run("PRAGMA wal_checkpoint(TRUNCATE)");
+    for (const statement of this.#sql.all) statement.finalize();
+    this.#db.close();
+  }
+}

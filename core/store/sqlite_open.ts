@@ -1,0 +1,169 @@
+/** Opens the relay's SQLite file: durable settings, the schema of this version, nothing of anybody else's. */
+import { Database } from "bun:sqlite";
+import {
+  closeSync,
+  existsSync,
+  fdatasyncSync,
+  fsyncSync,
+  openSync,
+  readSync,
+  renameSync,
+  writeSync,
+} from "node:fs";
+import { dirname } from "node:path";
+import { isFault } from "../ground/mod.ts";
+import { reasonOf, storeFault } from "./fault.ts";
+import {
+  SQLITE_APPLICATION_ID,
+  SQLITE_MIGRATIONS,
+  SQLITE_SCHEMA_VERSION,
+  STATEMENT_BREAK,
+} from "./sqlite_schema_version.ts";
+
+export interface SqliteFile {
+  readonly path: string;
+  /** Refuses an older schema instead of migrating it. */
+  readonly migrate: boolean;
+}
+
+const COPY_BYTES = 1024 * 1024;
+const BUSY_TIMEOUT_MS = 5_000;
+/** Pages that SQLite keeps in memory, in KiB as a negative number; grows only as far as it's used. */
+const CACHE_KIB = 16 * 1024;
+
+/**
+ * Writes the log's own bytes over themselves and syncs them. After an fsync has failed, Linux keeps the pages
+ * that didn't reach the disk and calls them clean; a later recovery would read commits in them that a power loss
+ * takes back. Written again, what recovery reads is what the disk holds. In place, so that a reader that has the
+ * file open keeps the right one.
+ */
+function settleLog(path: string): void {
+  const log = `${path}-wal`;
+  if (!existsSync(log)) return;
+  const file = openSync(log, "r+");
+  try {
+    const buffer = new Uint8Array(COPY_BYTES);
+    let at = 0;
+    for (;;) {
+      const length = readSync(file, buffer, 0, buffer.length, at);
+      if (length === 0) break;
+      writeSync(file, buffer, 0, length, at);
+      at += length;
+    }
+    if (at > 0) fdatasyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+}
+
+function syncPath(path: string): void {
+  const file = openSync(path, "r");
+  try {
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+}
+
+function renameDurably(from: string, to: string): void {
+  syncPath(from);
+  renameSync(from, to);
+  syncPath(dirname(to));
+}
+
+function pragma(db: Database, name: string): number {
+  const row: unknown = db.query(`PRAGMA ${name}`).values()[0]?.[0];
+  return typeof row === "number" ? row : 0;
+}
+
+/** The version of the schema in an open file; 0 where it's empty. Throws Fault<"store/corrupt"> for a foreign one. */
+export function sqliteVersion(db: Database, path: string): number {
+  const application = pragma(db, "application_id");
+  const version = pragma(db, "user_version");
+  if (application === SQLITE_APPLICATION_ID) return version;
+  const tables = pragma(db, "schema_version");
+  if (application === 0 && version === 0 && tables === 0) return 0;
+  throw storeFault("store/corrupt", `Cannot open ${path}: it is a SQLite database, but not a dchat relay's`);
+}
+
+/** Runs the migrations that are missing, in one transaction. Returns how many. */
+function migrate(db: Database, from: number): number {
+  const missing = SQLITE_MIGRATIONS.slice(from);
+  if (missing.length === 0) return 0;
+  db.transaction(() => {
+    for (const migration of missing) {
+      for (const statement of migration.split(STATEMENT_BREAK)) db.run(statement);
+    }
+    db.run(
+      "INSERT INTO total (number, mailboxes, entries, bytes, probes) VALUES (1, 0, 0, 0, 0) ON CONFLICT DO NOTHING",
+    );
+    db.run(`PRAGMA application_id = ${SQLITE_APPLICATION_ID}`);
+    db.run(`PRAGMA user_version = ${SQLITE_SCHEMA_VERSION}`);
+  }).immediate();
+  return missing.length;
+}
+
+/** Where the file as it was before a migration is kept. */
+export function migrationBackupPath(path: string, version: number): string {
+  return `${path}.schema-${version}.backup`;
+}
+
+function bringUpToDate(db: Database, file: SqliteFile): void {
+  const version = sqliteVersion(db, file.path);
+  if (version > SQLITE_SCHEMA_VERSION) {
+    throw storeFault(
+      "store/newer",
+      `Cannot open ${file.path}: its schema is version ${version}, this dchat knows version ${SQLITE_SCHEMA_VERSION}; use the newer dchat`,
+    );
+  }
+  if (version === SQLITE_SCHEMA_VERSION) return;
+  if (version > 0) {
+    if (!file.migrate) {
+      throw storeFault(
+        "store/older",
+        `Cannot open ${file.path}: its schema is version ${version}, this dchat needs version ${SQLITE_SCHEMA_VERSION}; run \`dchat database migrate\``,
+      );
+    }
+    const backup = migrationBackupPath(file.path, version);
+    if (!existsSync(backup)) {
+      // Written under another name first: a backup that a crash cut short must not pass for one.
+      db.run("VACUUM INTO ?", [`${backup}.part`]);
+      renameDurably(`${backup}.part`, backup);
+    }
+  }
+  migrate(db, version);
+}
+
+function configure(db: Database): void {
+  db.run(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
+  const mode: unknown = db.query("PRAGMA journal_mode = WAL").values()[0]?.[0];
+  if (mode !== "wal") {
+    throw storeFault("store/unavailable", `Cannot use a write-ahead log here: SQLite chose ${String(mode)}`);
+  }
+  db.run("PRAGMA synchronous = FULL");
+  // The store checkpoints by itself, after it has answered: SQLite's own hides a checkpoint's failures.
+  db.run("PRAGMA wal_autocheckpoint = 0");
+  db.run(`PRAGMA cache_size = ${-CACHE_KIB}`);
+  db.run("PRAGMA temp_store = MEMORY");
+}
+
+/**
+ * Opens `file.path`, making or migrating it as needed. Throws Fault<"store/unavailable"> where it can't be opened
+ * or written, "store/corrupt" where it isn't ours or is damaged, "store/older" and "store/newer" naming both versions.
+ */
+export function openSqliteFile(file: SqliteFile): Database {
+  let db: Database | undefined;
+  try {
+    settleLog(file.path);
+    db = new Database(file.path, { create: true, readwrite: true });
+    configure(db);
+    bringUpToDate(db, file);
+    return db;
+  } catch (error) {
+    db?.close();
+    if (isFault(error)) throw error;
+    const foreign = error instanceof Error && "code" in error && error.code === "SQLITE_NOTADB";
+    const code = foreign ? "store/corrupt" : "store/unavailable";
+    throw storeFault(code, `Cannot open ${file.path}: ${reasonOf(error)}`, error);
+  }
+}

@@ -1,0 +1,13 @@
+/** The migrations of the relay's SQLite store, in order; what this version knows is their number. */
+import first from "../../migrations/sqlite/0000_first.sql" with { type: "text" };
+
+export const SQLITE_MIGRATIONS: readonly string[] = [first];
+
+/** Kept in PRAGMA user_version, so that it changes with the schema in one transaction. */
+export const SQLITE_SCHEMA_VERSION = SQLITE_MIGRATIONS.length;
+
+/** "dcht" in PRAGMA application_id: the file is a dchat relay's. */
+export const SQLITE_APPLICATION_ID = 0x64_63_68_74;
+
+/** drizzle-kit's separator of statements. */
+export const STATEMENT_BREAK = "--> statement-breakpoint";

@@ -1,0 +1,57 @@
+/** The thread of the relay's SQLite store. Requests are done in the order in which they come. */
+import { isFault } from "../ground/mod.ts";
+import { reasonOf } from "./fault.ts";
+import { SqliteEngine } from "./sqlite_engine.ts";
+import type { Numbered, StoreAnswer, StoreRequest } from "./worker_message.ts";
+
+declare const self: Worker;
+
+let engine: SqliteEngine | null = null;
+
+function opened(): SqliteEngine {
+  if (engine === null) throw new Error("the store isn't open");
+  return engine;
+}
+
+function answer(request: StoreRequest): unknown {
+  switch (request.op) {
+    case "open":
+      engine = new SqliteEngine(request.file);
+      return null;
+    case "commit":
+      return opened().commit(request.batch, request.options);
+    case "mailbox":
+      return opened().mailbox(request.id);
+    case "read":
+      return opened().read(request.id, request.range);
+    case "nodes":
+      return opened().nodes(request.id, request.wanted);
+    case "sweep":
+      return opened().sweep(request.nowMs);
+    case "counts":
+      return opened().counts();
+    case "probe":
+      opened().probe();
+      return null;
+    case "close":
+      engine?.[Symbol.dispose]();
+      engine = null;
+      return null;
+  }
+}
+
+function send(message: StoreAnswer): void {
+  self.postMessage(message);
+}
+
+self.onmessage = ({ data }: MessageEvent<Numbered>) => {
+  const { number, request } = data;
+  try {
+    send({ number, value: answer(request) });
+  } catch (error) {
+    const code = isFault(error) ? error.code : "store/unavailable";
+    send({ number, fault: { code, message: reasonOf(error) } });
+  }
+  // After the answer has left, so that nobody waits for it.
+  if (request.op === "commit") engine?.checkpoint();
+};

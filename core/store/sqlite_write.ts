@@ -1,0 +1,237 @@
+/** Writes a plan inside the transaction that loaded for it. */
+import { assert, type MailboxId } from "../ground/mod.ts";
+import type { MailboxRow, NewEntry, Plan, ReaderRow } from "../mailbox/mod.ts";
+import { hex, joinHashes } from "./hashes.ts";
+import { kindNumber } from "./kind.ts";
+import type { CachedMailbox } from "./row_cache.ts";
+import type { SqliteStatements } from "./sqlite_statements.ts";
+import { sweepDueMs } from "./sweep_due.ts";
+
+/** Thrown where a row no longer has the term and size that the plan stands on: load anew and decide again. */
+export class StaleRow extends Error {
+  override readonly name = "StaleRow";
+}
+
+/** What the plan left in the database, for the cache. */
+export interface Written {
+  readonly mailboxes: ReadonlyMap<string, CachedMailbox>;
+  readonly changes: number;
+}
+
+interface Deltas {
+  mailboxes: number;
+  entries: number;
+  bytes: number;
+}
+
+function sameKeys(a: readonly ReaderRow[], b: readonly ReaderRow[]): boolean {
+  if (a.length !== b.length) return false;
+  for (let at = 0; at < a.length; at += 1) if (a[at]?.key !== b[at]?.key) return false;
+  return true;
+}
+
+function sameState(a: ReaderRow, b: ReaderRow): boolean {
+  return a.cursor === b.cursor && a.lapsed === b.lapsed;
+}
+
+function writeReaders(
+  sql: SqliteStatements,
+  box: number,
+  rows: { readonly before: readonly ReaderRow[]; readonly after: readonly ReaderRow[] },
+): void {
+  const { before, after } = rows;
+  if (before === after) return;
+  if (sameKeys(before, after)) {
+    for (let at = 0; at < after.length; at += 1) {
+      const [old, now] = [before[at], after[at]];
+      if (old === undefined || now === undefined || sameState(old, now)) continue;
+      sql.updateReader.run(box, now.key, now.cursor, Number(now.lapsed));
+    }
+    return;
+  }
+  const gone = new Map(before.map((reader) => [hex(reader.key), reader]));
+  for (const now of after) {
+    const key = hex(now.key);
+    const old = gone.get(key);
+    gone.delete(key);
+    if (old === undefined) sql.insertReader.run(box, now.key, now.cursor, Number(now.lapsed));
+    else if (!sameState(old, now)) {
+      sql.updateReader.run(box, now.key, now.cursor, Number(now.lapsed));
+    }
+  }
+  for (const reader of gone.values()) sql.deleteReader.run(box, reader.key);
+}
+
+/** Inserts a mailbox with its readers and returns its number. */
+export function insertMailbox(sql: SqliteStatements, row: MailboxRow): number {
+  const { policy, started } = row;
+  const { lastInsertRowid } = sql.insertMailbox.run(
+    row.id,
+    row.generation,
+    row.term,
+    row.owner,
+    row.writer,
+    policy.entriesMax,
+    policy.bytesMax,
+    policy.ttlMs,
+    policy.retentionMs,
+    row.size,
+    joinHashes(row.peaks),
+    row.turn,
+    row.version,
+    row.floor,
+    row.entriesHeld,
+    row.bytesHeld,
+    row.createdMs,
+    Number(row.deleted),
+    started?.size ?? null,
+    started?.root ?? null,
+    started?.timeMs ?? null,
+    sweepDueMs(row),
+  );
+  const box = Number(lastInsertRowid);
+  for (const reader of row.readers)
+    sql.insertReader.run(box, reader.key, reader.cursor, Number(reader.lapsed));
+  return box;
+}
+
+/** Whether only what an append or an acknowledgement moves differs. */
+function onlyAdvanced(before: MailboxRow, after: MailboxRow): boolean {
+  return (
+    before.version === after.version &&
+    before.turn === after.turn &&
+    before.generation === after.generation &&
+    before.term === after.term &&
+    before.deleted === after.deleted &&
+    before.owner === after.owner &&
+    before.writer === after.writer &&
+    before.policy === after.policy &&
+    before.started === after.started
+  );
+}
+
+/** Moves a mailbox from the row that was loaded to the one that was decided; throws StaleRow. */
+export function updateMailbox(
+  sql: SqliteStatements,
+  cached: CachedMailbox,
+  change: Plan["changed"][number],
+): void {
+  const { box, row: before } = cached;
+  const { row, expectTerm, expectSize } = change;
+  const advanced = sql.advanceMailbox.run(
+    row.size,
+    joinHashes(row.peaks),
+    row.floor,
+    row.entriesHeld,
+    row.bytesHeld,
+    sweepDueMs(row),
+    box,
+    expectTerm,
+    expectSize,
+  );
+  if (advanced.changes !== 1) throw new StaleRow(`mailbox ${hex(row.id)} moved on`);
+  writeReaders(sql, box, { before: before.readers, after: row.readers });
+  if (onlyAdvanced(before, row)) return;
+  const { policy, started } = row;
+  sql.changeMailbox.run(
+    row.generation,
+    row.term,
+    row.owner,
+    row.writer,
+    policy.entriesMax,
+    policy.bytesMax,
+    policy.ttlMs,
+    policy.retentionMs,
+    row.turn,
+    row.version,
+    Number(row.deleted),
+    started?.size ?? null,
+    started?.root ?? null,
+    started?.timeMs ?? null,
+    box,
+  );
+}
+
+/** Inserts an entry, with its body where there is one. */
+export function insertEntry(
+  sql: SqliteStatements,
+  box: number,
+  entry: Omit<NewEntry, "entry" | "mailbox"> & { readonly entry: Uint8Array | null; readonly bytes: number },
+): void {
+  const body = entry.entry === null ? null : sql.insertBody.run(entry.entry).lastInsertRowid;
+  sql.insertEntry.run(
+    box,
+    entry.seq,
+    entry.id,
+    entry.generation,
+    entry.turn,
+    kindNumber(entry.kind),
+    entry.slot,
+    entry.timeMs,
+    entry.expiryMs,
+    entry.entryHash,
+    joinHashes(entry.nodes),
+    entry.takenBy,
+    body,
+    entry.bytes,
+  );
+}
+
+function heldChange(deltas: Deltas, before: MailboxRow | null, after: MailboxRow): void {
+  const counted = before === null || before.deleted ? 0 : 1;
+  deltas.mailboxes += (after.deleted ? 0 : 1) - counted;
+  deltas.entries += after.entriesHeld - (before?.entriesHeld ?? 0);
+  deltas.bytes += after.bytesHeld - (before?.bytesHeld ?? 0);
+}
+
+/** Writes `plan`; throws StaleRow, and then nothing of it may be committed. */
+export function writePlan(
+  sql: SqliteStatements,
+  plan: Plan,
+  loaded: ReadonlyMap<string, CachedMailbox>,
+): Written {
+  const mailboxes = new Map<string, CachedMailbox>();
+  const deltas: Deltas = { mailboxes: 0, entries: 0, bytes: 0 };
+  for (const row of plan.created) {
+    mailboxes.set(hex(row.id), { box: insertMailbox(sql, row), row, turns: new Map() });
+    heldChange(deltas, null, row);
+  }
+  for (const change of plan.changed) {
+    const key = hex(change.row.id);
+    const before = mailboxes.get(key) ?? loaded.get(key);
+    assert(before !== undefined, "a plan changes mailboxes that it loaded or created");
+    updateMailbox(sql, before, change);
+    mailboxes.set(key, { box: before.box, row: change.row, turns: before.turns });
+    heldChange(deltas, before.row, change.row);
+  }
+  const find = (id: MailboxId): CachedMailbox => {
+    const key = hex(id);
+    const found = mailboxes.get(key) ?? loaded.get(key);
+    assert(found !== undefined, "a plan writes to mailboxes that it loaded or created");
+    return found;
+  };
+  for (const entry of plan.entries) {
+    insertEntry(sql, find(entry.mailbox).box, { ...entry, bytes: entry.entry.length });
+  }
+  for (const turn of plan.turns) {
+    const mailbox = find(turn.mailbox);
+    sql.insertTurn.run(mailbox.box, turn.turn, turn.writer, turn.firstSeq);
+    mailbox.turns.set(turn.turn, turn);
+  }
+  for (const { mailbox, seq, takenBy } of plan.taken) sql.take.run(find(mailbox).box, seq, takenBy);
+  for (const each of plan.receipts) {
+    const { reader, generation, cursor, notAfterMs, signature } = each;
+    sql.putReceipt.run(find(each.mailbox).box, reader, generation, cursor, notAfterMs, signature);
+  }
+  if (deltas.mailboxes !== 0 || deltas.entries !== 0 || deltas.bytes !== 0) {
+    sql.addTotal.run(deltas.mailboxes, deltas.entries, deltas.bytes);
+  }
+  const changes =
+    plan.created.length +
+    plan.changed.length +
+    plan.entries.length +
+    plan.turns.length +
+    plan.taken.length +
+    plan.receipts.length;
+  return { mailboxes, changes };
+}
