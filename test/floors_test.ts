@@ -36,7 +36,9 @@ const HOMES: readonly { readonly name: RegExp; readonly homes: readonly string[]
   { name: /^libsodium/, homes: ["crypto-wasm"] },
   { name: /^hash-wasm$/, homes: ["crypto-wasm"] },
   { name: /^(elysia|@elysiajs\/.*)$/, homes: ["core/control"] },
-  { name: /^(drizzle-orm(\/.*)?|postgres|bun:sqlite)$/, homes: ["core/store"] },
+  { name: /^(drizzle-orm(\/.*)?|postgres)$/, homes: ["core/store"] },
+  // core/node locks the data directory with an empty database: a lock that the kernel drops with its holder.
+  { name: /^bun:sqlite$/, homes: ["core/store", "core/node"] },
   { name: /^(prom-client|pino|pino-pretty)$/, homes: ["core/telemetry"] },
   { name: /^ts-mls/, homes: ["core/conversation", "crypto-wasm"] },
   { name: /^(libp2p|@libp2p\/.*|@chainsafe\/.*)$/, homes: ["core/mesh"] },
@@ -76,19 +78,29 @@ export function importsOf(text: string): string[] {
   return found;
 }
 
+/** Tests, and what only tests import: private files of theirs, with a leading underscore. */
 function isExempt(file: string): boolean {
-  return file.endsWith("_test.ts") || /(^|\/)(rust|node_modules)\//.test(file);
+  return file.endsWith("_test.ts") || testOnly.has(file) || /(^|\/)(rust|node_modules)\//.test(file);
 }
+
+const testOnly = new Set<string>();
 
 async function sources(): Promise<Source[]> {
   const files: Source[] = [];
   for (const top of ["core", "crypto-wasm", "cmd"]) {
     for await (const path of new Bun.Glob("**/*.ts").scan({ cwd: join(root, top) })) {
+      if (path.includes("node_modules/")) continue;
       const file = `${top}/${path}`;
-      if (!isExempt(file)) files.push({ file, text: await Bun.file(join(root, file)).text() });
+      files.push({ file, text: await Bun.file(join(root, file)).text() });
     }
   }
-  return files;
+  const importers = (of: string) =>
+    files.filter(({ file, text }) => importsOf(text).some((specifier) => resolve(file, specifier) === of));
+  for (const { file } of files) {
+    if (!/\/_\w+\.ts$/.test(file)) continue;
+    if (importers(file).every((by) => by.file.endsWith("_test.ts"))) testOnly.add(file);
+  }
+  return files.filter(({ file }) => !isExempt(file));
 }
 
 /** The folder of the house that a path of the checkout belongs to. */

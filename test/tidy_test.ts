@@ -123,15 +123,19 @@ describe("tidy", () => {
     const named = new Set(
       texts.flatMap((text) => [...text.matchAll(/([\w.-]+\.ts)["'`]/g)].map((match) => match[1])),
     );
-    const scripts = `${await Bun.file(join(root, "package.json")).text()}${await Bun.file(join(root, ".ci/run")).text()}`;
+    const scripts = await Promise.all(
+      ["package.json", "core/package.json", "cmd/package.json", "crypto-wasm/package.json", ".ci/run"].map(
+        (path) => Bun.file(join(root, path)).text(),
+      ),
+    ).then((all) => all.join("\n"));
     const dead = code.filter(
       (path) =>
         !path.endsWith("_test.ts") &&
         basename(path) !== "mod.ts" &&
-        !path.endsWith(".config.ts") &&
+        !/\.(config|d)\.ts$/.test(path) &&
         !(dirname(path) === "bench") &&
         !named.has(basename(path)) &&
-        !scripts.includes(path),
+        !scripts.includes(basename(path)),
     );
     expect(dead).toEqual([]);
   });
