@@ -26,6 +26,10 @@ const commands: Registry = {
       },
     },
   },
+  health: {
+    summary: "Ask a relay whether it is alive and ready",
+    load: async () => (await import("./health.ts")).health,
+  },
   config: {
     summary: "Check the configuration, or show what is in force and whence",
     load: null,

@@ -4,6 +4,7 @@
  */
 import { existsSync } from "node:fs";
 import { dirname, resolve } from "node:path";
+import type { z } from "zod";
 import { Fault } from "../ground/mod.ts";
 import { type ConfigCode, type ConfigFile, readConfigFile } from "./config_file.ts";
 import { type Config, configSchema, type Setting, settings } from "./config_schema.ts";
@@ -49,27 +50,45 @@ export function loadConfig(options: LoadOptions): LoadedConfig {
   const file = named !== undefined || existsSync(filePath) ? readConfigFile(filePath) : null;
   const origins = new Map<string, Origin>();
   const given = new Map<string, unknown>();
-  const raw: Record<string, Record<string, unknown>> = {};
-  for (const section of Object.keys(configSchema.shape)) raw[section] = {};
   if (file !== null) refuseUnknown(file);
   for (const setting of settings.values()) {
     const [origin, value] = pick(setting, options, file);
     origins.set(setting.key, origin);
-    if (value === undefined) continue;
-    given.set(setting.key, value);
-    const section = raw[setting.section];
-    if (section !== undefined) section[setting.name] = value;
+    if (value !== undefined) given.set(setting.key, value);
   }
-  const parsed = configSchema.safeParse(raw);
-  if (!parsed.success) throw valueFault(parsed.error.issues[0]?.path ?? [], { origins, given, file });
-  return {
-    config: parsed.data,
-    file: file?.path ?? null,
-    filePath,
-    origins,
-    given,
-    warnings: strays(options.env),
-  };
+  const parsed = configSchema.safeParse(nested(given));
+  if (!parsed.success) throw valueFault(parsed.error.issues, { origins, given, file });
+  const warnings = strays(options.env);
+  return { config: parsed.data, file: file?.path ?? null, filePath, origins, given, warnings };
+}
+
+/** `loaded` with `keys` as they are in `from`. */
+export function keepSettings(
+  loaded: LoadedConfig,
+  from: LoadedConfig,
+  keys: readonly string[],
+): LoadedConfig {
+  const given = new Map(loaded.given);
+  const origins = new Map(loaded.origins);
+  for (const key of keys) {
+    const value = from.given.get(key);
+    if (value === undefined) given.delete(key);
+    else given.set(key, value);
+    origins.set(key, from.origins.get(key) ?? { is: "default" });
+  }
+  return { ...loaded, config: configSchema.parse(nested(given)), given, origins };
+}
+
+/** Values by key as the file nests them. */
+function nested(given: ReadonlyMap<string, unknown>): Record<string, Record<string, unknown>> {
+  const raw: Record<string, Record<string, unknown>> = {};
+  for (const section of Object.keys(configSchema.shape)) raw[section] = {};
+  for (const [key, value] of given) {
+    const setting = settings.get(key);
+    const section = raw[setting?.section ?? ""];
+    if (setting !== undefined && section !== undefined) section[setting.name] = value;
+  }
+  return raw;
 }
 
 function pick(setting: Setting, { flags, env }: LoadOptions, file: ConfigFile | null): [Origin, unknown] {
@@ -144,7 +163,13 @@ interface Sources {
   readonly file: ConfigFile | null;
 }
 
-function valueFault(path: readonly PropertyKey[], { origins, given, file }: Sources): Fault<ConfigCode> {
+/** One line for each value that is wrong. */
+function valueFault(issues: readonly z.core.$ZodIssue[], sources: Sources): Fault<ConfigCode> {
+  const lines = new Set(issues.map((issue) => wrongValue(issue.path, sources)));
+  return new Fault("config/value", [...lines].join("\n"));
+}
+
+function wrongValue(path: readonly PropertyKey[], { origins, given, file }: Sources): string {
   const key = path.slice(0, 2).map(String).join(".");
   const setting = settings.get(key);
   const origin = origins.get(key);
@@ -152,10 +177,9 @@ function valueFault(path: readonly PropertyKey[], { origins, given, file }: Sour
   const item = path[2];
   const came = show(setting, typeof item === "number" && Array.isArray(value) ? value[item] : value);
   const wrong = `must be ${setting?.expected ?? "something else"}, got ${came}`;
-  if (origin?.is === "flag") return new Fault("config/value", `${origin.flag} ${wrong}`);
-  if (origin?.is === "variable") return new Fault("config/value", `${origin.variable} ${wrong}`);
-  const line = file?.lineOf(path) ?? undefined;
-  return new Fault("config/value", `Cannot read ${file?.path ?? "the defaults"}: ${key} ${wrong}${at(line)}`);
+  if (origin?.is === "flag") return `${origin.flag} ${wrong}`;
+  if (origin?.is === "variable") return `${origin.variable} ${wrong}`;
+  return `Cannot read ${file?.path ?? "the defaults"}: ${key} ${wrong}${at(file?.lineOf(path))}`;
 }
 
 function at(line: number | undefined): string {

@@ -1,6 +1,7 @@
 /** The kinds of values that configuration holds: what text becomes of them, and what is said when they are wrong. */
 import { z } from "zod";
 import { parseListenAddress } from "./config_address.ts";
+import { parseDuration } from "./duration.ts";
 
 /** What is known of a setting beside its schema. */
 export interface SettingMeta {
@@ -37,18 +38,6 @@ export function integer(options: Common & { min: number; max: number; initial: n
     .min(min)
     .max(max)
     .register(settingMeta, { ...meta, expected, form: "integer" });
-}
-
-const units = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-const durationText = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/;
-
-/** Milliseconds of `"30s"`, or undefined where it isn't a duration. */
-export function parseDuration(text: string): number | undefined {
-  const [, number, unit] = durationText.exec(text) ?? [];
-  const factor = Object.entries(units).find(([name]) => name === unit)?.[1];
-  if (number === undefined || factor === undefined) return undefined;
-  const ms = Number(number) * factor;
-  return Number.isSafeInteger(ms) ? ms : undefined;
 }
 
 /** `"30s"`: read as milliseconds. */

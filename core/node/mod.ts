@@ -5,9 +5,12 @@
 export type { Config, LoadedConfig, LoadOptions, Origin } from "./config.ts";
 export type { DataDirCode } from "./data_dir.ts";
 export { defaultRelayDir, defaultUserDir, findRelay, homePath, type RelayFile } from "./data_dir.ts";
+export { parseDuration } from "./duration.ts";
+export { type Probe, type ProbeOptions, probeRelay } from "./probe.ts";
 export { replaceFile, type WriteOptions } from "./file.ts";
 export type { ConfigCode } from "./config_file.ts";
 export type { ReportRow } from "./config_report.ts";
+export type { ConfigChange, ConfigWatchOptions } from "./config_watch.ts";
 export {
   type OpenedKey,
   openKeyFile,
@@ -21,6 +24,7 @@ export {
 } from "./secret.ts";
 import type { LoadedConfig, LoadOptions } from "./config.ts";
 import type { ReportRow } from "./config_report.ts";
+import type { ConfigWatchOptions } from "./config_watch.ts";
 
 /** Reads, merges and checks what is in force; see config.ts. Throws Fault<"config/…">. */
 export async function loadConfig(options: LoadOptions): Promise<LoadedConfig> {
@@ -38,4 +42,10 @@ export async function settingDefaults(): Promise<ReadonlyMap<string, string>> {
 export async function configReport(loaded: LoadedConfig): Promise<readonly ReportRow[]> {
   const report = await import("./config_report.ts");
   return report.configReport(loaded);
+}
+
+/** Watches the configuration's folder and says what changed; see config_watch.ts. */
+export async function watchConfig(options: ConfigWatchOptions): Promise<Disposable> {
+  const watching = await import("./config_watch.ts");
+  return watching.watchConfig(options);
 }
