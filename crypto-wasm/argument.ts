@@ -5,9 +5,14 @@ function described(value: unknown): string {
   return value === null ? "null" : typeof value;
 }
 
+/** Whether `value` is a Uint8Array, of exactly `length` bytes where that is given. */
+export function isBytes(value: Uint8Array, length?: number): boolean {
+  return value instanceof Uint8Array && (length === undefined || value.length === length);
+}
+
 /** Throws CryptoError naming `name` unless `value` is a Uint8Array, of exactly `length` bytes where that is given. */
 export function expectBytes(name: string, value: Uint8Array, length?: number): void {
-  if (!(value instanceof Uint8Array) || (length !== undefined && value.length !== length)) {
+  if (!isBytes(value, length)) {
     const expected = length === undefined ? "a Uint8Array" : `a Uint8Array of ${length} bytes`;
     throw new CryptoError("argument", `${name} must be ${expected}, got ${described(value)}`);
   }

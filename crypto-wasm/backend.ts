@@ -9,16 +9,17 @@ import { fittingBuild, openWasm, type WasmBuild } from "./wasm/mod.ts";
 type RandomSource = ((length: number) => Uint8Array) | undefined;
 
 function wasmParts(build: WasmBuild, random: RandomSource): Partial<Parts> {
-  const { ed25519, x25519, chacha20Poly1305, xchacha20Poly1305, cipherState } = openWasm({ build, random });
+  const wasm = openWasm({ build, random });
+  const { ed25519, x25519, chacha20Poly1305, xchacha20Poly1305 } = wasm;
   return {
     "ed25519.sign": ed25519,
     "ed25519.verify": ed25519,
-    "ed25519.verifyPeer": ed25519.verify,
-    "ed25519.toX25519": ed25519.toX25519,
+    "ed25519.verifyPeer": (key, message, signature) => ed25519.verify(key, message, signature),
+    "ed25519.toX25519": (publicKey) => ed25519.toX25519(publicKey),
     x25519,
     chacha20Poly1305,
     xchacha20Poly1305,
-    cipherState,
+    cipherState: (key) => wasm.cipherState(key),
   };
 }
 

@@ -2,7 +2,7 @@ import { createHash, hkdfSync } from "node:crypto";
 import { hkdfByHmac } from "../hkdf.ts";
 import type { Hash } from "../port.ts";
 
-/** node:crypto refuses a longer `info`, although RFC 5869 allows any. */
+/** node:crypto refuses a longer `info` and a length of 0, although RFC 5869 allows both. */
 const HKDF_INFO_BYTES_MAX = 1024;
 
 export function sha256(...parts: readonly Uint8Array[]): Uint8Array {
@@ -41,7 +41,8 @@ export function hmacSha512(key: Uint8Array, ...parts: readonly Uint8Array[]): Ui
 }
 
 export const hkdfSha256: Hash["hkdfSha256"] = (options) => {
-  if (options.info.length > HKDF_INFO_BYTES_MAX) return hkdfByHmac(hmacSha256, options);
+  if (options.info.length > HKDF_INFO_BYTES_MAX || options.length === 0)
+    return hkdfByHmac(hmacSha256, options);
   return new Uint8Array(hkdfSync("sha256", options.ikm, options.salt, options.info, options.length));
 };
 

@@ -26,8 +26,8 @@ export class SodiumCipherState implements CipherState {
   }
 
   seal(counter: number, plaintext: Uint8Array, into: Uint8Array, at: number, ad?: Uint8Array): number {
-    const length = plaintext.length;
     const adLength = this.#load(counter, plaintext, ad);
+    const length = plaintext.length;
     expectRoom(into, at, length + TAG_BYTES);
     const { raw, arena } = this.#sodium;
     const data = arena.at + DATA_OFFSET;
@@ -49,8 +49,8 @@ export class SodiumCipherState implements CipherState {
   }
 
   open(counter: number, ciphertext: Uint8Array, into: Uint8Array, at: number, ad?: Uint8Array): number {
-    const length = ciphertext.length;
     const adLength = this.#load(counter, ciphertext, ad);
+    const length = ciphertext.length;
     if (length < TAG_BYTES) return -1;
     expectRoom(into, at, length - TAG_BYTES);
     const { raw, arena } = this.#sodium;

@@ -1,4 +1,5 @@
 import { expectBytes } from "../argument.ts";
+import { CryptoError } from "../error.ts";
 import type { Kem, Random } from "../port.ts";
 import type { Sodium } from "./module.ts";
 
@@ -30,9 +31,15 @@ function kemOf(functions: KemFunctions, random: Random): Kem {
     encapsulate(publicKey) {
       expectBytes("publicKey", publicKey, functions.publicKeyBytes);
       const seed = random.bytes(functions.encapsulationSeedBytes);
-      const { ciphertext, sharedSecret } = functions.encapsulate(publicKey, seed);
-      seed.fill(0);
-      return { ciphertext, secret: sharedSecret };
+      try {
+        const { ciphertext, sharedSecret } = functions.encapsulate(publicKey, seed);
+        return { ciphertext, secret: sharedSecret };
+      } catch (cause) {
+        // FIPS 203 section 7.2's check of the key is all that can fail.
+        throw new CryptoError("argument", "publicKey is no valid key of this KEM", { cause });
+      } finally {
+        seed.fill(0);
+      }
     },
     decapsulate(secretKey, ciphertext) {
       expectBytes("secretKey", secretKey, functions.secretKeyBytes);

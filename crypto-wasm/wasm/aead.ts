@@ -1,4 +1,5 @@
 /** ChaCha20-Poly1305 and XChaCha20-Poly1305 in the module: one-shots, and keys that stay inside for connections. */
+import { expectBytes } from "../argument.ts";
 import { CryptoError } from "../error.ts";
 import type { Aead, CipherState } from "../port.ts";
 import { expectDone, Handle, readU32, type Runtime } from "./runtime.ts";
@@ -18,6 +19,8 @@ class WasmCipherState implements CipherState {
 
   seal(counter: number, plaintext: Uint8Array, into: Uint8Array, at: number, ad = EMPTY): number {
     const { instance, number } = this.#handle;
+    expectBytes("plaintext", plaintext);
+    expectBytes("ad", ad);
     const length = ad.length + plaintext.length;
     expectCounter(counter);
     expectRoom(into, at, plaintext.length + TAG_BYTES);
@@ -39,6 +42,8 @@ class WasmCipherState implements CipherState {
   }
 
   open(counter: number, ciphertext: Uint8Array, into: Uint8Array, at: number, ad = EMPTY): number {
+    expectBytes("ciphertext", ciphertext);
+    expectBytes("ad", ad);
     if (ciphertext.length < TAG_BYTES) return -1;
     const { instance, number } = this.#handle;
     const length = ad.length + ciphertext.length;
@@ -76,6 +81,7 @@ function expectCounter(counter: number): void {
 }
 
 function expectRoom(into: Uint8Array, at: number, bytes: number): void {
+  expectBytes("into", into);
   if (!Number.isSafeInteger(at) || at < 0 || at + bytes > into.length) {
     throw new CryptoError("argument", `into must have ${bytes} bytes from at on; it has ${into.length - at}`);
   }
