@@ -50,7 +50,7 @@ export const MAILBOX_ENTRIES_MAX = 1_000_000;
 export const MAILBOX_BYTES_MAX = 1024 * 1024 * KIB;
 /** A description lists all readers in one frame. */
 export const MAILBOX_READERS_MAX = 1024;
-/** Reader keys that one control entry may add or remove: with 32 bytes each it still fits a frame's head. */
+/** Reader keys that one control entry may add and remove, together: with 32 bytes each it still fits a frame. */
 export const CONTROL_READERS_MAX = 128;
 
 /** Subscriptions of one stream; beyond, another stream. */

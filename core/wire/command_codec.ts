@@ -85,8 +85,8 @@ function change(reader: ByteReader): TurnChange {
   const writer = key(reader);
   const addedCount = reader.u8();
   const removedCount = reader.u8();
-  if (addedCount > limit.CONTROL_READERS_MAX || removedCount > limit.CONTROL_READERS_MAX) {
-    throw malformed(`a control entry changes at most ${limit.CONTROL_READERS_MAX} readers each way`);
+  if (addedCount + removedCount > limit.CONTROL_READERS_MAX) {
+    throw malformed(`a control entry changes at most ${limit.CONTROL_READERS_MAX} readers`);
   }
   const added = keys(reader, addedCount);
   const removed = keys(reader, removedCount);

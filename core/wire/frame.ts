@@ -53,7 +53,10 @@ export class FrameReader {
       }
       const end = Math.min(bytes.length, at + this.#length - this.#payloadBytes);
       if (this.#payloadBytes === 0 && end - at === this.#length) {
-        this.#finish(bytes.slice(at, end));
+        // A Buffer's slice would be a view, so the copy is made by hand.
+        const payload = new Uint8Array(end - at);
+        payload.set(bytes.subarray(at, end));
+        this.#finish(payload);
       } else {
         this.#keep(bytes.subarray(at, end));
       }

@@ -27,7 +27,7 @@ export { FrameReader, type FrameSink, setRequest } from "./frame.ts";
 export type * from "./reply.ts";
 export { PATH_HASHES_MAX } from "./part_codec.ts";
 export { decodeReply, encodeReply } from "./reply_codec.ts";
-export { signCommand, type SignOptions } from "./sign.ts";
+export { encodeCommand, signCommand, type SignOptions } from "./sign.ts";
 export {
   batchStatement,
   certificateStatement,

@@ -7,9 +7,11 @@ import {
   type Nonce,
   nonce as nonceOf,
   type PublicKey,
+  publicKey,
+  signature,
 } from "../ground/mod.ts";
 import { ByteWriter } from "./bytes.ts";
-import type { CommandBody } from "./command.ts";
+import type { Authority, Command, CommandBody } from "./command.ts";
 import { isSizeClass, putBodyHead } from "./command_codec.ts";
 import { COMMAND_KIND } from "./constant.ts";
 import { encodeFrame } from "./frame.ts";
@@ -61,10 +63,23 @@ export function signCommand(options: SignOptions, crypto: Pick<Crypto, "ed25519"
     token: commandToken(body, nonce ?? NO_NONCE),
     bodyHash,
   });
-  const signature = crypto.ed25519.sign(options.key, statement);
-  return encodeFrame({ kind: COMMAND_KIND[body.op], request: options.request }, (to) => {
-    to.put(options.mailbox, 32).u32(options.generation).u64(options.notAfterMs);
-    to.put(options.key.publicKey, 32).put(signature, 64).put(bodyHead);
-    if (entry !== null) to.put(entry);
+  const authority: Authority = {
+    mailbox: options.mailbox,
+    generation: options.generation,
+    notAfterMs: options.notAfterMs,
+    key: publicKey(options.key.publicKey),
+    signature: signature(crypto.ed25519.sign(options.key, statement)),
+  };
+  return encodeCommand({ authority, body }, options.request);
+}
+
+/** Encodes the frame of a command that is signed already. */
+export function encodeCommand(command: Pick<Command, "authority" | "body">, request: number): Uint8Array {
+  const { authority, body } = command;
+  return encodeFrame({ kind: COMMAND_KIND[body.op], request }, (to) => {
+    to.put(authority.mailbox, 32).u32(authority.generation).u64(authority.notAfterMs);
+    to.put(authority.key, 32).put(authority.signature, 64);
+    putBodyHead(to, body);
+    if (body.op === "append") to.put(body.entry);
   });
 }
