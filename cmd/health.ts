@@ -1,4 +1,5 @@
 /** `dchat health`. */
+import { isFault } from "@dchat/core/ground/mod.ts";
 import { defaultRelayDir, findRelay, type Probe, probeRelay } from "@dchat/core/node/mod.ts";
 import { z } from "zod";
 import { command, type Context, exit, jsonArg, usage } from "./frame/mod.ts";
@@ -40,16 +41,26 @@ export const health = command({
   async run({ url, relayDir, timeout, json }, context) {
     if (url !== undefined && relayDir !== undefined)
       throw usage("--url and --relay-dir say the same twice; give one");
-    const probe = await probeRelay({ url: url ?? (await apiOf(relayDir, context)), timeoutMs: timeout });
+    const probe =
+      url === undefined
+        ? await probeHere(relayDir, timeout, context)
+        : await probeRelay({ url, timeoutMs: timeout });
     if (json) context.json(probe);
     else print(probe, context);
     return probe.ready ? exit.done : exit.unhealthy;
   },
 });
 
-async function apiOf(relayDir: string | undefined, context: Context): Promise<string> {
+/** The relay of a data directory. None running is an answer, and not a failure to ask. */
+async function probeHere(relayDir: string | undefined, timeoutMs: number, context: Context): Promise<Probe> {
   const { config } = await context.config();
-  return findRelay(relayDir ?? config.relay.data_dir ?? defaultRelayDir(context.env)).api;
+  const dir = relayDir ?? config.relay.data_dir ?? defaultRelayDir(context.env);
+  try {
+    return await probeRelay({ url: findRelay(dir).api, timeoutMs });
+  } catch (error) {
+    if (!isFault(error, "data/no-relay")) throw error;
+    return { url: dir, healthy: false, ready: false, reasons: ["no relay runs on this directory"] };
+  }
 }
 
 function print({ url, healthy, ready, reasons }: Probe, { out, print: line }: Context): void {

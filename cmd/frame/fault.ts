@@ -79,7 +79,9 @@ export interface BlockOptions {
 
 /** One block: what went wrong and where, then how to mend it. Stacks only with `--log-level debug`. */
 export function faultBlock(error: unknown, { terminal, path, debug }: BlockOptions): string {
-  const { style, width } = terminal;
+  const { style } = terminal;
+  // In a log or a pipe nothing is broken over lines, so that it can be searched for.
+  const width = terminal.interactive ? terminal.width : Number.POSITIVE_INFINITY;
   const message = printable(error instanceof Error ? error.message : String(error));
   const [first = "", ...more] = message.split("\n");
   const mend = meaningOf(error)?.mend?.replaceAll("{command}", path.join(" "));

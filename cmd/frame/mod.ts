@@ -2,7 +2,7 @@
  * The frame that every subcommand hangs in: tables, strict parsing, help, exit codes, one block for what went wrong.
  *
  * A subcommand is a file in cmd/ that exports `command({ about, args, input, examples, run })` and a line in the
- * registry of dchat.ts. A flag with `setting: "relay.listen"` goes to the configuration (`context.config()`), any
+ * commands.ts. A flag with `setting: "relay.listen"` goes to the configuration (`context.config()`), any
  * other to `run` by way of the zod schema `input`. New fault codes get a line in fault.ts.
  */
 export { type Arg, type ArgTable, command, type Command, type Entry, type Registry } from "./command.ts";

@@ -133,7 +133,7 @@ function takeWords(words: string[], table: ArgTable, input: Record<string, unkno
   for (const [name, arg] of Object.entries(table)) {
     if (arg.type !== "positional") continue;
     if (arg.multiple) {
-      if (words.length > at) input[name] = words.slice(at);
+      if (words.length > at || arg.required === false) input[name] = words.slice(at);
       at = words.length;
     } else if (at < words.length) input[name] = words[at++];
     if (input[name] !== undefined) continue;

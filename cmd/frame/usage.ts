@@ -60,7 +60,8 @@ export function invalidInput(
   );
   if (value === undefined)
     return usage(`${written(name, arg)} is needed${issue.message === "" ? "" : `: ${issue.message}`}`);
-  return usage(`${written(name, arg)}: ${issue.message}, got ${quoted(value)}`);
+  const said = issue.message.startsWith("must ") ? ` ${issue.message}` : `: ${issue.message}`;
+  return usage(`${written(name, arg)}${said}, got ${quoted(value)}`);
 }
 
 /** A value as a message shows it: quoted, cut where it is long. */

@@ -1,0 +1,45 @@
+/** Every subcommand. Each is a line here and a file beside this one, whose code loads when it is called. */
+import type { Registry } from "./frame/mod.ts";
+
+export const commands: Registry = {
+  keygen: {
+    summary: "Make a key file: an identity, a relay's key, a validator's",
+    load: async () => (await import("./keygen.ts")).keygen,
+    commands: {
+      inspect: {
+        summary: "Show the public parts of a key file",
+        load: async () => (await import("./keygen.ts")).inspect,
+      },
+      rewrap: {
+        summary: "Change the passphrase of a key file",
+        load: async () => (await import("./keygen.ts")).rewrap,
+      },
+      export: {
+        summary: "Write the key as bare PEM (PKCS#8)",
+        load: async () => (await import("./keygen.ts")).exportPem,
+      },
+      import: {
+        summary: "Make a key file of a PEM (PKCS#8)",
+        load: async () => (await import("./keygen.ts")).importPem,
+      },
+    },
+  },
+  health: {
+    summary: "Ask a relay whether it is alive and ready",
+    load: async () => (await import("./health.ts")).health,
+  },
+  config: {
+    summary: "Check the configuration, or show what is in force and whence",
+    load: null,
+    commands: {
+      check: {
+        summary: "Say whether the configuration is right",
+        load: async () => (await import("./config.ts")).check,
+      },
+      show: {
+        summary: "Show every setting, its value and where it comes from",
+        load: async () => (await import("./config.ts")).show,
+      },
+    },
+  },
+};

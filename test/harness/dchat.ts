@@ -1,0 +1,39 @@
+/** Runs dchat's command line as a process of its own, as people and scripts do. */
+import { resolve } from "node:path";
+
+const root = resolve(import.meta.dir, "../..");
+
+/** bun by its absolute path, since none may be on PATH. */
+export const dchatCommand: readonly string[] = [process.execPath, resolve(root, "cmd/dchat.ts")];
+
+export interface RunOptions {
+  /** Besides PATH and HOME; nothing else of this process's environment goes along. */
+  readonly env?: Readonly<Record<string, string>>;
+  readonly cwd?: string;
+  readonly stdin?: string;
+}
+
+export interface Ran {
+  readonly code: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+/** Runs `dchat ...args` to its end, without a terminal. */
+export async function runDchat(args: readonly string[], options: RunOptions = {}): Promise<Ran> {
+  // setsid takes the controlling terminal away, so that /dev/tty can't be opened where a developer runs this.
+  const setsid = Bun.which("setsid");
+  const prefix = setsid === null ? [] : [setsid, "--wait"];
+  const child = Bun.spawn([...prefix, ...dchatCommand, ...args], {
+    cwd: options.cwd ?? root,
+    env: { PATH: process.env["PATH"] ?? "", HOME: process.env["HOME"] ?? "", ...options.env },
+    stdin: options.stdin === undefined ? "ignore" : new Blob([options.stdin]),
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  const [out, err] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+  ]);
+  return { code: await child.exited, out, err };
+}
