@@ -1,0 +1,57 @@
+/** The hosts that the edge's benchmarks compare: ours first, then the peers that can be built here. */
+import { join } from "node:path";
+import { openPeer, type Peer, PEER_VERSIONS, type PeerName } from "./peer.ts";
+import type { Size } from "./result.ts";
+import { openSubject, type Subject } from "./subject.ts";
+
+export type HostName = "dchat" | PeerName;
+
+export interface Host {
+  readonly name: HostName;
+  readonly subject: Subject;
+  readonly address: string;
+}
+
+/** Small runs compare with js-libp2p alone: it needs no other toolchain. */
+export function hostsFor(size: Size): readonly HostName[] {
+  return size === "small" ? ["dchat", "js-libp2p"] : ["dchat", "js-libp2p", "go-libp2p", "rust-libp2p"];
+}
+
+/** Starts a host; null where the toolchain of a peer is missing here. */
+export async function openHost(name: HostName): Promise<Host | Peer | null> {
+  if (name !== "dchat") return openPeer(name);
+  const subject = openSubject([process.execPath, join(import.meta.dir, "../peer/dchat_edge.ts")]);
+  const first = await subject.next();
+  if (typeof first["addr"] !== "string") throw new Error("dchat's edge printed no address");
+  return { name, subject, address: first["addr"] };
+}
+
+/** A process of `bench/load`, ready for its lines. */
+export async function openLoad(file: string, args: readonly string[]): Promise<Subject> {
+  const load = openSubject([process.execPath, join(import.meta.dir, "../load", file), ...args]);
+  await load.next();
+  return load;
+}
+
+/** Says `told` to a load and waits for its answer. */
+export async function tell(
+  load: Subject,
+  told: Readonly<Record<string, unknown>>,
+  timeoutMs = 300_000,
+): Promise<Record<string, unknown>> {
+  load.say(JSON.stringify(told));
+  return load.next(timeoutMs);
+}
+
+/** The `tookMs` of a load's answer. */
+export function tookMs(answer: Record<string, unknown>): Float64Array {
+  const took = answer["tookMs"];
+  return Float64Array.from(Array.isArray(took) ? took.map(Number) : []);
+}
+
+/** A number of a load's answer. */
+export function numberOf(answer: Record<string, unknown>, name: string): number {
+  return Number(answer[name]);
+}
+
+export { PEER_VERSIONS };
