@@ -4,14 +4,7 @@
  */
 import type { SigningKey } from "@dchat/crypto-wasm";
 import type { MailboxId, PublicKey } from "../ground/mod.ts";
-import type {
-  AppendPromise,
-  CommandBody,
-  DeliveredEntry,
-  Description,
-  Head,
-  Refusal,
-} from "../wire/mod.ts";
+import type { AppendPromise, CommandBody, DeliveredEntry, Description, Head, Refusal } from "../wire/mod.ts";
 
 /** Whose command it is, and on which mailbox. `key` is borrowed for the call. */
 export interface Signing {
@@ -25,7 +18,12 @@ export type Refused = { readonly is: "refused"; readonly refusal: Refusal };
 export type ReadResult =
   | Refused
   /** Entries in order from the one asked for; `next` is the sequence number to go on from. */
-  | { readonly is: "read"; readonly entries: readonly DeliveredEntry[]; readonly next: number; readonly head: Head };
+  | {
+      readonly is: "read";
+      readonly entries: readonly DeliveredEntry[];
+      readonly next: number;
+      readonly head: Head;
+    };
 
 /** Answers of commands that have one reply. Signatures of promises, heads and statements have been verified. */
 export type CommandResult =

@@ -17,7 +17,10 @@ export interface Position {
   readonly size: number;
   /** Roots of perfect subtrees at `size`, left to right. */
   readonly peaks: readonly Hash[];
+  /** The mailbox's turn, as far as this device knows. */
   readonly turn: number;
+  /** The turn at which this device's MLS epoch began; above `turn` only after a relay has lost a commit. */
+  readonly epochTurn: number;
   /** The cursor that the relay has acknowledged. */
   readonly acknowledged: number;
 }
@@ -97,8 +100,8 @@ export interface KeptOutgoing {
   readonly sealed: { readonly turn: number; readonly entry: Uint8Array } | null;
   /** With a control entry. */
   readonly change: TurnChange | null;
-  /** Where the relay promised to keep it; null until then. */
-  readonly sent: { readonly generation: number; readonly seq: number } | null;
+  /** Where the relay promised to keep it, and as which leaf; null until then. */
+  readonly sent: { readonly generation: number; readonly seq: number; readonly leaf: Hash } | null;
 }
 
 /** One entry of a mailbox's log as this device verified it. */
@@ -166,14 +169,16 @@ export interface Keeper {
   outgoing(conversation: number, id: EntryId): KeptOutgoing | null;
   addOutgoing(outgoing: Omit<KeptOutgoing, "order">): void;
   putOutgoing(outgoing: KeptOutgoing): void;
-  /** Forgets what was sent below `seq` of `generation` or in former generations. */
-  dropSent(conversation: number, before: { generation: number; seq: number }): void;
+  dropOutgoing(order: number): void;
+  /** Forgets what was sent below `seq`. */
+  dropSent(conversation: number, seq: number): void;
 
   addLeaf(leaf: KeptLeaf): void;
+  /** The leaf at `seq` of the log as it stood in `generation`. */
   leaf(conversation: number, at: { generation: number; seq: number }): KeptLeaf | null;
   leafById(conversation: number, id: EntryId): KeptLeaf | null;
-  /** Forgets leaves of `generation` from `seq` on: a new generation takes their place. */
-  leaves(conversation: number, range: { generation: number; from: number }): readonly KeptLeaf[];
+  /** The first `size` leaves of the log as it stood in `generation`. */
+  leaves(conversation: number, log: { generation: number; size: number }): readonly Hash[];
 }
 
 /** A device's database. Faults: "store/busy" (another process holds it too long), "store/key", "store/newer". */

@@ -6,6 +6,8 @@ import { type Mls, READER_KEY_EXTENSION } from "./mls.ts";
 export interface Member {
   readonly leaf: number;
   readonly identity: PublicKey;
+  /** By which the identity says that the device speaks for it. */
+  readonly certificate: Uint8Array;
   /** The device's own key, which signs its MLS messages. */
   readonly device: PublicKey;
   /** Owns the device's cursor in the conversation's mailbox. */
@@ -20,7 +22,7 @@ export function memberOfLeaf(mls: Mls, node: { leaf: LeafNode; index: number }):
     credential.credentialType === "basic"
       ? mls.checkMember(credential.identity, leaf.signaturePublicKey)
       : null;
-  if (identity === null) {
+  if (identity === null || credential.credentialType !== "basic") {
     throw new Fault("conversation/member", `The device certificate of member ${index} does not hold`);
   }
   const reader = leaf.extensions.find((extension) => extension.extensionType === READER_KEY_EXTENSION);
@@ -30,6 +32,7 @@ export function memberOfLeaf(mls: Mls, node: { leaf: LeafNode; index: number }):
   return {
     leaf: index,
     identity,
+    certificate: credential.identity.slice(),
     device: publicKey(leaf.signaturePublicKey.slice()),
     reader: publicKey(reader.extensionData.slice()),
   };

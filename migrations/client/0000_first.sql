@@ -10,6 +10,7 @@ CREATE TABLE `conversation` (
 	`size` integer NOT NULL,
 	`peaks` blob NOT NULL,
 	`turn` integer NOT NULL,
+	`epoch_turn` integer NOT NULL,
 	`acknowledged` integer NOT NULL
 );
 --> statement-breakpoint
@@ -58,7 +59,8 @@ CREATE TABLE `outgoing` (
 	`entry` blob,
 	`change` blob,
 	`generation` integer,
-	`seq` integer
+	`seq` integer,
+	`leaf` blob
 );
 --> statement-breakpoint
 CREATE UNIQUE INDEX `outgoing_id` ON `outgoing` (`conversation`,`id`);--> statement-breakpoint

@@ -46,6 +46,7 @@ function positionColumns(position: Position) {
     size: position.size,
     peaks: Buffer.concat(position.peaks),
     turn: position.turn,
+    epochTurn: position.epochTurn,
     acknowledged: position.acknowledged,
   };
 }
@@ -68,6 +69,7 @@ export function conversationKeeper(sql: DeviceSql, context: KeeperContext): Part
         size: row.size,
         peaks: peaksOf(row.peaks),
         turn: row.turn,
+        epochTurn: row.epochTurn,
         acknowledged: row.acknowledged,
       },
     });
@@ -112,7 +114,11 @@ function valuePart(sql: DeviceSql, { vault }: KeeperContext): Pick<Part, "value"
     },
     putValue(name, bytes) {
       const sealed = vault.seal(cell(name), bytes);
-      sql.insert(value).values({ name, sealed }).onConflictDoUpdate({ target: value.name, set: { sealed } }).run();
+      sql
+        .insert(value)
+        .values({ name, sealed })
+        .onConflictDoUpdate({ target: value.name, set: { sealed } })
+        .run();
     },
   };
 }
@@ -144,10 +150,18 @@ function groupPart(
     group(id) {
       const row = sql.select().from(epoch).where(eq(epoch.conversation, id)).get();
       if (row === undefined) return null;
-      const rows = sql.select().from(ratchet).where(eq(ratchet.conversation, id)).orderBy(asc(ratchet.node)).all();
+      const rows = sql
+        .select()
+        .from(ratchet)
+        .where(eq(ratchet.conversation, id))
+        .orderBy(asc(ratchet.node))
+        .all();
       return {
         snapshot: vault.open(cells.epoch(id), row.sealed),
-        ratchets: rows.map(({ node, sealed }) => ({ node, bytes: vault.open(cells.ratchet(id, node), sealed) })),
+        ratchets: rows.map(({ node, sealed }) => ({
+          node,
+          bytes: vault.open(cells.ratchet(id, node), sealed),
+        })),
         pending: row.pending === null ? null : vault.open(cells.pending(id), row.pending),
       };
     },
@@ -203,7 +217,11 @@ function invitePart(
         .all()
         .map((row) => ({ ...decodeKeptInvite(crypto, vault.open(cell(row.id), row.sealed)), id: row.id })),
     addInvite(kept) {
-      const { id } = sql.insert(invite).values({ sealed: Buffer.alloc(0) }).returning({ id: invite.id }).get();
+      const { id } = sql
+        .insert(invite)
+        .values({ sealed: Buffer.alloc(0) })
+        .returning({ id: invite.id })
+        .get();
       sql
         .update(invite)
         .set({ sealed: vault.seal(cell(id), encodeKeptInvite(crypto, kept)) })

@@ -1,6 +1,6 @@
-import { and, asc, eq, gte, isNotNull, isNull, lt, or, sql as raw } from "drizzle-orm";
+import { and, asc, desc, eq, isNotNull, isNull, lt, lte, sql as raw } from "drizzle-orm";
 import type { Keeper, KeptLeaf, KeptMessage, KeptOutgoing } from "../../conversation/mod.ts";
-import { entryId, hash } from "../../ground/mod.ts";
+import { entryId, hash, type Hash } from "../../ground/mod.ts";
 import type { DeviceSql, KeeperContext } from "./keeper.ts";
 import { decodeChange, decodeMessage, encodeChange, encodeMessage } from "./record.ts";
 import { leaf, message, outgoing } from "./schema.ts";
@@ -17,6 +17,7 @@ type Part = Pick<
   | "outgoing"
   | "addOutgoing"
   | "putOutgoing"
+  | "dropOutgoing"
   | "dropSent"
   | "addLeaf"
   | "leaf"
@@ -44,7 +45,12 @@ function messagePart(
     shown: row.shown,
   });
   /** Those that wait come last, in the order in which they were written. */
-  const inOrder = [raw`${message.seq} IS NULL`, asc(message.generation), asc(message.seq), asc(message.number)];
+  const inOrder = [
+    raw`${message.seq} IS NULL`,
+    asc(message.generation),
+    asc(message.seq),
+    asc(message.number),
+  ];
   const at = (conversation: number, id: Uint8Array) =>
     and(eq(message.conversation, conversation), eq(message.id, Buffer.from(id)));
   return {
@@ -89,7 +95,7 @@ function messagePart(
 function outgoingPart(
   sql: DeviceSql,
   { vault }: KeeperContext,
-): Pick<Part, "unsent" | "sent" | "outgoing" | "addOutgoing" | "putOutgoing" | "dropSent"> {
+): Pick<Part, "unsent" | "sent" | "outgoing" | "addOutgoing" | "putOutgoing" | "dropOutgoing" | "dropSent"> {
   const cell = (conversation: number, id: Uint8Array) => ({
     table: "outgoing",
     column: "change",
@@ -100,9 +106,13 @@ function outgoingPart(
     conversation: row.conversation,
     id: entryId(Uint8Array.from(row.id)),
     kind: row.control ? "control" : "plain",
-    sealed: row.turn === null || row.entry === null ? null : { turn: row.turn, entry: Uint8Array.from(row.entry) },
+    sealed:
+      row.turn === null || row.entry === null ? null : { turn: row.turn, entry: Uint8Array.from(row.entry) },
     change: row.change === null ? null : decodeChange(vault.open(cell(row.conversation, row.id), row.change)),
-    sent: row.seq === null || row.generation === null ? null : { generation: row.generation, seq: row.seq },
+    sent:
+      row.seq === null || row.generation === null || row.leaf === null
+        ? null
+        : { generation: row.generation, seq: row.seq, leaf: hash(Uint8Array.from(row.leaf)) },
   });
   const columns = (kept: Omit<KeptOutgoing, "order">) => ({
     conversation: kept.conversation,
@@ -110,9 +120,11 @@ function outgoingPart(
     control: kept.kind === "control",
     turn: kept.sealed?.turn ?? null,
     entry: kept.sealed === null ? null : Buffer.from(kept.sealed.entry),
-    change: kept.change === null ? null : vault.seal(cell(kept.conversation, kept.id), encodeChange(kept.change)),
+    change:
+      kept.change === null ? null : vault.seal(cell(kept.conversation, kept.id), encodeChange(kept.change)),
     generation: kept.sent?.generation ?? null,
     seq: kept.sent?.seq ?? null,
+    leaf: kept.sent === null ? null : Buffer.from(kept.sent.leaf),
   });
   const list = (where: ReturnType<typeof and>) =>
     sql.select().from(outgoing).where(where).orderBy(asc(outgoing.order)).all().map(read);
@@ -127,12 +139,13 @@ function outgoingPart(
     putOutgoing(kept) {
       sql.update(outgoing).set(columns(kept)).where(eq(outgoing.order, kept.order)).run();
     },
-    dropSent(conversation, { generation, seq }) {
-      const below = and(eq(outgoing.generation, generation), lt(outgoing.seq, seq));
-      const former = and(isNotNull(outgoing.seq), lt(outgoing.generation, generation));
+    dropOutgoing(order) {
+      sql.delete(outgoing).where(eq(outgoing.order, order)).run();
+    },
+    dropSent(conversation, seq) {
       sql
         .delete(outgoing)
-        .where(and(eq(outgoing.conversation, conversation), or(below, former)))
+        .where(and(eq(outgoing.conversation, conversation), lt(outgoing.seq, seq)))
         .run();
     },
   };
@@ -163,8 +176,12 @@ function leafPart(sql: DeviceSql): Pick<Part, "addLeaf" | "leaf" | "leafById" | 
         .run();
     },
     leaf(conversation, { generation, seq }) {
-      const at = and(eq(leaf.conversation, conversation), eq(leaf.generation, generation), eq(leaf.seq, seq));
-      const row = sql.select().from(leaf).where(at).get();
+      const at = and(
+        eq(leaf.conversation, conversation),
+        lte(leaf.generation, generation),
+        eq(leaf.seq, seq),
+      );
+      const row = sql.select().from(leaf).where(at).orderBy(desc(leaf.generation)).limit(1).get();
       return row === undefined ? null : read(row);
     },
     leafById(conversation, id) {
@@ -172,13 +189,17 @@ function leafPart(sql: DeviceSql): Pick<Part, "addLeaf" | "leaf" | "leafById" | 
       const row = sql.select().from(leaf).where(at).get();
       return row === undefined ? null : read(row);
     },
-    leaves: (conversation, { generation, from }) =>
-      sql
-        .select()
-        .from(leaf)
-        .where(and(eq(leaf.conversation, conversation), eq(leaf.generation, generation), gte(leaf.seq, from)))
-        .orderBy(asc(leaf.seq))
-        .all()
-        .map(read),
+    leaves(conversation, { generation, size }) {
+      const at = and(
+        eq(leaf.conversation, conversation),
+        lte(leaf.generation, generation),
+        lt(leaf.seq, size),
+      );
+      const rows = sql.select().from(leaf).where(at).orderBy(asc(leaf.seq), asc(leaf.generation)).all();
+      const hashes: Hash[] = [];
+      // Where generations overlap, the last one's leaf stands.
+      for (const row of rows) hashes[row.seq] = hash(Uint8Array.from(row.leaf));
+      return hashes;
+    },
   };
 }

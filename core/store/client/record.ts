@@ -134,7 +134,9 @@ export type MessageRecord = Pick<KeptMessage, "timeMs" | "text" | "head">;
 
 export function encodeMessage({ timeMs, text, head }: MessageRecord): Uint8Array {
   const headParts: Part[] =
-    head === null ? [{ u8: 0 }] : [{ u8: 1 }, { u32: head.generation }, { u64: head.size }, { raw: head.root }];
+    head === null
+      ? [{ u8: 0 }]
+      : [{ u8: 1 }, { u32: head.generation }, { u64: head.size }, { raw: head.root }];
   return joined([{ u8: VERSION }, { u64: timeMs }, ...headParts, { text }]);
 }
 

@@ -29,6 +29,7 @@ export const conversation = sqliteTable("conversation", {
   /** Hashes of 32 bytes, one after the other. */
   peaks: bytes("peaks").notNull(),
   turn: integer("turn").notNull(),
+  epochTurn: integer("epoch_turn").notNull(),
   acknowledged: integer("acknowledged").notNull(),
 });
 
@@ -85,7 +86,9 @@ export const message = sqliteTable(
   (table) => [
     uniqueIndex("message_id").on(table.conversation, table.id),
     index("message_place").on(table.conversation, table.generation, table.seq),
-    index("message_unshown").on(table.conversation).where(sql`shown = 0`),
+    index("message_unshown")
+      .on(table.conversation)
+      .where(sql`shown = 0`),
   ],
 );
 
@@ -102,10 +105,13 @@ export const outgoing = sqliteTable(
     change: bytes("change"),
     generation: integer("generation"),
     seq: integer("seq"),
+    leaf: bytes("leaf"),
   },
   (table) => [
     uniqueIndex("outgoing_id").on(table.conversation, table.id),
-    index("outgoing_unsent").on(table.conversation, table.order).where(sql`seq IS NULL`),
+    index("outgoing_unsent")
+      .on(table.conversation, table.order)
+      .where(sql`seq IS NULL`),
   ],
 );
 

@@ -52,7 +52,11 @@ function openFile(path: string): Database {
     database.run("PRAGMA secure_delete = ON");
     return database;
   } catch (error) {
-    throw storeFault("store/unavailable", `Cannot open the device's database ${path}: ${reasonOf(error)}`, error);
+    throw storeFault(
+      "store/unavailable",
+      `Cannot open the device's database ${path}: ${reasonOf(error)}`,
+      error,
+    );
   }
 }
 
@@ -124,7 +128,11 @@ async function begin(database: Database, signal?: AbortSignal): Promise<void> {
     } catch (error) {
       if (!isBusy(error)) throw storeFault("store/unavailable", `Cannot write: ${reasonOf(error)}`, error);
       if (performance.now() > until) {
-        throw storeFault("store/busy", `Another process has held the device's database for ${LOCK_WAIT_MS} ms`, error);
+        throw storeFault(
+          "store/busy",
+          `Another process has held the device's database for ${LOCK_WAIT_MS} ms`,
+          error,
+        );
       }
       await Bun.sleep(LOCK_RETRY_MS + Math.random() * LOCK_RETRY_MS);
     }
@@ -154,7 +162,10 @@ export function rewrapDeviceStore(options: {
       const kept = inner.select().from(wrap).get();
       if (kept === undefined) return;
       const key = unwrapKey(crypto, kept.document, from);
-      inner.update(wrap).set({ document: wrapKey(crypto, key, to) }).run();
+      inner
+        .update(wrap)
+        .set({ document: wrapKey(crypto, key, to) })
+        .run();
       crypto.wipe(key);
     },
     { behavior: "immediate" },

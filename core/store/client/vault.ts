@@ -42,7 +42,10 @@ export class Vault implements Disposable {
           )
         : null;
     if (opened === null) {
-      throw new Fault("store/corrupt", `A sealed cell of table ${cell.table} can't be opened: the file was changed`);
+      throw new Fault(
+        "store/corrupt",
+        `A sealed cell of table ${cell.table} can't be opened: the file was changed`,
+      );
     }
     return opened;
   }

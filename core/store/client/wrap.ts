@@ -19,7 +19,10 @@ const sealedWrap = z.strictObject({
   version: z.literal(1),
   kdf: z.strictObject({
     name: z.literal("argon2id"),
-    memoryKib: z.int().min(8).max(1 << 22),
+    memoryKib: z
+      .int()
+      .min(8)
+      .max(1 << 22),
     passes: z.int().min(1).max(64),
     salt: z.base64(),
   }),
@@ -55,7 +58,10 @@ export function unwrapKey(crypto: Crypto, document: string, passphrase: Uint8Arr
   const wrap = parsed.data;
   if ("burner" in wrap) return Uint8Array.fromBase64(wrap.burner);
   if (passphrase === null) {
-    throw new Fault("store/key", "This device's database is sealed by a passphrase, and the key file is a burner");
+    throw new Fault(
+      "store/key",
+      "This device's database is sealed by a passphrase, and the key file is a burner",
+    );
   }
   const { memoryKib, passes, salt } = wrap.kdf;
   const wrapping = crypto.password.argon2id({

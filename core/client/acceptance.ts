@@ -1,0 +1,224 @@
+/** The acceptor's side: takes the KeyPackage, founds the pair, and answers with its mailbox and a Welcome. */
+import {
+  encodePairInfo,
+  encodeSnapshot,
+  changedRatchets,
+  foundPair,
+  type Invite,
+  inviteKeys,
+  type KeptConversation,
+  type MailboxPlace,
+  type Member,
+  membersOf,
+  openTaken,
+  parseInvite,
+  sealForInbox,
+  writerKey,
+} from "../conversation/mod.ts";
+import { entryId, Fault, limit } from "../ground/mod.ts";
+import { checkCertificate } from "../identity/mod.ts";
+import { GENERATION_FIRST, mailboxIdOf, type Policy } from "../wire/mod.ts";
+import { conversationOf, type Device, freshKey, withKey } from "./device.ts";
+import { keepWriter, loadState } from "./group.ts";
+import { askOnce } from "./invitation.ts";
+import { assertFree, freeName, parseName } from "./name.ts";
+import type { RelaySession } from "./port.ts";
+import { refusedFault } from "./sync.ts";
+
+const PAIR_POLICY: Policy = {
+  entriesMax: limit.MAILBOX_ENTRIES_MAX_DEFAULT,
+  bytesMax: limit.MAILBOX_BYTES_MAX_DEFAULT,
+  ttlMs: limit.ENTRY_TTL_MS_DEFAULT,
+  retentionMs: 0,
+};
+
+/**
+ * Accepts an invitation as far as it goes without the conversation's own mailbox: afterwards the pair is kept and
+ * `finishFounding` brings it to the relay. The same invitation again returns the same conversation.
+ */
+export async function acceptInvite(
+  device: Device,
+  options: { uri: string; name: string | null; signal?: AbortSignal },
+): Promise<KeptConversation> {
+  const invite = parseInvite(device.crypto, options.uri);
+  const name = options.name === null ? null : parseName(options.name);
+  const begun = await begin(device, { invite, name });
+  if (begun.is === "done") return begun.conversation;
+  const { signal } = options;
+  const target = { addresses: invite.addresses, relay: invite.relay };
+  await using session = await device.dial(signal === undefined ? target : { ...target, signal });
+  const taken = await takePackage(device, session, { invite, take: begun.take });
+  return found(device, { invite, name, taken });
+}
+
+/** Notes the acceptance before anything is sent: a retry takes under the same id. */
+async function begin(
+  device: Device,
+  { invite, name }: { invite: Invite; name: string | null },
+): Promise<{ is: "done"; conversation: KeptConversation } | { is: "take"; take: Uint8Array }> {
+  const { crypto } = device;
+  return device.store.transact((keeper) => {
+    const accepted = keeper.value(acceptedKey(invite));
+    if (accepted !== null) {
+      const id = new DataView(accepted.buffer, accepted.byteOffset).getUint32(0);
+      return { is: "done", conversation: conversationOf(keeper, id) };
+    }
+    if (keeper.invites().some((one) => crypto.equal(one.place.mailbox, invite.inbox))) {
+      throw new Fault("client/invite", "This invitation is your own; give it to somebody else");
+    }
+    if (device.clock.now() > invite.expiresMs + limit.CLOCK_SKEW_MS_MAX) {
+      const when = new Date(invite.expiresMs).toISOString();
+      throw new Fault("client/invite", `This invitation was good until ${when}; ask for a new one`);
+    }
+    if (name !== null) assertFree(keeper, name);
+    const kept = keeper.accept(invite.inbox);
+    const take = kept?.take ?? entryId(crypto.random.bytes(16));
+    keeper.putAccept({ inbox: invite.inbox, take, name });
+    return { is: "take", take };
+  });
+}
+
+function acceptedKey(invite: Invite): string {
+  return `accepted/${invite.inbox.toHex()}`;
+}
+
+async function takePackage(
+  device: Device,
+  session: RelaySession,
+  asked: { invite: Invite; take: Uint8Array },
+) {
+  const { invite } = asked;
+  const { writerSeed } = inviteKeys(device.crypto, invite.secret);
+  const result = await withKey(device, writerSeed, (key) =>
+    session.take(
+      { op: "take", take: entryId(asked.take) },
+      { mailbox: invite.inbox, generation: GENERATION_FIRST, key },
+    ),
+  );
+  if (result.is === "refused") {
+    const { code } = result.refusal;
+    if (code === "empty" || code === "denied") {
+      throw new Fault("client/invite", "This invitation was used already or taken back; ask for a new one");
+    }
+    throw refusedFault("accept the invitation", result.refusal);
+  }
+  const bodies = result.entries.flatMap(({ leaf, entry }) =>
+    entry === null ? [] : [{ id: leaf.id, entry }],
+  );
+  const [first] = openTaken(device.mls, invite, bodies);
+  if (first === undefined) throw new Fault("client/invite", "This invitation holds no key package");
+  checkPeer(device, first.member);
+  return first;
+}
+
+function checkPeer(device: Device, peer: Member): void {
+  const nowMs = device.clock.now();
+  if (checkCertificate(device.crypto, peer.certificate, { device: peer.device, nowMs }) === null) {
+    throw new Fault(
+      "client/invite",
+      "The inviter's device certificate has run out; ask for a new invitation",
+    );
+  }
+  if (device.crypto.equal(peer.identity, device.identity)) {
+    throw new Fault("client/invite", "This invitation is from your own identity; a pair needs two people");
+  }
+}
+
+type Taken = Awaited<ReturnType<typeof takePackage>>;
+
+async function found(
+  device: Device,
+  { invite, name, taken }: { invite: Invite; name: string | null; taken: Taken },
+): Promise<KeptConversation> {
+  const { crypto, mls } = device;
+  const [owner, reader] = [freshKey(crypto), freshKey(crypto)];
+  const record = {
+    owner: owner.publicKey,
+    relay: invite.relay,
+    policy: PAIR_POLICY,
+    nonce: crypto.random.bytes(16),
+  };
+  const { addresses } = invite;
+  const place: MailboxPlace = { record, mailbox: mailboxIdOf(record, crypto.hash), addresses };
+  const { group, welcome } = await foundPair(mls, {
+    device: device.keys,
+    reader: reader.publicKey,
+    peer: taken.keyPackage,
+    info: encodePairInfo({ place, ownerSeed: owner.seed }),
+    nowMs: device.clock.now(),
+  });
+  const welcomeId = entryId(crypto.random.bytes(16));
+  const sealed = { inbox: invite.inbox, id: welcomeId, kind: "plain", message: welcome } as const;
+  const welcomeEntry = sealForInbox(mls, invite.secret, sealed);
+  return device.store.transact(async (keeper) => {
+    const id = keeper.addConversation({
+      name: freeName(device, keeper, { name, peer: taken.member.identity }),
+      peer: taken.member.identity,
+      createdMs: device.clock.now(),
+      place,
+      ownerSeed: owner.seed,
+      readerSeed: reader.seed,
+      founding: { invite, welcomeId, welcomeEntry },
+      position: { generation: GENERATION_FIRST, size: 0, peaks: [], turn: 0, epochTurn: 0, acknowledged: 0 },
+      alarms: [],
+    });
+    keeper.putSnapshot(id, { snapshot: encodeSnapshot(group), ratchets: changedRatchets(group, null) });
+    await keepWriter(device, keeper, {
+      id,
+      state: { mailbox: place.mailbox, turn: 0, group, pending: null },
+    });
+    const mark = new Uint8Array(4);
+    new DataView(mark.buffer).setUint32(0, id);
+    keeper.putValue(acceptedKey(invite), mark);
+    return conversationOf(keeper, id);
+  });
+}
+
+/**
+ * Makes the mailbox of a conversation that we founded, then lays the Welcome into the inbox: by connections of their
+ * own, so that the relay doesn't see the two together. Both steps are idempotent.
+ */
+export async function finishFounding(device: Device, session: RelaySession, id: number): Promise<void> {
+  const { conversation, state } = await device.store.transact((keeper) => {
+    const kept = conversationOf(keeper, id);
+    return { conversation: kept, state: loadState(keeper, kept) };
+  });
+  const { founding, place } = conversation;
+  if (founding === null) return;
+  const created = await askOnce(device, session, {
+    seed: conversation.ownerSeed,
+    place,
+    body: {
+      op: "create",
+      record: place.record,
+      writer: await writerKey(device.mls, state.group, 0),
+      readers: membersOf(device.mls, state.group).map((member) => member.reader),
+    },
+  });
+  if (created.is === "refused") throw refusedFault("make the conversation's mailbox", created.refusal);
+  await using inbox = await device.dial({
+    addresses: founding.invite.addresses,
+    relay: founding.invite.relay,
+  });
+  const { writerSeed } = inviteKeys(device.crypto, founding.invite.secret);
+  const appended = await askOnce(device, inbox, {
+    seed: writerSeed,
+    place: { mailbox: founding.invite.inbox },
+    body: {
+      op: "append",
+      id: founding.welcomeId,
+      turn: 0,
+      kind: "plain",
+      slot: 0,
+      change: null,
+      entry: founding.welcomeEntry,
+    },
+  });
+  // A deleted inbox means that the other side has the Welcome, or that its time was over.
+  if (appended.is === "refused" && appended.refusal.code !== "denied") {
+    throw refusedFault("answer the invitation", appended.refusal);
+  }
+  await device.store.transact((keeper) =>
+    keeper.putConversation({ ...conversationOf(keeper, id), founding: null }),
+  );
+}

@@ -1,0 +1,272 @@
+/**
+ * A device at work: what a person can do with it, over a sealed database that several processes share and relays
+ * that may be away.
+ */
+import type { Crypto } from "@dchat/crypto-wasm";
+import type { DeviceKeys, DeviceStore, KeptConversation, KeptMessage, Mls } from "../conversation/mod.ts";
+import { type Clock, Fault, isFault, type PublicKey } from "../ground/mod.ts";
+import { safetyNumber } from "../identity/mod.ts";
+import { acceptInvite, finishFounding } from "./acceptance.ts";
+import { type ClientEvents, conversationNamed, conversationOf, type Device } from "./device.ts";
+import { follow } from "./follow.ts";
+import { makeInvite, tendInvite } from "./invitation.ts";
+import { deliver, enqueue } from "./outbox.ts";
+import type { DialRelay } from "./port.ts";
+import { sync } from "./sync.ts";
+
+/** How long a relay may take to be reached before work is left for later. */
+const DIAL_TIMEOUT_MS = 10_000;
+const RETRY_MS_MIN = 100;
+const RETRY_MS_MAX = 5_000;
+/** How often a follower looks for conversations and invitations that other processes have added. */
+const LOOK_EVERY_MS = 500;
+
+export interface ClientOptions {
+  /** Borrowed, like the rest. */
+  readonly store: DeviceStore;
+  readonly crypto: Crypto;
+  readonly mls: Mls;
+  readonly keys: DeviceKeys;
+  readonly identity: PublicKey;
+  readonly dial: DialRelay;
+  readonly clock: Clock;
+  readonly events: ClientEvents;
+}
+
+/** Where a message went. `seq` is null while it waits for its relay. */
+export interface Sent {
+  readonly conversation: string;
+  readonly seq: number | null;
+  readonly timeMs: number;
+  readonly text: string;
+}
+
+/** A message with the name of its conversation. */
+export interface NamedMessage extends KeptMessage {
+  readonly name: string;
+}
+
+export interface Contact {
+  readonly name: string;
+  readonly identity: PublicKey;
+  readonly safetyNumber: string;
+  readonly sinceMs: number;
+  /** Whether the other side can have joined: the Welcome is at the relay. */
+  readonly founded: boolean;
+  readonly alarms: readonly string[];
+}
+
+export class Client {
+  readonly #device: Device;
+
+  constructor(options: ClientOptions) {
+    this.#device = options;
+  }
+
+  /** An invitation's URI; its KeyPackage lies at the relay when this resolves. */
+  invite(options: { name: string | null; addresses: readonly string[]; signal?: AbortSignal }) {
+    return makeInvite(this.#device, options);
+  }
+
+  /** Accepts an invitation; where the relay goes away midway, the rest is done by the next command. */
+  async accept(options: { uri: string; name: string | null; signal?: AbortSignal }): Promise<Contact> {
+    const { id } = await acceptInvite(this.#device, options);
+    await this.#tryConversation(id, options.signal);
+    const kept = await this.#device.store.transact((keeper) => conversationOf(keeper, id));
+    return this.#contact(kept);
+  }
+
+  /**
+   * Sends a text; resolves when the relay has acknowledged it or, with the relay away, once it waits in the outbox.
+   * With `wait` it waits for the relay however long it takes.
+   */
+  async send(options: { to: string; text: string; wait?: boolean; signal?: AbortSignal }): Promise<Sent> {
+    const { store } = this.#device;
+    const { id, name } = await store.transact((keeper) => conversationNamed(keeper, options.to));
+    const entry = await enqueue(this.#device, id, options.text);
+    for (let pauseMs = RETRY_MS_MIN; ; pauseMs = Math.min(pauseMs * 2, RETRY_MS_MAX)) {
+      await this.#tryConversation(id, options.signal, { onlySend: true });
+      const message = await store.transact((keeper) => keeper.message(id, entry));
+      if (message === null) throw new Fault("client/damaged", "The message that was sent is missing");
+      const { seq, timeMs, text } = message;
+      if (seq !== null || options.wait !== true) return { conversation: name, seq, timeMs, text };
+      await pause(pauseMs, options.signal);
+    }
+  }
+
+  /** Does everything that waits, in all conversations, as far as relays can be reached. */
+  async sync(signal?: AbortSignal): Promise<void> {
+    await this.#tendInvites(signal);
+    const all = await this.#device.store.transact((keeper) => keeper.conversations());
+    await Promise.all(all.map(({ id }) => this.#tryConversation(id, signal)));
+  }
+
+  /** Stays with all conversations, those to come included, until the signal aborts. */
+  async follow(signal: AbortSignal, onNews: () => void): Promise<void> {
+    const running = new Map<string, Promise<void>>();
+    while (!signal.aborted) {
+      const { conversations, invites } = await this.#device.store.transact((keeper) => ({
+        conversations: keeper.conversations(),
+        invites: keeper.invites(),
+      }));
+      const start = (key: string, work: () => Promise<void>) => {
+        if (!running.has(key))
+          running.set(
+            key,
+            work().finally(() => running.delete(key)),
+          );
+      };
+      for (const { id } of conversations) start(`conversation ${id}`, () => this.#stay(id, signal, onNews));
+      if (invites.length > 0) start("invites", () => this.#tendInvites(signal));
+      await pause(LOOK_EVERY_MS, signal).catch(() => undefined);
+    }
+    await Promise.all(running.values());
+  }
+
+  /** Gives `show` what others wrote and nobody has been shown, and notes it as shown once that has returned. */
+  showNew(show: (messages: readonly NamedMessage[]) => void): Promise<void> {
+    return this.#device.store.transact((keeper) => {
+      const unshown = keeper.unshown();
+      if (unshown.length === 0) return;
+      const names = new Map(keeper.conversations().map((one) => [one.id, one.name]));
+      show(unshown.map((message) => ({ ...message, name: names.get(message.conversation) ?? "" })));
+      keeper.markShown(unshown);
+    });
+  }
+
+  contacts(): Promise<readonly Contact[]> {
+    return this.#device.store.transact((keeper) => keeper.conversations().map((one) => this.#contact(one)));
+  }
+
+  /** Conversations with how much lies in them. */
+  conversations() {
+    return this.#device.store.transact((keeper) =>
+      keeper.conversations().map((kept) => ({
+        kept,
+        messages: keeper.messages(kept.id).length,
+        unsent: keeper.unsent(kept.id).length,
+      })),
+    );
+  }
+
+  /** Everything that was said with somebody, in the order of the log, what waits last. */
+  history(name: string): Promise<readonly NamedMessage[]> {
+    return this.#device.store.transact((keeper) => {
+      const { id } = conversationNamed(keeper, name);
+      return keeper.messages(id).map((message) => ({ ...message, name }));
+    });
+  }
+
+  #contact(kept: KeptConversation): Contact {
+    const { crypto, identity } = this.#device;
+    return {
+      name: kept.name,
+      identity: kept.peer,
+      safetyNumber: safetyNumber(crypto, identity, kept.peer),
+      sinceMs: kept.createdMs,
+      founded: kept.founding === null,
+      alarms: kept.alarms,
+    };
+  }
+
+  async #tendInvites(signal?: AbortSignal): Promise<void> {
+    const invites = await this.#device.store.transact((keeper) => keeper.invites());
+    await Promise.all(
+      invites.map((kept) =>
+        this.#unlessAway(kept.name ?? "an invitation", async () => {
+          const { addresses, record } = kept.place;
+          await using session = await this.#dial({ addresses, relay: record.relay }, signal);
+          await tendInvite(this.#device, session, kept);
+        }),
+      ),
+    );
+    // Whoever was joined just now may have written already.
+  }
+
+  /** Brings a conversation as far as its relay allows; where that is away, says so and leaves it for later. */
+  async #tryConversation(
+    id: number,
+    signal?: AbortSignal,
+    options: { onlySend?: boolean } = {},
+  ): Promise<void> {
+    const { name, place, founding } = await this.#device.store.transact((keeper) =>
+      conversationOf(keeper, id),
+    );
+    await this.#unlessAway(name, async () => {
+      await using session = await this.#dial(
+        { addresses: place.addresses, relay: place.record.relay },
+        signal,
+      );
+      if (founding !== null) await finishFounding(this.#device, session, id);
+      const line = { device: this.#device, session, id, ...(signal === undefined ? {} : { signal }) };
+      if (options.onlySend !== true) await sync(line);
+      await deliver(line);
+    });
+  }
+
+  async #stay(id: number, signal: AbortSignal, onNews: () => void): Promise<void> {
+    let pauseMs = RETRY_MS_MIN;
+    while (!signal.aborted) {
+      const { name, place, founding } = await this.#device.store.transact((keeper) =>
+        conversationOf(keeper, id),
+      );
+      const reached = await this.#unlessAway(name, async () => {
+        await using session = await this.#dial(
+          { addresses: place.addresses, relay: place.record.relay },
+          signal,
+        );
+        if (founding !== null) await finishFounding(this.#device, session, id);
+        pauseMs = RETRY_MS_MIN;
+        await follow({ device: this.#device, session, id, signal }, onNews);
+      });
+      if (!reached) pauseMs = Math.min(pauseMs * 2, RETRY_MS_MAX);
+      await pause(pauseMs, signal).catch(() => undefined);
+    }
+  }
+
+  #dial(target: { addresses: readonly string[]; relay: PublicKey }, signal?: AbortSignal) {
+    const timeout = AbortSignal.timeout(DIAL_TIMEOUT_MS);
+    const both = signal === undefined ? timeout : AbortSignal.any([signal, timeout]);
+    return this.#device.dial({ ...target, signal: both });
+  }
+
+  /** False where the relay was away or went away; throws everything else. */
+  async #unlessAway(name: string, work: () => Promise<void>): Promise<boolean> {
+    try {
+      await work();
+      return true;
+    } catch (error) {
+      if (!isAway(error)) throw error;
+      this.#device.events.offline(name, error instanceof Error ? error.message : String(error));
+      return false;
+    }
+  }
+}
+
+/** Whether an error says that a relay can't be reached now, rather than that something is wrong. */
+export function isAway(error: unknown): boolean {
+  if (error instanceof DOMException) return error.name === "TimeoutError" || error.name === "AbortError";
+  return (
+    isFault(error, "edge/dial") ||
+    isFault(error, "edge/handshake") ||
+    isFault(error, "edge/closed") ||
+    isFault(error, "session/closed") ||
+    isFault(error, "session/timeout") ||
+    isFault(error, "client/draining")
+  );
+}
+
+function pause(ms: number, signal?: AbortSignal): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const over = () => {
+    clearTimeout(timer);
+    reject(signal?.reason);
+  };
+  const timer = setTimeout(() => {
+    signal?.removeEventListener("abort", over);
+    resolve();
+  }, ms);
+  if (signal?.aborted === true) over();
+  signal?.addEventListener("abort", over, { once: true });
+  return promise;
+}

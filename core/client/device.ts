@@ -1,0 +1,73 @@
+import type { Crypto, SigningKey } from "@dchat/crypto-wasm";
+import type { DeviceKeys, DeviceStore, Keeper, KeptConversation, Mls } from "../conversation/mod.ts";
+import { type Clock, Fault, type PublicKey, publicKey } from "../ground/mod.ts";
+import type { DialRelay } from "./port.ts";
+
+/** What the client tells whoever watches it; nothing here carries text or keys. */
+export interface ClientEvents {
+  /** A relay or a member was caught at something, or something was lost. */
+  alarm(conversation: string, what: string): void;
+  /** A relay couldn't be reached; work goes on later. */
+  offline(conversation: string, why: string): void;
+}
+
+/** Everything that the client's parts work with. */
+export interface Device {
+  readonly store: DeviceStore;
+  readonly crypto: Crypto;
+  readonly mls: Mls;
+  readonly keys: DeviceKeys;
+  readonly identity: PublicKey;
+  readonly dial: DialRelay;
+  readonly clock: Clock;
+  readonly events: ClientEvents;
+}
+
+/** Runs `work` with the key of an Ed25519 seed, and wipes the key after it. */
+export async function withKey<T>(
+  device: Device,
+  seed: Uint8Array,
+  work: (key: SigningKey) => Promise<T> | T,
+): Promise<T> {
+  using key = device.crypto.ed25519.fromSeed(seed);
+  return await work(key);
+}
+
+/** The public key of an Ed25519 seed. */
+export function publicOf(crypto: Crypto, seed: Uint8Array): PublicKey {
+  using key = crypto.ed25519.fromSeed(seed);
+  return publicKey(key.publicKey.slice());
+}
+
+/** A fresh Ed25519 seed with its public key. */
+export function freshKey(crypto: Crypto): { seed: Uint8Array; publicKey: PublicKey } {
+  using key = crypto.ed25519.generate();
+  return { seed: key.exportSeed(), publicKey: publicKey(key.publicKey.slice()) };
+}
+
+/** The conversation with `id`, which exists. */
+export function conversationOf(keeper: Keeper, id: number): KeptConversation {
+  const found = keeper.conversation(id);
+  if (found === null) throw new Fault("client/unknown", `There is no conversation ${id}`);
+  return found;
+}
+
+/** The conversation that is called `name`; throws Fault<"client/unknown"> naming those that there are. */
+export function conversationNamed(keeper: Keeper, name: string): KeptConversation {
+  const all = keeper.conversations();
+  const found = all.find((one) => one.name === name);
+  if (found !== undefined) return found;
+  const names = all.map((one) => one.name).join(", ");
+  throw new Fault(
+    "client/unknown",
+    `There is no conversation with ${JSON.stringify(name)}${names === "" ? "; invite somebody first" : `; there are: ${names}`}`,
+  );
+}
+
+/** Notes on the conversation that something was caught; once for each thing. */
+export function putAlarm(keeper: Keeper, id: number, what: string): boolean {
+  const conversation = conversationOf(keeper, id);
+  if (conversation.alarms.includes(what)) return false;
+  keeper.putConversation({ ...conversation, alarms: [...conversation.alarms, what] });
+  return true;
+}

@@ -1,0 +1,110 @@
+/**
+ * Staying with a conversation: caught up, then live, sending what other processes put into the outbox. Entries that
+ * come while a transaction runs are taken together in the next one.
+ */
+import type { DeliveredEntry, Head, Refusal } from "../wire/mod.ts";
+import { withKey } from "./device.ts";
+import { takeEntries } from "./intake.ts";
+import { deliver } from "./outbox.ts";
+import { acknowledge, current, type Line, sync } from "./sync.ts";
+
+/** How often we look whether another process has left something to send. */
+const LOOK_EVERY_MS = 150;
+
+/** What wakes a follower; one turn of its loop takes all that has gathered. */
+interface Waiting {
+  readonly entries: { readonly delivered: DeliveredEntry; readonly taken: () => void }[];
+  head: Head | null;
+  over: { readonly refusal: Refusal | null } | null;
+  wake: () => void;
+}
+
+/**
+ * Follows until the signal aborts, the connection ends, or the subscription does; returns then, and the caller
+ * connects again. `onNews` runs after every transaction that may have brought something.
+ */
+export async function follow(
+  line: Line & { readonly signal: AbortSignal },
+  onNews: () => void,
+): Promise<void> {
+  await sync(line);
+  onNews();
+  await deliver(line);
+  const { place, position, readerSeed } = await current(line);
+  const waiting: Waiting = { entries: [], head: null, over: null, wake: () => undefined };
+  const unsubscribe = await withKey(line.device, readerSeed, (key) =>
+    line.session.subscribe(
+      position.size,
+      { mailbox: place.mailbox, generation: position.generation, key },
+      sinkOf(waiting),
+    ),
+  );
+  const stop = () => waiting.wake();
+  line.signal.addEventListener("abort", stop, { once: true });
+  try {
+    await work(line, { waiting, generation: position.generation, onNews });
+  } finally {
+    line.signal.removeEventListener("abort", stop);
+    unsubscribe();
+    for (const { taken } of waiting.entries) taken();
+  }
+}
+
+function sinkOf(waiting: Waiting) {
+  return {
+    entry(delivered: DeliveredEntry) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      waiting.entries.push({ delivered, taken: resolve });
+      waiting.wake();
+      return promise;
+    },
+    live(head: Head) {
+      waiting.head = head;
+      waiting.wake();
+    },
+    ended(refusal: Refusal | null) {
+      waiting.over = { refusal };
+      waiting.wake();
+    },
+  };
+}
+
+async function work(
+  line: Line & { readonly signal: AbortSignal },
+  context: { waiting: Waiting; generation: number; onNews: () => void },
+): Promise<void> {
+  const { waiting, onNews } = context;
+  const { store } = line.device;
+  let revision = store.revision();
+  while (!line.signal.aborted) {
+    const batch = waiting.entries.splice(0);
+    const head = waiting.head;
+    waiting.head = null;
+    if (batch.length > 0 || head !== null) {
+      // The head of "live" is of the entries before it, and those behind it may be in the batch already.
+      const entries = batch.map(({ delivered }) => delivered);
+      await takeEntries(line.device, line.id, { entries, head });
+      for (const { taken } of batch) taken();
+      onNews();
+      await acknowledge(line);
+    }
+    const now = store.revision();
+    if (now !== revision) onNews();
+    revision = now;
+    await deliver(line);
+    if ((await current(line)).position.generation !== context.generation) return;
+    if (waiting.entries.length > 0) continue;
+    if (waiting.over !== null) return;
+    await nap(waiting);
+  }
+}
+
+function nap(waiting: Waiting): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, LOOK_EVERY_MS);
+  waiting.wake = () => {
+    clearTimeout(timer);
+    resolve();
+  };
+  return promise;
+}

@@ -1,0 +1,184 @@
+/**
+ * What comes out of a mailbox's log, in order: verified, opened and kept in one transaction with the cursor, before
+ * anything is acknowledged. An entry that is already known by its id only moves to where it now stands.
+ */
+import {
+  type Content,
+  type Conversation,
+  type Keeper,
+  type KeptConversation,
+  openControl,
+  openPlain,
+  type Position,
+} from "../conversation/mod.ts";
+import type { DeliveredEntry, Head } from "../wire/mod.ts";
+import { conversationOf, type Device, putAlarm } from "./device.ts";
+import { keepState, loadState } from "./group.ts";
+import { checkHead, followEntry, leafOf, untrue } from "./log.ts";
+import { sameHash } from "../merkle/mod.ts";
+
+/** What one transaction of intake works on. */
+interface Intake {
+  readonly device: Device;
+  readonly keeper: Keeper;
+  readonly conversation: KeptConversation;
+  state: Conversation;
+  position: Position;
+  readonly consumed: Uint8Array[];
+  readonly alarms: string[];
+}
+
+/**
+ * Takes entries that follow one another. Those below the cursor are compared with what we have; a gap ends it.
+ * Returns the position after it. Throws Fault<"client/untrue">, with nothing kept.
+ */
+export async function takeEntries(
+  device: Device,
+  id: number,
+  batch: { readonly entries: readonly DeliveredEntry[]; readonly head: Head | null },
+): Promise<Position> {
+  const consumed: Uint8Array[] = [];
+  const alarms: string[] = [];
+  const { name, position } = await device.store.transact(async (keeper) => {
+    const conversation = conversationOf(keeper, id);
+    const before = loadState(keeper, conversation);
+    const intake: Intake = {
+      device,
+      keeper,
+      conversation,
+      state: before,
+      position: conversation.position,
+      consumed,
+      alarms,
+    };
+    for (const delivered of batch.entries) if (!(await takeEntry(intake, delivered))) break;
+    intake.state = { ...intake.state, turn: intake.position.turn };
+    if (batch.head !== null) checkHead(device.crypto, intake.position, batch.head);
+    await keepState(device, keeper, { id, before, after: intake.state });
+    keeper.putPosition(id, intake.position);
+    for (const what of alarms) putAlarm(keeper, id, what);
+    return { name: conversation.name, position: intake.position };
+  });
+  device.crypto.wipe(...consumed);
+  for (const what of alarms) device.events.alarm(name, what);
+  return position;
+}
+
+/** False where the entry doesn't come next. */
+async function takeEntry(intake: Intake, delivered: DeliveredEntry): Promise<boolean> {
+  const { device, keeper, conversation, position } = intake;
+  const { leaf } = delivered;
+  if (leaf.seq > position.size) return false;
+  if (leaf.seq < position.size) {
+    const kept = keeper.leaf(conversation.id, { generation: position.generation, seq: leaf.seq });
+    if (kept !== null && !sameHash(kept.leaf, leafOf(device.crypto, delivered))) {
+      throw untrue(`it gave two entries for ${leaf.seq} of ${conversation.name}`);
+    }
+    return true;
+  }
+  const known = keeper.leafById(conversation.id, leaf.id) !== null;
+  const followed = followEntry(device.crypto, position, delivered);
+  keeper.addLeaf({ conversation: conversation.id, ...followed.kept });
+  const isControl = leaf.kind === "control";
+  const turn = isControl ? leaf.turn + 1 : Math.max(leaf.turn, position.turn);
+  intake.position = { ...followed.position, turn };
+  moveOwn(intake, delivered);
+  if (known) {
+    moveKnown(intake, delivered);
+    return true;
+  }
+  if (isControl) await takeControl(intake, delivered);
+  else if (leaf.kind === "plain") await takePlain(intake, delivered);
+  return true;
+}
+
+/** An entry of ours stands in the log: what the relay promised must be what it gives. */
+function moveOwn(intake: Intake, { leaf, entry }: DeliveredEntry): void {
+  const { device, keeper, conversation } = intake;
+  const own = keeper.outgoing(conversation.id, leaf.id);
+  if (own === null) return;
+  const kept = keeper.leafById(conversation.id, leaf.id);
+  const at = keeper.leaf(conversation.id, { generation: leaf.generation, seq: leaf.seq }) ?? kept;
+  if (at === null) return;
+  if (own.sent !== null && own.sent.generation === leaf.generation && own.sent.seq === leaf.seq) {
+    if (!sameHash(own.sent.leaf, at.leaf)) {
+      throw untrue(`it promised another entry ${leaf.seq} of ${conversation.name} than it gives`);
+    }
+  }
+  if (entry !== null && own.sealed !== null && !device.crypto.equal(own.sealed.entry, entry)) {
+    intake.alarms.push(`entry ${leaf.seq} has the id of one of ours and isn't what we sent`);
+  }
+  keeper.putOutgoing({ ...own, sent: { generation: leaf.generation, seq: leaf.seq, leaf: at.leaf } });
+  moveKnown(intake, { leaf, entry });
+}
+
+function moveKnown({ keeper, conversation }: Intake, { leaf }: DeliveredEntry): void {
+  const message = keeper.message(conversation.id, leaf.id);
+  if (message !== null) keeper.putMessage({ ...message, generation: leaf.generation, seq: leaf.seq });
+}
+
+async function takePlain(intake: Intake, { leaf, entry }: DeliveredEntry): Promise<void> {
+  const { device, keeper, conversation } = intake;
+  if (keeper.outgoing(conversation.id, leaf.id) !== null || keeper.message(conversation.id, leaf.id) !== null)
+    return;
+  if (entry === null) {
+    intake.alarms.push(`entry ${leaf.seq} was gone before we could read it`);
+    return;
+  }
+  const opened = await openPlain(device.mls, intake.state, { id: leaf.id, entry });
+  if (opened.is === "unreadable") {
+    intake.alarms.push(`entry ${leaf.seq} can't be read: ${opened.why}`);
+    return;
+  }
+  intake.state = opened.state;
+  intake.consumed.push(...opened.consumed);
+  const { content } = opened;
+  checkSeen(intake, content);
+  keeper.putMessage({
+    conversation: conversation.id,
+    id: leaf.id,
+    generation: leaf.generation,
+    seq: leaf.seq,
+    mine: device.crypto.equal(opened.sender.identity, device.identity),
+    timeMs: content.timeMs,
+    text: content.text,
+    head: content.head,
+    shown: false,
+  });
+}
+
+/** Compares the log as the sender saw it with ours: two different ones of one size are a split view. */
+function checkSeen(intake: Intake, { head }: Content): void {
+  const { keeper, conversation, position } = intake;
+  if (head === null || head.size === 0 || head.size > position.size || head.generation > position.generation)
+    return;
+  const ours = keeper.leaf(conversation.id, { generation: head.generation, seq: head.size - 1 });
+  if (ours === null || sameHash(ours.root, head.root)) return;
+  intake.alarms.push(
+    `the relay shows its readers different logs: at entry ${head.size} of generation ${head.generation} ${conversation.name} saw another one`,
+  );
+}
+
+async function takeControl(intake: Intake, { leaf, entry }: DeliveredEntry): Promise<void> {
+  const { device, keeper, conversation } = intake;
+  if (entry === null) {
+    intake.alarms.push(
+      `control entry ${leaf.seq} was gone before we could read it: new messages can't be opened`,
+    );
+    intake.state = { ...intake.state, turn: leaf.turn + 1 };
+    return;
+  }
+  const lost = intake.state.pending;
+  const step = await openControl(device.mls, intake.state, { id: leaf.id, turn: leaf.turn, entry });
+  intake.state = step.state;
+  intake.consumed.push(...step.consumed);
+  if (step.is === "skipped") {
+    intake.alarms.push(`control entry ${leaf.seq} is no valid commit; it was skipped`);
+    return;
+  }
+  intake.position = { ...intake.position, epochTurn: intake.position.turn };
+  if (step.is === "lost" && lost !== null) {
+    const own = keeper.outgoing(conversation.id, lost.id);
+    if (own !== null) keeper.dropOutgoing(own.order);
+  }
+}

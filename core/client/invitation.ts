@@ -1,0 +1,241 @@
+/** The inviter's side: an inbox with a KeyPackage, and the conversation that comes of the Welcome found there. */
+import {
+  bundleHash,
+  decodeOwnPackage,
+  decodePairInfo,
+  encodeInvite,
+  encodeOwnPackage,
+  encodePackage,
+  encodeSnapshot,
+  changedRatchets,
+  INVITE_LIFE_MS,
+  INVITE_SECRET_BYTES,
+  inviteKeys,
+  joinPair,
+  type KeptInvite,
+  type MailboxPlace,
+  makePackage,
+  membersOf,
+  openFromInbox,
+  type PairInfo,
+  sealForInbox,
+} from "../conversation/mod.ts";
+import { entryId, Fault, limit, type PublicKey } from "../ground/mod.ts";
+import { type DeliveredEntry, GENERATION_FIRST, mailboxIdOf, type Policy } from "../wire/mod.ts";
+import { type Device, freshKey, publicOf, withKey } from "./device.ts";
+import { keepWriter } from "./group.ts";
+import { assertFree, freeName, parseName } from "./name.ts";
+import type { CommandResult, RelaySession, SingleBody } from "./port.ts";
+import { refusedFault, retryAfterMs } from "./sync.ts";
+
+/** An inbox holds one package for each device of a person, and the Welcome. */
+const INBOX_POLICY: Policy = { entriesMax: 32, bytesMax: 1024 * 1024, ttlMs: INVITE_LIFE_MS, retentionMs: 0 };
+const PACKAGE_SLOT = 1;
+
+/** Makes an invitation and lays its KeyPackage into a fresh inbox on the relay at `addresses`; returns its URI. */
+export async function makeInvite(
+  device: Device,
+  options: { name: string | null; addresses: readonly string[]; signal?: AbortSignal },
+): Promise<{ uri: string; expiresMs: number }> {
+  const name = options.name === null ? null : parseName(options.name);
+  if (name !== null) await device.store.transact((keeper) => assertFree(keeper, name));
+  const { addresses, signal } = options;
+  await using session = await device.dial({
+    addresses,
+    relay: null,
+    ...(signal === undefined ? {} : { signal }),
+  });
+  const kept = await prepareInvite(device, { name, addresses, relay: session.relay });
+  const id = await device.store.transact((keeper) => {
+    if (name !== null) assertFree(keeper, name);
+    return keeper.addInvite(kept);
+  });
+  await publishInvite(device, session, { ...kept, id });
+  return { uri: encodeInvite(device.crypto, kept.invite), expiresMs: kept.invite.expiresMs };
+}
+
+async function prepareInvite(
+  device: Device,
+  options: { name: string | null; addresses: readonly string[]; relay: PublicKey },
+): Promise<Omit<KeptInvite, "id">> {
+  const { crypto, mls } = device;
+  const nowMs = device.clock.now();
+  const expiresMs = nowMs + INVITE_LIFE_MS;
+  const [owner, reader, pairReader] = [freshKey(crypto), freshKey(crypto), freshKey(crypto)];
+  const nonce = crypto.random.bytes(16);
+  const record = { owner: owner.publicKey, relay: options.relay, policy: INBOX_POLICY, nonce };
+  const place: MailboxPlace = {
+    record,
+    mailbox: mailboxIdOf(record, crypto.hash),
+    addresses: options.addresses,
+  };
+  const secret = crypto.random.bytes(INVITE_SECRET_BYTES);
+  const own = await makePackage(mls, {
+    device: device.keys,
+    reader: pairReader.publicKey,
+    nowMs,
+    notAfterMs: expiresMs + limit.CLOCK_SKEW_MS_MAX,
+  });
+  const message = encodePackage(own.publicPackage);
+  const packageId = entryId(crypto.random.bytes(16));
+  const bundle = bundleHash(crypto, [message]);
+  const inbox = place.mailbox;
+  return {
+    name: options.name,
+    invite: { expiresMs, relay: options.relay, addresses: options.addresses, inbox, secret, bundle },
+    place,
+    ownerSeed: owner.seed,
+    readerSeed: reader.seed,
+    ownPackage: encodeOwnPackage(own),
+    pairReaderSeed: pairReader.seed,
+    packageId,
+    packageEntry: sealForInbox(mls, secret, { inbox, id: packageId, kind: "package", message }),
+    stage: "making",
+  };
+}
+
+/** Sends a command about a mailbox that has one generation only, again while the relay is busy. */
+export async function askOnce(
+  device: Device,
+  session: RelaySession,
+  asked: { seed: Uint8Array; place: Pick<MailboxPlace, "mailbox">; body: SingleBody },
+): Promise<CommandResult> {
+  return withKey(device, asked.seed, async (key) => {
+    const signing = { mailbox: asked.place.mailbox, generation: GENERATION_FIRST, key };
+    for (;;) {
+      const result = await session.command(asked.body, signing);
+      const waitMs = result.is === "refused" ? retryAfterMs(result.refusal) : null;
+      if (waitMs === null) return result;
+      await Bun.sleep(waitMs);
+    }
+  });
+}
+
+/** Makes the inbox and appends the package, as often as it takes: both are idempotent. */
+export async function publishInvite(device: Device, session: RelaySession, kept: KeptInvite): Promise<void> {
+  const { place, ownerSeed } = kept;
+  const writer = publicOf(device.crypto, inviteKeys(device.crypto, kept.invite.secret).writerSeed);
+  const readers = [publicOf(device.crypto, kept.readerSeed)];
+  const created = await askOnce(device, session, {
+    seed: ownerSeed,
+    place,
+    body: { op: "create", record: place.record, writer, readers },
+  });
+  if (created.is === "refused") throw refusedFault("make the invitation's inbox", created.refusal);
+  const appended = await askOnce(device, session, {
+    seed: ownerSeed,
+    place,
+    body: {
+      op: "append",
+      id: kept.packageId,
+      turn: 0,
+      kind: "package",
+      slot: PACKAGE_SLOT,
+      change: null,
+      entry: kept.packageEntry,
+    },
+  });
+  if (appended.is === "refused") throw refusedFault("lay the key package into the inbox", appended.refusal);
+  await device.store.transact((keeper) => keeper.putInvite({ ...kept, stage: "open" }));
+}
+
+/** Brings an invitation on: publishes, joins by a Welcome that waits, deletes what is used or over. */
+export async function tendInvite(device: Device, session: RelaySession, kept: KeptInvite): Promise<void> {
+  let { stage } = kept;
+  if (stage === "making") {
+    await publishInvite(device, session, kept);
+    stage = "open";
+  }
+  if (stage === "open") {
+    const isOver = device.clock.now() > kept.invite.expiresMs;
+    const joined = await joinFromInbox(device, session, kept);
+    if (!joined && !isOver) return;
+    if (!joined) await device.store.transact((keeper) => keeper.putInvite({ ...kept, stage: "closing" }));
+  }
+  const deleted = await askOnce(device, session, {
+    seed: kept.ownerSeed,
+    place: kept.place,
+    body: { op: "delete" },
+  });
+  const isGone = deleted.is === "deleted" || (deleted.is === "refused" && deleted.refusal.code === "denied");
+  if (isGone) await device.store.transact((keeper) => keeper.dropInvite(kept.id));
+}
+
+async function joinFromInbox(device: Device, session: RelaySession, kept: KeptInvite): Promise<boolean> {
+  let from = 0;
+  for (;;) {
+    const result = await withKey(device, kept.readerSeed, (key) =>
+      session.read(
+        { from, bytesMax: limit.READ_BYTES_MAX },
+        { mailbox: kept.place.mailbox, generation: GENERATION_FIRST, key },
+      ),
+    );
+    if (result.is === "refused") {
+      if (result.refusal.code === "denied") return false;
+      throw refusedFault("look into the invitation's inbox", result.refusal);
+    }
+    for (const delivered of result.entries) if (await joinByEntry(device, kept, delivered)) return true;
+    if (result.next >= result.head.size || result.entries.length === 0) return false;
+    from = result.next;
+  }
+}
+
+/** True where the entry is a Welcome for us; the conversation is then kept and the invitation closing. */
+async function joinByEntry(
+  device: Device,
+  kept: KeptInvite,
+  { leaf, entry }: DeliveredEntry,
+): Promise<boolean> {
+  const { mls, crypto } = device;
+  if (leaf.kind !== "plain" || entry === null) return false;
+  const sealed = { inbox: kept.place.mailbox, id: leaf.id, kind: "plain", entry } as const;
+  const welcome = openFromInbox(mls, kept.invite.secret, sealed);
+  if (welcome === null) return false;
+  return device.store.transact(async (keeper) => {
+    const now = keeper.invites().find((one) => one.id === kept.id);
+    // Another process has joined by it meanwhile.
+    if (now?.stage !== "open") return true;
+    const own = decodeOwnPackage(kept.ownPackage);
+    const joined = await joinPair(mls, { welcome, own }).catch(() => null);
+    if (joined === null) return false;
+    const info = pairInfo(device, joined.info);
+    const ours = membersOf(mls, joined.group).find((one) => one.leaf === joined.group.privatePath.leafIndex);
+    if (ours === undefined || !crypto.equal(ours.reader, publicOf(crypto, kept.pairReaderSeed))) return false;
+    const id = keeper.addConversation({
+      name: freeName(device, keeper, { name: kept.name, peer: joined.peer.identity }),
+      peer: joined.peer.identity,
+      createdMs: device.clock.now(),
+      place: info.place,
+      ownerSeed: info.ownerSeed,
+      readerSeed: kept.pairReaderSeed,
+      founding: null,
+      position: { generation: GENERATION_FIRST, size: 0, peaks: [], turn: 0, epochTurn: 0, acknowledged: 0 },
+      alarms: [],
+    });
+    const { group } = joined;
+    keeper.putSnapshot(id, { snapshot: encodeSnapshot(group), ratchets: changedRatchets(group, null) });
+    await keepWriter(device, keeper, {
+      id,
+      state: { mailbox: info.place.mailbox, turn: 0, group, pending: null },
+    });
+    // The package's private part has served; what is left is enough to delete the inbox.
+    keeper.putInvite({
+      ...now,
+      stage: "closing",
+      ownPackage: new Uint8Array(),
+      pairReaderSeed: new Uint8Array(32),
+    });
+    return true;
+  });
+}
+
+/** What a Welcome tells of the mailbox, checked to be of one piece. */
+function pairInfo(device: Device, bytes: Uint8Array): PairInfo {
+  const info = decodePairInfo(bytes);
+  const { record, mailbox } = info.place;
+  const holds =
+    device.crypto.equal(mailboxIdOf(record, device.crypto.hash), mailbox) &&
+    device.crypto.equal(publicOf(device.crypto, info.ownerSeed), record.owner);
+  if (!holds) throw new Fault("client/welcome", "A Welcome names a mailbox whose record doesn't fit it");
+  return info;
+}

@@ -1,0 +1,72 @@
+/** Follows a mailbox's Merkle log: every entry is hashed into the tree before anything of it is believed. */
+import type { Crypto } from "@dchat/crypto-wasm";
+import type { KeptLeaf, Position, SeenHead } from "../conversation/mod.ts";
+import { Fault, type Hash } from "../ground/mod.ts";
+import { append, leafHash, rootOf, sameHash } from "../merkle/mod.ts";
+import { type DeliveredEntry, type Head, leafBytes } from "../wire/mod.ts";
+
+/** The tree after an entry, and what is kept of it. */
+export interface Followed {
+  readonly position: Position;
+  readonly kept: Omit<KeptLeaf, "conversation">;
+}
+
+export function untrue(what: string): Fault<"client/untrue"> {
+  return new Fault("client/untrue", `The relay contradicts itself: ${what}`);
+}
+
+/** Leaf of the log that an entry is. */
+export function leafOf(crypto: Crypto, delivered: DeliveredEntry): Hash {
+  return leafHash(crypto.hash, leafBytes(delivered.leaf));
+}
+
+/**
+ * Takes the next entry into the tree; throws Fault<"client/untrue"> where its body isn't what its leaf says, or
+ * it doesn't come next.
+ */
+export function followEntry(crypto: Crypto, position: Position, delivered: DeliveredEntry): Followed {
+  const { leaf, entry } = delivered;
+  if (leaf.seq !== position.size) throw untrue(`entry ${position.size} was expected, ${leaf.seq} came`);
+  if (leaf.generation > position.generation) {
+    throw untrue(
+      `entry ${leaf.seq} is of generation ${leaf.generation}, the mailbox of ${position.generation}`,
+    );
+  }
+  if (entry !== null && !sameHash(crypto.hash.sha256(entry), leaf.entryHash)) {
+    throw untrue(`entry ${leaf.seq} isn't what its leaf says`);
+  }
+  const hash = leafOf(crypto, delivered);
+  const tree = { peaks: [...position.peaks], size: position.size };
+  append(crypto.hash, tree, hash);
+  return {
+    position: { ...position, size: tree.size, peaks: tree.peaks },
+    kept: {
+      generation: leaf.generation,
+      seq: leaf.seq,
+      id: leaf.id,
+      leaf: hash,
+      root: rootOf(crypto.hash, tree.peaks),
+    },
+  };
+}
+
+/** Peaks of the tree over `leaves`. */
+export function peaksOf(crypto: Crypto, leaves: readonly Hash[]): Hash[] {
+  const tree = { peaks: [] as Hash[], size: 0 };
+  for (const leaf of leaves) append(crypto.hash, tree, leaf);
+  return tree.peaks;
+}
+
+/** The log as far as `position` has it; null where it is empty. */
+export function seenHead(crypto: Crypto, position: Position): SeenHead | null {
+  if (position.size === 0) return null;
+  return { generation: position.generation, size: position.size, root: rootOf(crypto.hash, position.peaks) };
+}
+
+/** Throws Fault<"client/untrue"> where a signed head is of the size that we have, and of another log. */
+export function checkHead(crypto: Crypto, position: Position, head: Head): void {
+  if (head.generation !== position.generation || head.size !== position.size) return;
+  if (!sameHash(head.root, rootOf(crypto.hash, position.peaks))) {
+    throw untrue(`its signed head at ${head.size} is not that of the entries it gave us`);
+  }
+}

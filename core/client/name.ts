@@ -1,0 +1,44 @@
+import type { Keeper } from "../conversation/mod.ts";
+import { Fault, type PublicKey } from "../ground/mod.ts";
+import { safetyNumber } from "../identity/mod.ts";
+import type { Device } from "./device.ts";
+
+const NAME_CHARACTERS_MAX = 64;
+
+/** A name that people may give: one line that prints, without spaces at its ends; throws Fault<"client/name">. */
+export function parseName(text: string): string {
+  const isPlain = text === text.trim() && text.length > 0 && !/[\p{C}\p{Zl}\p{Zp}]/u.test(text);
+  if (!isPlain || text.length > NAME_CHARACTERS_MAX) {
+    throw new Fault(
+      "client/name",
+      `A name is one line of 1 to ${NAME_CHARACTERS_MAX} characters without spaces around it, got ${JSON.stringify(text)}`,
+    );
+  }
+  return text;
+}
+
+function isTaken(keeper: Keeper, name: string): boolean {
+  return keeper.conversations().some((one) => one.name === name);
+}
+
+/** Throws Fault<"client/name"> where a conversation or a waiting invitation has the name. */
+export function assertFree(keeper: Keeper, name: string): void {
+  const waits = keeper.invites().some((one) => one.name === name && one.stage !== "closing");
+  if (isTaken(keeper, name) || waits) {
+    throw new Fault("client/name", `There is a ${JSON.stringify(name)} already; choose another with --name`);
+  }
+}
+
+/** The name that was wanted, else one made from the safety number; made unique by a number at its end. */
+export function freeName(
+  device: Device,
+  keeper: Keeper,
+  wanted: { name: string | null; peer: PublicKey },
+): string {
+  const groups = safetyNumber(device.crypto, device.identity, wanted.peer).split(" ");
+  const base = wanted.name ?? `${groups[0]}-${groups[6]}`;
+  for (let count = 1; ; count++) {
+    const name = count === 1 ? base : `${base}-${count}`;
+    if (!isTaken(keeper, name)) return name;
+  }
+}

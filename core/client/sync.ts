@@ -1,0 +1,189 @@
+/** Bringing a conversation up to the relay's log: checked against what we had, read, kept, acknowledged. */
+import type { KeptConversation, Position } from "../conversation/mod.ts";
+import { Fault, type Hash, hash, limit } from "../ground/mod.ts";
+import { verifyConsistency } from "../merkle/mod.ts";
+import type { Description, Head, Refusal } from "../wire/mod.ts";
+import { conversationOf, type Device, putAlarm, withKey } from "./device.ts";
+import { startGeneration } from "./heal.ts";
+import { takeEntries } from "./intake.ts";
+import { checkHead, seenHead, untrue } from "./log.ts";
+import type { CommandResult, RelaySession, SingleBody } from "./port.ts";
+
+/** A conversation and the session that serves it. */
+export interface Line {
+  readonly device: Device;
+  readonly session: RelaySession;
+  readonly id: number;
+  readonly signal?: AbortSignal;
+}
+
+/** The conversation as it is kept now. */
+export function current({ device, id }: Line): Promise<KeptConversation> {
+  return device.store.transact((keeper) => conversationOf(keeper, id));
+}
+
+/** What a refusal that nothing here can mend means to whoever waits; "busy" and its like are tried again. */
+export function refusedFault(what: string, refusal: Refusal): Fault<`client/${Refusal["code"]}`> {
+  const why: Partial<Record<Refusal["code"], string>> = {
+    denied: "the relay doesn't know the mailbox or its keys have changed",
+    full: "the mailbox is full until its readers have read",
+    empty: "nothing waits there: it was used already, or its time is over",
+    expired: "this machine's clock is too far from the relay's",
+  };
+  return new Fault(
+    `client/${refusal.code}`,
+    `Cannot ${what}: ${why[refusal.code] ?? `the relay says ${refusal.code}`}`,
+  );
+}
+
+/** Milliseconds after which a refusal is worth another try, or null. */
+export function retryAfterMs(refusal: Refusal): number | null {
+  if (refusal.code === "busy" || refusal.code === "unavailable") return Math.max(20, refusal.retryMs);
+  return null;
+}
+
+/** Sends a command signed by `seed`, again while the relay is busy. */
+export async function ask(line: Line, seed: Uint8Array, body: SingleBody): Promise<CommandResult> {
+  const { device, session, signal } = line;
+  const { place, position } = await current(line);
+  return withKey(device, seed, async (key) => {
+    for (;;) {
+      const signing = { mailbox: place.mailbox, generation: position.generation, key };
+      const result = await session.command(body, signing, signal === undefined ? {} : { signal });
+      const waitMs = result.is === "refused" ? retryAfterMs(result.refusal) : null;
+      if (waitMs === null) return result;
+      await Bun.sleep(waitMs);
+      signal?.throwIfAborted();
+    }
+  });
+}
+
+/** Asks the relay how the mailbox stands, starting its new generation here where there is one. */
+export async function describe(line: Line): Promise<Description> {
+  for (;;) {
+    const { readerSeed, position, name } = await current(line);
+    const result = await ask(line, readerSeed, { op: "describe" });
+    if (result.is === "refused" && result.refusal.code === "generation") {
+      await startGeneration(line, result.refusal.started);
+    } else if (result.is === "described") {
+      if (result.head.generation === position.generation) return result;
+      if (result.started === null)
+        throw untrue(`generation ${result.head.generation} of ${name} has no start`);
+      await startGeneration(line, result.started);
+    } else if (result.is === "refused") {
+      throw refusedFault(`look at the conversation with ${name}`, result.refusal);
+    } else throw untrue(`a describe was answered ${result.is}`);
+  }
+}
+
+/** Reads to the relay's end, acknowledges, and forgets what all have read. */
+export async function sync(line: Line): Promise<Description> {
+  const description = await describe(line);
+  await checkConsistency(line, description.head);
+  let position = (await current(line)).position;
+  let end = description.head.size;
+  while (position.size < end) {
+    const before = position.size;
+    [position, end] = await readOn(line, position);
+    if (position.size === before) throw untrue(`it says that it has ${end} entries and gives ${before}`);
+  }
+  await settle(line, description);
+  await acknowledge(line);
+  return description;
+}
+
+async function readOn(line: Line, position: Position): Promise<[Position, number]> {
+  const { device, session, id, signal } = line;
+  const { place, readerSeed, name } = await current(line);
+  const result = await withKey(device, readerSeed, (key) =>
+    session.read(
+      { from: position.size, bytesMax: limit.READ_BYTES_MAX },
+      { mailbox: place.mailbox, generation: position.generation, key },
+      signal === undefined ? {} : { signal },
+    ),
+  );
+  if (result.is === "refused") {
+    const waitMs = retryAfterMs(result.refusal);
+    if (waitMs === null) throw refusedFault(`read what ${name} wrote`, result.refusal);
+    await Bun.sleep(waitMs);
+    signal?.throwIfAborted();
+    return readOn(line, position);
+  }
+  const after = await takeEntries(device, id, { entries: result.entries, head: result.head });
+  return [after, result.head.size];
+}
+
+/** The relay's log must begin with ours. */
+async function checkConsistency(line: Line, head: Head): Promise<void> {
+  const { device } = line;
+  const { position, readerSeed, name } = await current(line);
+  const ours = seenHead(device.crypto, position);
+  if (ours === null) return;
+  if (head.size < position.size) {
+    throw untrue(
+      `it has ${head.size} entries of ${name} where it had ${position.size}, and no new generation`,
+    );
+  }
+  if (head.size === position.size) return checkHead(device.crypto, position, head);
+  const result = await ask(line, readerSeed, { op: "proveConsistency", from: position.size, to: head.size });
+  if (result.is === "refused") throw refusedFault(`check the log of ${name}`, result.refusal);
+  if (result.is !== "proof") throw untrue(`a proof was asked for, ${result.is} came`);
+  if (!isPrefix(device, { ours, head: result.head, path: result.path })) {
+    throw untrue(`its log of ${name} doesn't begin with the ${position.size} entries that it gave us`);
+  }
+}
+
+/** Whether a proof shows that the relay's log begins with ours. */
+export function isPrefix(
+  device: Device,
+  claim: { ours: { size: number; root: Hash }; head: Head; path: readonly Uint8Array[] },
+): boolean {
+  const { ours, head, path } = claim;
+  return verifyConsistency(device.crypto.hash, {
+    first: ours.size,
+    size: head.size,
+    firstRoot: ours.root,
+    root: head.root,
+    proof: path.map((step) => hash(step)),
+  });
+}
+
+/** Takes over a turn that no entry shows (a reset), and forgets what every reader has. */
+async function settle(line: Line, description: Description): Promise<void> {
+  const { device, id } = line;
+  await device.store.transact((keeper) => {
+    const { position } = conversationOf(keeper, id);
+    const isCurrent =
+      position.generation === description.head.generation && position.size >= description.head.size;
+    if (isCurrent && description.turn > position.turn)
+      keeper.putPosition(id, { ...position, turn: description.turn });
+    const cursors = description.readers.filter((reader) => !reader.lapsed).map((reader) => reader.cursor);
+    if (cursors.length === 0) return;
+    keeper.dropSent(id, Math.min(...cursors));
+    const oldest = keeper.sent(id)[0]?.sealed?.turn ?? position.turn;
+    keeper.dropWriterSeeds(id, Math.min(oldest, position.turn, position.epochTurn));
+  });
+}
+
+/** Moves our cursor at the relay to what is kept here. */
+export async function acknowledge(line: Line): Promise<void> {
+  const { device, id } = line;
+  const { position, readerSeed, name } = await current(line);
+  if (position.acknowledged >= position.size) return;
+  const result = await ask(line, readerSeed, { op: "acknowledge", cursor: position.size });
+  if (result.is === "refused" && result.refusal.code === "generation") return;
+  if (result.is === "refused") throw refusedFault(`acknowledge what ${name} wrote`, result.refusal);
+  if (result.is !== "acknowledged") throw untrue(`an acknowledgement was answered ${result.is}`);
+  await device.store.transact((keeper) => {
+    const { position: now } = conversationOf(keeper, id);
+    if (now.generation !== position.generation) return;
+    keeper.putPosition(id, { ...now, acknowledged: Math.max(now.acknowledged, position.size) });
+  });
+}
+
+/** Notes an alarm outside of intake. */
+export async function raise({ device, id }: Line, what: string): Promise<void> {
+  const fresh = await device.store.transact((keeper) => putAlarm(keeper, id, what));
+  if (fresh)
+    device.events.alarm((await device.store.transact((keeper) => conversationOf(keeper, id))).name, what);
+}
