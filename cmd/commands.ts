@@ -2,6 +2,10 @@
 import type { Registry } from "./frame/mod.ts";
 
 export const commands: Registry = {
+  relay: {
+    summary: "Run a relay: it keeps sealed entries until every device has read them",
+    load: async () => (await import("./relay.ts")).relay,
+  },
   keygen: {
     summary: "Make a key file: an identity, a relay's key, a validator's",
     load: async () => (await import("./keygen.ts")).keygen,

@@ -1,5 +1,5 @@
 /** What a running subcommand gets from the frame. */
-import type { LoadedConfig } from "@dchat/core/node/mod.ts";
+import type { LoadedConfig, LoadOptions } from "@dchat/core/node/mod.ts";
 import type { SettingFlag } from "./parse.ts";
 import type { Environment, Terminal } from "./terminal.ts";
 
@@ -11,6 +11,8 @@ export interface Context {
   readonly out: Terminal;
   /** For people: progress, warnings, questions. */
   readonly err: Terminal;
+  /** How the configuration is read, for those who read it again. */
+  readonly load: LoadOptions;
   /** The configuration in force: flags over variables over file over defaults. Read once. Throws Fault<"config/…">. */
   config(): Promise<LoadedConfig>;
   /** One line on `out`. */
@@ -35,19 +37,21 @@ export interface ContextOptions {
 /** A context whose configuration is read when it is first asked for. */
 export function openContext({ path, env, out, err, flags, file }: ContextOptions): Context {
   let loading: Promise<LoadedConfig> | undefined;
+  const how: LoadOptions = { env, flags, ...(file === undefined ? {} : { file }) };
   return {
+    load: how,
     path,
     env,
     out,
     err,
-    config: () => (loading ??= load({ env, flags, ...(file === undefined ? {} : { file }) })),
+    config: () => (loading ??= load(how)),
     print: (text = "") => out.write(`${text}\n`),
     json: (value) => out.write(`${JSON.stringify(value)}\n`),
     note: (text) => err.write(`${text}\n`),
   };
 }
 
-async function load(options: Pick<ContextOptions, "env" | "flags" | "file">): Promise<LoadedConfig> {
+async function load(options: LoadOptions): Promise<LoadedConfig> {
   const { loadConfig } = await import("@dchat/core/node/mod.ts");
   return loadConfig(options);
 }

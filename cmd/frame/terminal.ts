@@ -19,6 +19,7 @@ export interface Terminal {
   /** Columns to use, 40 to 100. */
   readonly width: number;
   readonly interactive: boolean;
+  readonly coloured: boolean;
   readonly style: Style;
   write(text: string): void;
 }
@@ -33,6 +34,7 @@ export function openTerminal(stream: Stream, env: Environment): Terminal {
   return {
     width: Math.min(100, Math.max(40, Number.isFinite(columns) && columns > 0 ? columns : 80)),
     interactive,
+    coloured,
     style: coloured ? colours : plain,
     write: (text) => void stream.write(text),
   };

@@ -10,6 +10,8 @@ export { type Probe, type ProbeOptions, probeRelay } from "./probe.ts";
 export { replaceFile, type WriteOptions } from "./file.ts";
 export type { ConfigCode } from "./config_file.ts";
 export type { ReportRow } from "./config_report.ts";
+export type { Relay } from "./relay.ts";
+export type { RunRelayOptions } from "./relay_run.ts";
 export type { ConfigChange, ConfigWatchOptions } from "./config_watch.ts";
 export {
   type OpenedKey,
@@ -24,6 +26,7 @@ export {
 } from "./secret.ts";
 import type { LoadedConfig, LoadOptions } from "./config.ts";
 import type { ReportRow } from "./config_report.ts";
+import type { RunRelayOptions } from "./relay_run.ts";
 import type { ConfigWatchOptions } from "./config_watch.ts";
 
 /** Reads, merges and checks what is in force; see config.ts. Throws Fault<"config/…">. */
@@ -48,4 +51,10 @@ export async function configReport(loaded: LoadedConfig): Promise<readonly Repor
 export async function watchConfig(options: ConfigWatchOptions): Promise<Disposable> {
   const watching = await import("./config_watch.ts");
   return watching.watchConfig(options);
+}
+
+/** Runs a relay until a signal; see relay_run.ts. */
+export async function runRelay(options: RunRelayOptions): Promise<boolean> {
+  const running = await import("./relay_run.ts");
+  return running.runRelay(options);
 }

@@ -24,7 +24,8 @@ export interface PipelineOptions {
   readonly crypto: Crypto;
   readonly store: MailboxStore;
   readonly clock: Clock;
-  readonly certificate: NodeCertificate;
+  /** This node's, valid for a good while yet. */
+  readonly certificate: () => NodeCertificate;
   readonly headKey: SigningKey;
   readonly ttlMsMax: number;
   readonly events: PipelineEvents;
@@ -65,6 +66,7 @@ export class Pipeline {
     });
     this.#door = openDoor({
       ...options,
+      relay: options.certificate().relay,
       voice: this.#voice,
       delivery: this.delivery,
       admit: (asked) => this.#admit(asked),

@@ -5,7 +5,7 @@
 import type { Crypto } from "@dchat/crypto-wasm";
 import type { Delivery } from "../delivery/mod.ts";
 import type { EdgeStream, ProtocolTable, StreamHandler } from "../edge/mod.ts";
-import { type Clock, isFault, limit, nonce } from "../ground/mod.ts";
+import { type Clock, isFault, limit, nonce, type PublicKey } from "../ground/mod.ts";
 import {
   type Command,
   decodeCommand,
@@ -35,7 +35,9 @@ export interface Asked {
 export interface DoorOptions {
   readonly crypto: Crypto;
   readonly clock: Clock;
-  readonly certificate: NodeCertificate;
+  /** This node's, valid for a good while yet. */
+  readonly certificate: () => NodeCertificate;
+  readonly relay: PublicKey;
   readonly ttlMsMax: number;
   readonly events: PipelineEvents;
   readonly voice: Voice;
@@ -153,7 +155,7 @@ class Door implements StreamHandler<MailboxStream> {
       is: "hello",
       versions: PROTOCOL_VERSIONS,
       nonce: stream.nonce,
-      certificate,
+      certificate: certificate(),
       nowMs: clock.now(),
       ttlMsMax,
     });
@@ -180,7 +182,7 @@ class Door implements StreamHandler<MailboxStream> {
     try {
       if (isStreamControl(frame.kind)) return decodeStreamControl(frame);
       return decodeCommand(frame, {
-        relay: this.#options.certificate.relay,
+        relay: this.#options.relay,
         nonce: stream.nonce,
         digest: this.#options.crypto.hash,
       });

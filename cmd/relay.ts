@@ -1,0 +1,108 @@
+/** `dchat relay`. */
+import { type Relay, runRelay } from "@dchat/core/node/mod.ts";
+import { openLog } from "@dchat/core/telemetry/mod.ts";
+import { z } from "zod";
+import { type ArgTable, command, exit, type Terminal, twoColumns } from "./frame/mod.ts";
+import manifest from "./package.json" with { type: "json" };
+
+const args = {
+  listen: {
+    type: "string",
+    setting: "relay.listen",
+    multiple: true,
+    valueHint: "ADDRESS",
+    description: "Where devices connect: HOST:PORT or a multiaddr, /ws at its end for WebSocket",
+  },
+  announce: {
+    type: "string",
+    setting: "relay.announce",
+    multiple: true,
+    valueHint: "MULTIADDR",
+    description: "An address that others are told in place of those listened on",
+  },
+  dataDir: {
+    type: "string",
+    setting: "relay.data_dir",
+    valueHint: "DIR",
+    description: "Where identity, mailboxes and relay.json are kept",
+  },
+  apiListen: {
+    type: "string",
+    setting: "relay.api_listen",
+    valueHint: "HOST:PORT",
+    description: "Where /health, /ready and the API answer",
+  },
+  metricsListen: {
+    type: "string",
+    setting: "relay.metrics_listen",
+    valueHint: "HOST:PORT",
+    description: "Where Prometheus reads metrics",
+  },
+  maxConnections: {
+    type: "string",
+    setting: "relay.max_connections",
+    valueHint: "N",
+    description: "Connections of devices held at once",
+  },
+  maxConnectionsPerAddress: {
+    type: "string",
+    setting: "relay.max_connections_per_address",
+    valueHint: "N",
+    description: "Connections held at once from one IP address",
+  },
+  grace: {
+    type: "string",
+    setting: "relay.grace",
+    valueHint: "DURATION",
+    description: "How long a relay that is told to stop takes to end what is under way",
+  },
+} satisfies ArgTable;
+
+export const relay = command({
+  about:
+    "Runs a relay. It keeps sealed entries until every device has read them or their time is over, and acknowledges none before it is on disk. While it runs, relay.json in its data directory says where it listens. SIGTERM or Ctrl-C ends it in peace; a second one a second later ends it at once.",
+  args,
+  input: z.strictObject({}),
+  examples: [
+    { line: "dchat relay", does: "Listen on port 7070 and keep mailboxes in SQLite." },
+    {
+      line: "dchat relay --listen 0.0.0.0:7070 --listen /ip4/0.0.0.0/tcp/7071/ws",
+      does: "Listen for WebSockets as well.",
+    },
+    {
+      line: "dchat relay --announce /dns4/relay.example.org/tcp/7070",
+      does: "Tell devices a public name in place of what is listened on.",
+    },
+  ],
+  async run(_, context) {
+    const loaded = await context.config();
+    const { level, format = context.out.interactive ? "pretty" : "json" } = loaded.config.log;
+    const log = await openLog({ level, format, to: 1, colour: context.out.coloured });
+    const inPeace = await runRelay({
+      loaded,
+      load: context.load,
+      log,
+      version: manifest.version,
+      ready(running) {
+        if (format === "pretty") context.print(screen(running, context.out));
+        else
+          log.info("relay ready", { ...running.file, dataDir: running.dataDir, version: manifest.version });
+      },
+    });
+    // Told twice to stop: connections that are still open would hold the process.
+    if (!inPeace) process.exit(exit.failed);
+    return exit.done;
+  },
+});
+
+function screen({ file, dataDir }: Relay, { style, width }: Terminal): string {
+  const rows = [
+    ...file.addresses.map((address, at) => [at === 0 ? "devices" : "", style.accent(address)] as const),
+    ["api", file.api] as const,
+    ["metrics", `${file.metrics}/metrics`] as const,
+    ["data", dataDir] as const,
+  ];
+  const title = `${style.bold("dchat relay")} ${style.dim(manifest.version)}  ${style.good("ready")}`;
+  const end = style.dim("Ctrl-C stops it");
+  return `\n  ${title}\n\n${twoColumns(rows, { width, indent: 2 })}\n\n  ${end}\n`;
+}

@@ -1,0 +1,183 @@
+/**
+ * A relay process, assembled: data directory and keys, store, pipeline, listeners for devices, the control plane
+ * and metrics, relay.json. One stack owns all of it and closes it in the reverse order.
+ */
+import { join } from "node:path";
+import { type Crypto, openCrypto } from "@dchat/crypto-wasm";
+import { type EdgeLimits, type Listener, openListener } from "../edge/mod.ts";
+import type { Clock } from "../ground/mod.ts";
+import { peerIdFromPublicKey } from "../link/mod.ts";
+import type { MailboxStore } from "../mailbox/mod.ts";
+import { openSqliteStore } from "../store/mod.ts";
+import { type Log, openTelemetry, type Telemetry } from "../telemetry/mod.ts";
+import { PROTOCOL_ID } from "../wire/mod.ts";
+import type { Config } from "./config.ts";
+import type { Address } from "./config_address.ts";
+import { openDataDir, publishRelay, type RelayFile } from "./data_dir.ts";
+import { Pipeline } from "./pipeline.ts";
+import { controlPorts, openHttp } from "./relay_control.ts";
+import { openRelayKeys, type RelayKeys } from "./relay_keys.ts";
+import { openSweeper } from "./relay_sweep.ts";
+
+/** How often a store that failed is asked whether it writes again. */
+const PROBE_EVERY_MS = 1000;
+
+export interface RelayOptions {
+  readonly config: Config;
+  readonly dataDir: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly version: string;
+}
+
+/** A relay that runs. Dispose ends it at once, still consistent; `stop` before it lets devices go in peace. */
+export interface Relay extends AsyncDisposable {
+  readonly file: RelayFile;
+  readonly dataDir: string;
+  /** Not ready, no new connections, what was taken is finished, devices are told to go; at most `graceMs`. */
+  stop(graceMs: number): Promise<void>;
+  /** Takes what may change while running from a new configuration. */
+  reconfigure(config: Config): void;
+}
+
+/**
+ * Opens everything; resolves when the relay is ready. Throws Fault with what stands in the way: "data/…",
+ * "edge/bind", "control/bind", "store/…", "secret/…", "identity/…".
+ */
+export async function openRelay(options: RelayOptions): Promise<Relay> {
+  await using stack = new AsyncDisposableStack();
+  const { config, log, clock, version } = options;
+  const dir = stack.use(openDataDir(options.dataDir));
+  if (dir.warning !== null) log.warn(dir.warning);
+  const telemetry = openTelemetry({ log, clock, version });
+  const crypto = stack.use(await openCrypto({ backends: config.crypto.backends, needs: [] }));
+  const keys = stack.use(openRelayKeys({ crypto, clock, dataDir: dir.path, env: options.env }));
+  const store = stack.use(await openStore(dir.path));
+  stack.use(openSweep({ store, clock, telemetry }));
+  const peer = peerIdFromPublicKey(keys.node.publicKey);
+  const pipeline = new Pipeline({
+    crypto,
+    store,
+    clock,
+    certificate: () => keys.certificate(peer.bytes),
+    headKey: keys.head,
+    ttlMsMax: config.relay.max_ttl,
+    events: telemetry.pipeline,
+    deliveryEvents: telemetry.delivery,
+  });
+  stack.use(keepProbing(pipeline));
+  const edge = stack.use(await openEdge({ config, crypto, clock, keys, pipeline, telemetry }));
+  const addresses = dialable(config.relay.announce, edge);
+  const control = controlPorts({
+    config,
+    clock,
+    version,
+    identity: keys.identity,
+    edge,
+    store,
+    pipeline,
+    addresses,
+  });
+  const http = await openHttp({ config, log, version, ports: control.ports, telemetry, store });
+  stack.use(http);
+  const { api, metrics } = http;
+  const file: RelayFile = { pid: process.pid, peerId: peer.text, addresses, api, metrics };
+  stack.use(publishRelay(dir, file));
+  control.state.started = true;
+  const owned = stack.move();
+  return {
+    file,
+    dataDir: dir.path,
+    async stop(graceMs) {
+      const deadlineMs = clock.monotonic() + graceMs;
+      control.state.draining = true;
+      log.info("relay stopping", { connections: edge.connections, graceMs });
+      edge.stopAccepting();
+      await Promise.race([pipeline.drain(), Bun.sleep(graceMs)]);
+      await edge.drain(deadlineMs);
+    },
+    reconfigure(changed) {
+      edge.setLimits(edgeLimits(changed));
+      log.setLevel(changed.log.level);
+    },
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+async function openStore(dataDir: string): Promise<MailboxStore> {
+  return openSqliteStore({ path: join(dataDir, "relay.sqlite") });
+}
+
+interface Swept {
+  readonly store: MailboxStore;
+  readonly clock: Clock;
+  readonly telemetry: Telemetry;
+}
+
+function openSweep({ store, clock, telemetry }: Swept): AsyncDisposable {
+  return openSweeper({
+    store,
+    clock,
+    error: (error) => telemetry.error("sweep", error),
+    halted: (byMs) =>
+      telemetry.log.warn("expiry halts: the clock jumped; set it right and start the relay again", { byMs }),
+  });
+}
+
+/** Asks a store that failed, each second, whether it writes again: a database that comes back needs no restart. */
+function keepProbing(pipeline: Pipeline): Disposable {
+  const timer = setInterval(() => {
+    if (pipeline.failure !== null) void pipeline.probe();
+  }, PROBE_EVERY_MS);
+  timer.unref();
+  return { [Symbol.dispose]: () => clearInterval(timer) };
+}
+
+interface EdgeParts {
+  readonly config: Config;
+  readonly crypto: Crypto;
+  readonly clock: Clock;
+  readonly keys: RelayKeys;
+  readonly pipeline: Pipeline;
+  readonly telemetry: Telemetry;
+}
+
+function openEdge({ config, crypto, clock, keys, pipeline, telemetry }: EdgeParts): Promise<Listener> {
+  const { announce, listen } = config.relay;
+  return openListener({
+    crypto,
+    identity: keys.node,
+    addresses: listen.map(multiaddrOf),
+    ...(announce.length === 0 ? {} : { announce }),
+    limits: edgeLimits(config),
+    protocols: pipeline.protocols,
+    protocolNames: [PROTOCOL_ID],
+    events: telemetry.edge,
+    clock,
+  });
+}
+
+function edgeLimits({ relay }: Config): EdgeLimits {
+  return {
+    connectionsMax: relay.max_connections,
+    connectionsPerAddressMax: relay.max_connections_per_address,
+    handshakesMax: relay.max_handshakes,
+    streamsMax: relay.max_streams,
+    handshakeTimeoutMs: relay.handshake_timeout,
+    keepaliveIntervalMs: relay.keepalive_interval,
+    keepaliveTimeoutMs: relay.keepalive_timeout,
+    slowReaderTimeoutMs: relay.slow_reader_timeout,
+  };
+}
+
+function multiaddrOf({ transport, host, port }: Address): string {
+  const kind = host.includes(":") ? "ip6" : /^[\d.]+$/.test(host) ? "ip4" : "dns";
+  return `/${kind}/${host}/tcp/${port}${transport === "ws" ? "/ws" : ""}`;
+}
+
+/** What others can dial, each with /p2p/. */
+function dialable(announced: readonly string[], edge: Listener): readonly string[] {
+  const addresses = announced.length === 0 ? edge.addresses : announced;
+  return addresses.map((each) => (each.includes("/p2p/") ? each : `${each}/p2p/${edge.peer.text}`));
+}

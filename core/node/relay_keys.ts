@@ -1,0 +1,80 @@
+/** The keys of a relay process, in its data directory: made at the first start, kept from then on. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import type { Crypto, SigningKey } from "@dchat/crypto-wasm";
+import { type Clock, publicKey, type PublicKey, signature } from "../ground/mod.ts";
+import { sealKeystore } from "../identity/mod.ts";
+import { certificateStatement, type NodeCertificate } from "../wire/mod.ts";
+import { openKeyFile, writeKeyFile } from "./secret.ts";
+
+/** How long a certificate speaks for a node, and how much of that must be left when it is shown. */
+const CERTIFICATE_MS = 30 * 24 * 60 * 60 * 1000;
+const CERTIFICATE_LEFT_MS = CERTIFICATE_MS / 2;
+
+export interface RelayKeysOptions {
+  readonly crypto: Crypto;
+  readonly clock: Clock;
+  readonly dataDir: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+export interface RelayKeys extends Disposable {
+  /** The relay's identity: certifies its nodes and nothing else. */
+  readonly identity: PublicKey;
+  /** The key behind this node's PeerId. */
+  readonly node: SigningKey;
+  /** Signs promises and heads. */
+  readonly head: SigningKey;
+  /** A certificate of this node under `peerId` (multihash bytes), renewed long before it ends. */
+  certificate(peerId: Uint8Array): NodeCertificate;
+}
+
+/**
+ * Opens `identity.json`, `node.json` and `head.json`, making those that are missing, mode 0600. The identity may
+ * be sealed by a passphrase; made here it is not, since a relay starts by itself. Throws what openKeyFile and
+ * writeKeyFile throw.
+ */
+export function openRelayKeys(options: RelayKeysOptions): RelayKeys {
+  using stack = new DisposableStack();
+  const identity = stack.use(openKey("identity.json", options));
+  const node = stack.use(openKey("node.json", options));
+  const head = stack.use(openKey("head.json", options));
+  const { crypto, clock } = options;
+  let issued: NodeCertificate | null = null;
+  const keys = stack.move();
+  return {
+    identity: publicKey(identity.publicKey),
+    node,
+    head,
+    certificate(peerId) {
+      const nowMs = clock.now();
+      if (issued !== null && issued.notAfterMs - nowMs > CERTIFICATE_LEFT_MS) return issued;
+      const unsigned = {
+        relay: publicKey(identity.publicKey),
+        headKey: publicKey(head.publicKey),
+        peerId,
+        notAfterMs: nowMs + CERTIFICATE_MS,
+      };
+      const signed = signature(crypto.ed25519.sign(identity, certificateStatement(unsigned)));
+      return (issued = { ...unsigned, signature: signed });
+    },
+    [Symbol.dispose]: () => keys.dispose(),
+  };
+}
+
+function openKey(name: string, { crypto, clock, dataDir, env }: RelayKeysOptions): SigningKey {
+  const path = join(dataDir, name);
+  if (!existsSync(path)) {
+    using fresh = crypto.ed25519.generate();
+    const text = sealKeystore(crypto, {
+      type: "relay",
+      key: fresh,
+      createdMs: clock.now(),
+      passphrase: null,
+    });
+    writeKeyFile(path, text, { force: false });
+  }
+  const opened = openKeyFile(crypto, { path, type: "relay", passphrase: { env } });
+  opened.passphrase?.fill(0);
+  return opened.key;
+}

@@ -1,0 +1,84 @@
+/**
+ * The life of a relay process: it runs until somebody tells it to stop, takes changes of its configuration
+ * meanwhile, and goes in peace unless told twice.
+ */
+import type { Log } from "../telemetry/mod.ts";
+import { systemClock } from "./clock.ts";
+import type { LoadedConfig, LoadOptions } from "./config.ts";
+import { watchConfig } from "./config_watch.ts";
+import { defaultRelayDir } from "./data_dir.ts";
+import { openRelay, type Relay } from "./relay.ts";
+
+/**
+ * A second signal counts only this long after the first: started by npx, a terminal's Ctrl-C arrives twice
+ * within a millisecond.
+ */
+const SECOND_SIGNAL_MS = 1000;
+const SIGNALS = ["SIGTERM", "SIGINT"] as const;
+
+export interface RunRelayOptions {
+  readonly loaded: LoadedConfig;
+  /** How `loaded` was read, so that it can be read again when the file changes. */
+  readonly load: LoadOptions;
+  readonly log: Log;
+  readonly version: string;
+  /** Called once it is ready. */
+  ready(relay: Relay): void;
+}
+
+/**
+ * Runs a relay until SIGTERM or SIGINT and resolves with whether it ended in peace within the grace. Throws what
+ * openRelay throws.
+ */
+export async function runRelay(options: RunRelayOptions): Promise<boolean> {
+  const { load, log, version } = options;
+  let { config } = options.loaded;
+  for (const warning of options.loaded.warnings) log.warn(warning);
+  const relay = await openRelay({
+    config,
+    dataDir: config.relay.data_dir ?? defaultRelayDir(load.env),
+    env: load.env,
+    log,
+    clock: systemClock,
+    version,
+  });
+  using _watch = watchConfig({
+    load,
+    loaded: options.loaded,
+    onChange({ loaded, applied, waiting }) {
+      config = loaded.config;
+      relay.reconfigure(config);
+      if (applied.length > 0) log.info("configuration changed", { applied });
+      if (waiting.length > 0) log.warn("configuration changed; a restart is needed", { waiting });
+    },
+    onRefused: (error) => log.error("the configuration's edit is wrong; the old one stays", error),
+  });
+  options.ready(relay);
+  return untilSignal(relay, { graceMs: () => config.relay.grace, log });
+}
+
+async function untilSignal(relay: Relay, { graceMs, log }: { graceMs: () => number; log: Log }) {
+  const first = Promise.withResolvers<string>();
+  const second = Promise.withResolvers<false>();
+  let firstMs: number | null = null;
+  const onSignal = (signal: string): void => {
+    if (firstMs === null) {
+      firstMs = performance.now();
+      first.resolve(signal);
+    } else if (performance.now() - firstMs >= SECOND_SIGNAL_MS) second.resolve(false);
+  };
+  for (const signal of SIGNALS) process.on(signal, onSignal);
+  try {
+    log.info("stopping", { signal: await first.promise });
+    // Told twice, the process ends with what is on disk, which is all that was ever acknowledged.
+    return await Promise.race([end(relay, graceMs()), second.promise]);
+  } finally {
+    for (const signal of SIGNALS) process.off(signal, onSignal);
+  }
+}
+
+async function end(relay: Relay, graceMs: number): Promise<true> {
+  await relay.stop(graceMs);
+  await relay[Symbol.asyncDispose]();
+  return true;
+}
