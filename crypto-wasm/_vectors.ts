@@ -43,9 +43,23 @@ export class Vector {
   }
 
   list(name: string): Vector[] {
-    const value = this.#members[name];
+    return this.#items(name).map((item) => new Vector(item));
+  }
+
+  /** A list of lists. */
+  lists(name: string): Vector[][] {
+    return this.#items(name).map((item) => new Vector({ item }).list("item"));
+  }
+
+  /** A list of hexadecimal texts. */
+  byteList(name: string): Uint8Array[] {
+    return this.#items(name).map((item) => new Vector({ item }).bytes("item"));
+  }
+
+  #items(name: string): unknown[] {
+    const value: unknown = this.#members[name];
     if (!Array.isArray(value)) throw new Error(`${name} is no list`);
-    return value.map((item) => new Vector(item));
+    return value;
   }
 }
 
