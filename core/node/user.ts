@@ -1,0 +1,206 @@
+/**
+ * A person's device, assembled: key file, database, MLS, and connections that the relay can't tell whose they are.
+ * The identity's key is only touched to certify the device, and wiped at once.
+ */
+import { join } from "node:path";
+import { type Crypto, mlsCryptoProvider, openCrypto, type SigningKey } from "@dchat/crypto-wasm";
+import { Client, type ClientEvents, type DialRelay } from "../client/mod.ts";
+import { openSession } from "../client/session/mod.ts";
+import { type DeviceKeys, type DeviceStore, type MemberCheck, openMls } from "../conversation/mod.ts";
+import { type Dialler, type EdgeLimits, openDialler } from "../edge/mod.ts";
+import { Fault, limit, publicKey, type PublicKey } from "../ground/mod.ts";
+import {
+  checkCertificate,
+  DEVICE_CERTIFICATE_BYTES,
+  decodeCertificate,
+  fingerprint,
+  issueCertificate,
+} from "../identity/mod.ts";
+import { openDeviceStore } from "../store/client/mod.ts";
+import { systemClock } from "./clock.ts";
+import type { Config } from "./config.ts";
+import { defaultRelayDir, defaultUserDir, findRelay, prepareDir } from "./data_dir.ts";
+import { openKeyFile } from "./secret.ts";
+
+const DATABASE = "device.db";
+/** A device is certified anew whenever half of this is over and its identity is opened. */
+const CERTIFICATE_LIFE_MS = 365 * 24 * 60 * 60 * 1000;
+
+export interface UserOptions {
+  readonly config: Config;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** `--passphrase-file`. */
+  readonly passphraseFile?: string | undefined;
+  readonly events: ClientEvents;
+}
+
+/** A device that works. */
+export interface User extends AsyncDisposable {
+  readonly client: Client;
+  readonly dataDir: string;
+  readonly fingerprint: string;
+  readonly identity: PublicKey;
+  /** Whether the database's key lies bare in it. */
+  readonly burner: boolean;
+}
+
+/** Opens a person's device; throws Fault<"secret/…" | "identity/…" | "store/…" | "data/…" | "user/…">. */
+export async function openUser(options: UserOptions): Promise<User> {
+  await using stack = new AsyncDisposableStack();
+  const { config, env } = options;
+  const { identity: path } = config.user;
+  if (path === undefined) {
+    throw new Fault("user/no-identity", "Whose device? Name a key file by --identity FILE or DCHAT_USER_IDENTITY");
+  }
+  const crypto = stack.use(await openCrypto({ backends: config.crypto.backends, needs: [] }));
+  using opened = openKeyFile(crypto, { path, type: "identity", passphrase: { file: options.passphraseFile, env } });
+  const identity = publicKey(opened.publicKey.slice());
+  const name = fingerprint(crypto, identity);
+  const dataDir = config.user.data_dir ?? defaultUserDir(env, name);
+  prepareDir(dataDir);
+  const { passphrase } = opened;
+  const store = stack.use(await openDeviceStore({ path: join(dataDir, DATABASE), crypto, passphrase }));
+  const keys = await certifiedDevice({ crypto, store, key: opened.key, identity, dataDir });
+  stack.defer(() => crypto.wipe(keys.seed));
+  const mls = await openMls({ crypto, provider: mlsCryptoProvider(crypto), checkMember: memberCheck(crypto) });
+  const dialler = stack.use(openDialler({ crypto, limits: dialLimits(config), clock: systemClock }));
+  const client = new Client({
+    store,
+    crypto,
+    mls,
+    keys,
+    identity,
+    dial: relayDial(crypto, dialler),
+    clock: systemClock,
+    events: options.events,
+  });
+  const owned = stack.move();
+  return {
+    client,
+    dataDir,
+    fingerprint: name,
+    identity,
+    burner: passphrase === null,
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+/** Addresses of the relay that a person uses: those given, else those of the relay of this machine. */
+export function relayAddresses(
+  config: Config,
+  options: { env: Readonly<Record<string, string | undefined>>; relayDir?: string | undefined },
+): readonly string[] {
+  if (config.user.bootstrap.length > 0) return config.user.bootstrap;
+  return findRelay(options.relayDir ?? config.relay.data_dir ?? defaultRelayDir(options.env)).addresses;
+}
+
+/** The device's key with a certificate that holds a good while longer, made where it is missing. */
+function certifiedDevice(options: {
+  crypto: Crypto;
+  store: DeviceStore;
+  key: SigningKey;
+  identity: PublicKey;
+  dataDir: string;
+}): Promise<DeviceKeys> {
+  const { crypto, store, key, identity, dataDir } = options;
+  return store.transact((keeper) => {
+    const owner = keeper.value("identity");
+    if (owner !== null && !crypto.equal(owner, identity)) {
+      throw new Fault(
+        "user/other-identity",
+        `The data directory ${dataDir} is another identity's; leave --data-dir out, or give this one a directory of its own`,
+      );
+    }
+    keeper.putValue("identity", identity);
+    const seed = keeper.value("device") ?? crypto.random.bytes(32);
+    keeper.putValue("device", seed);
+    using device = crypto.ed25519.fromSeed(seed);
+    const publicHalf = publicKey(device.publicKey.slice());
+    const nowMs = systemClock.now();
+    const kept = keeper.value("certificate");
+    const inHalfLifeMs = nowMs + CERTIFICATE_LIFE_MS / 2;
+    const holds = kept !== null && checkCertificate(crypto, kept, { device: publicHalf, nowMs: inHalfLifeMs }) !== null;
+    const certificate = holds
+      ? kept
+      : issueCertificate(crypto, key, {
+          device: publicHalf,
+          issuedMs: nowMs,
+          notAfterMs: nowMs + CERTIFICATE_LIFE_MS,
+        });
+    if (!holds) keeper.putValue("certificate", certificate);
+    return { seed, publicKey: publicHalf, certificate };
+  });
+}
+
+/**
+ * Whether a certificate holds is asked as of when it was issued: members that read a commit at different times must
+ * judge it alike. Whether it has run out is asked when somebody new is met.
+ */
+function memberCheck(crypto: Crypto): MemberCheck {
+  return (certificate, device) => {
+    if (certificate.length !== DEVICE_CERTIFICATE_BYTES) return null;
+    try {
+      const { issuedMs } = decodeCertificate(certificate);
+      return checkCertificate(crypto, certificate, { device, nowMs: issuedMs });
+    } catch {
+      return null;
+    }
+  };
+}
+
+/** Each connection has a PeerId of its own; sessions end with their connection. */
+function relayDial(crypto: Crypto, dialler: Dialler): DialRelay {
+  return async ({ addresses, relay, signal }) => {
+    let last: unknown = new Fault("edge/dial", "The relay has no address");
+    const abort = signal === undefined ? {} : { signal };
+    for (const address of addresses) {
+      try {
+        const connection = await dialler.dial({ address, ...abort });
+        try {
+          const session = await openSession(connection, { crypto, clock: systemClock, relay, ...abort });
+          return ownConnection(session, () => connection.close("done"));
+        } catch (error) {
+          connection.close("unusable", { hard: true });
+          throw error;
+        }
+      } catch (error) {
+        signal?.throwIfAborted();
+        last = error;
+      }
+    }
+    throw last;
+  };
+}
+
+type Dialled = Awaited<ReturnType<DialRelay>>;
+
+/** `session`, whose dispose also closes what it runs on. */
+function ownConnection(session: Dialled, close: () => void): Dialled {
+  return {
+    relay: session.relay,
+    ttlMsMax: session.ttlMsMax,
+    skewMs: session.skewMs,
+    closed: session.closed,
+    command: (body, signing, options) => session.command(body, signing, options),
+    read: (range, signing, options) => session.read(range, signing, options),
+    take: (take, signing, options) => session.take(take, signing, options),
+    subscribe: (from, signing, sink) => session.subscribe(from, signing, sink),
+    async [Symbol.asyncDispose]() {
+      await session[Symbol.asyncDispose]();
+      close();
+    },
+  };
+}
+
+function dialLimits({ relay }: Config): EdgeLimits {
+  return {
+    connectionsMax: limit.CONNECTIONS_MAX_DEFAULT,
+    connectionsPerAddressMax: limit.CONNECTIONS_MAX_DEFAULT,
+    handshakesMax: limit.HANDSHAKES_MAX_DEFAULT,
+    streamsMax: limit.STREAMS_MAX_DEFAULT,
+    handshakeTimeoutMs: relay.handshake_timeout,
+    keepaliveIntervalMs: relay.keepalive_interval,
+    keepaliveTimeoutMs: relay.keepalive_timeout,
+    slowReaderTimeoutMs: relay.slow_reader_timeout,
+  };
+}
