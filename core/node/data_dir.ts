@@ -96,6 +96,8 @@ function takeLock(path: string): Database {
   let lock: Database | undefined;
   try {
     lock = new Database(join(path, LOCK), { create: true });
+    // Nothing is ever written to it, so it needs no journal beside it.
+    lock.query("PRAGMA journal_mode = MEMORY").get();
     lock.run("PRAGMA busy_timeout = 0");
     lock.run("BEGIN EXCLUSIVE");
     chmodSync(join(path, LOCK), 0o600);

@@ -1,0 +1,59 @@
+import { describe, expect, test } from "bun:test";
+import { parseConfigFile } from "./config_file.ts";
+
+const text = `# relay.max_connections = 1 is not here
+title = "[relay]"
+
+[relay]
+listen = [
+  "a",   # ] not the end
+  "b=c",
+]
+"max_connections" = 5
+note = """
+max_streams = 3
+[log]
+"""
+inline = { level = "x", deep = { er = 1 } }
+dotted.key = 1
+
+  [ log ]
+level = 'debug'   # level
+escaped = "a \\" level = 3"
+
+[[peers]]
+name = "one"
+[[peers]]
+name = "two"
+`;
+
+describe("parseConfigFile()", () => {
+  const file = parseConfigFile("x.toml", text);
+  const cases: [string, number | undefined][] = [
+    ["title", 2],
+    ["relay", 4],
+    ["relay.listen", 5],
+    ["relay.listen.1", 5],
+    ["relay.max_connections", 9],
+    ["relay.note", 10],
+    ["relay.max_streams", 4],
+    ["relay.inline", 14],
+    ["relay.inline.level", 14],
+    ["relay.dotted.key", 15],
+    ["log", 17],
+    ["log.level", 18],
+    ["log.escaped", 19],
+    ["peers", 21],
+    ["nowhere", undefined],
+  ];
+  test.each(cases)("finds %s on its line", (key, line) => {
+    expect(file.lineOf(key.split("."))).toBe(line);
+  });
+
+  test("names file, line and column of a mistake in TOML", () => {
+    expect(() => parseConfigFile("x.toml", '[relay]\nlisten = ["a"\nmax = 3\n')).toThrow(
+      /^Cannot read x\.toml: .+ \(line \d, column \d+\)$/,
+    );
+    expect(() => parseConfigFile("x.toml", "[relay]\na = 1\na = 2\n")).toThrow(/line 3/);
+  });
+});

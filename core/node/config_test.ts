@@ -1,0 +1,185 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { parseListenAddress } from "./config_address.ts";
+import { loadConfig, type LoadOptions } from "./config.ts";
+import { configReport } from "./config_report.ts";
+import { settings } from "./config_schema.ts";
+import { parseDuration } from "./duration.ts";
+
+let folder: string;
+beforeEach(() => (folder = mkdtempSync(join(tmpdir(), "dchat-config-"))));
+afterEach(() => rmSync(folder, { recursive: true }));
+
+function file(text: string): string {
+  const path = join(folder, "dchat.toml");
+  writeFileSync(path, text);
+  return path;
+}
+
+function refusal(options: LoadOptions): string {
+  try {
+    loadConfig(options);
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+  return "taken";
+}
+
+const flag = (values: string[]) => ({ "relay.max_connections": { flag: "--max-connections", values } });
+
+describe("loadConfig()", () => {
+  test("takes flags over variables over the file over defaults, and says whence", () => {
+    const path = file("[relay]\nmax_connections = 3\nmax_streams = 3\nmax_handshakes = 3\n");
+    const env = { DCHAT_RELAY_MAX_CONNECTIONS: "2", DCHAT_RELAY_MAX_STREAMS: "2" };
+    const { config, origins } = loadConfig({ env, file: path, flags: flag(["1"]) });
+    const { max_connections, max_streams, max_handshakes, max_connections_per_address } = config.relay;
+    expect([max_connections, max_streams, max_handshakes, max_connections_per_address]).toEqual([
+      1, 2, 3, 1000,
+    ]);
+    const whence = ["max_connections", "max_streams", "max_handshakes", "max_connections_per_address"].map(
+      (name) => origins.get(`relay.${name}`),
+    );
+    expect(whence).toEqual([
+      { is: "flag", flag: "--max-connections" },
+      { is: "variable", variable: "DCHAT_RELAY_MAX_STREAMS" },
+      { is: "file", path, line: 4 },
+      { is: "default" },
+    ]);
+  });
+
+  test("every default is a value that its own schema takes", () => {
+    const { config } = loadConfig({ env: {}, file: file("") });
+    expect(config.relay.listen).toEqual([{ transport: "tcp", host: "0.0.0.0", port: 7070 }]);
+    expect(config.relay.grace).toBe(30_000);
+    expect(config.crypto.backends).toBe("fast");
+  });
+
+  test("finds the file by --config, then DCHAT_CONFIG; one that is named must be there", () => {
+    const path = file("[relay]\nmax_connections = 3\n");
+    expect(loadConfig({ env: { DCHAT_CONFIG: path } }).config.relay.max_connections).toBe(3);
+    expect(loadConfig({ env: { DCHAT_CONFIG: "/nowhere" }, file: path }).file).toBe(path);
+    expect(refusal({ env: { DCHAT_CONFIG: "/nowhere/x.toml" } })).toContain("there is no such file");
+  });
+
+  test("names file, line, key, what was expected and what came", () => {
+    const path = file("[relay]\n\nmax_connections = 0\n");
+    expect(refusal({ env: {}, file: path })).toBe(
+      `Cannot read ${path}: relay.max_connections must be a whole number from 1 to 1000000, got 0 (line 3)`,
+    );
+  });
+
+  test("names the flag or the variable that is wrong", () => {
+    const path = file("");
+    expect(refusal({ env: {}, file: path, flags: flag(["many"]) })).toBe(
+      '--max-connections must be a whole number from 1 to 1000000, got "many"',
+    );
+    expect(refusal({ env: { DCHAT_LOG_LEVEL: "loud" }, file: path })).toStartWith(
+      "DCHAT_LOG_LEVEL must be one of trace",
+    );
+  });
+
+  test("refuses unknown keys and sections with their line, and tables that are none", () => {
+    expect(refusal({ env: {}, file: file("[relay]\nmax_conections = 3\n") })).toContain(
+      "there is no key relay.max_conections (line 2)",
+    );
+    expect(refusal({ env: {}, file: file("\n[relais]\n") })).toContain("there is no key relais (line 2)");
+    expect(refusal({ env: {}, file: file("relay = 3\n") })).toContain(
+      "relay must be a table, [relay] (line 1)",
+    );
+  });
+
+  test("reads lists from variables with commas and from flags that repeat", () => {
+    const two = loadConfig({
+      env: { DCHAT_RELAY_LISTEN: "0.0.0.0:1, /ip4/0.0.0.0/tcp/2/ws" },
+      file: file(""),
+    });
+    expect(two.config.relay.listen.map(({ transport, port }) => [transport, port])).toEqual([
+      ["tcp", 1],
+      ["ws", 2],
+    ]);
+    const flags = { "relay.listen": { flag: "--listen", values: ["a.example:1", "[::]:2"] } };
+    expect(
+      loadConfig({ env: {}, file: file(""), flags }).config.relay.listen.map(({ host }) => host),
+    ).toEqual(["a.example", "::"]);
+  });
+
+  test("takes an empty variable as none", () => {
+    expect(
+      loadConfig({ env: { DCHAT_RELAY_MAX_STREAMS: "" }, file: file("") }).config.relay.max_streams,
+    ).toBe(64);
+  });
+
+  test("counts relative paths from the file's folder in a file, from the working directory elsewhere", () => {
+    const path = file('[relay]\ndata_dir = "data"\n');
+    expect(loadConfig({ env: {}, file: path }).config.relay.data_dir).toBe(join(folder, "data"));
+    const env = { DCHAT_RELAY_DATA_DIR: "data" };
+    expect(loadConfig({ env, file: path }).config.relay.data_dir).toBe(resolve("data"));
+  });
+
+  test("warns of a variable that looks like a setting, not of those that Kubernetes sets", () => {
+    const env = {
+      DCHAT_RELAY_MAX_CONECTIONS: "3",
+      DCHAT_RELAY_SERVICE_HOST: "x",
+      DCHAT_RELAY_PORT_7070_TCP: "x",
+    };
+    expect(loadConfig({ env, file: file("") }).warnings).toEqual([
+      "DCHAT_RELAY_MAX_CONECTIONS is set, but there is no such setting",
+    ]);
+  });
+});
+
+test("configReport() has a row for every setting and shows no password", () => {
+  const env = { DCHAT_DATABASE_URL: "postgres://u:hunter2@h/d?sslpassword=hunter3&application_name=x" };
+  const rows = configReport(loadConfig({ env, file: file("") }));
+  expect(rows.map((row) => row.key)).toEqual([...settings.keys()]);
+  expect(JSON.stringify(rows)).not.toContain("hunter");
+  expect(rows.find((row) => row.key === "database.url")?.value).toContain("postgres://u:[secret]@h/d");
+});
+
+describe("parseListenAddress()", () => {
+  test.each([
+    ["0.0.0.0:7070", "tcp 0.0.0.0 7070"],
+    ["localhost:0", "tcp localhost 0"],
+    ["[::1]:65535", "tcp ::1 65535"],
+    ["/ip4/127.0.0.1/tcp/7070", "tcp 127.0.0.1 7070"],
+    ["/ip6/::/tcp/7071/ws", "ws :: 7071"],
+    ["/dns4/relay.example/tcp/443/ws", "ws relay.example 443"],
+  ])("reads %s", (text, expected) => {
+    const address = parseListenAddress(text);
+    expect(`${address?.transport} ${address?.host} ${address?.port}`).toBe(expected);
+  });
+
+  test.each([
+    "",
+    "7070",
+    ":7070",
+    "host",
+    "host:",
+    "host:65536",
+    "host:-1",
+    "256.0.0.1:1",
+    "1.2.3:4",
+    "::1:80",
+    "[::1]",
+    "[zz]:1",
+    "a b:1",
+    "/ip4/1.2.3.4",
+    "/ip4/1.2.3.4/udp/1",
+    "/ip4/::1/tcp/1",
+    "/ip4/1.2.3.4/tcp/1/wss",
+    "/ip4/1.2.3.4/tcp/99999",
+    "http://host:80",
+  ])("refuses %p", (text) => {
+    expect(parseListenAddress(text)).toBeUndefined();
+  });
+});
+
+test("parseDuration() reads whole and broken numbers with a unit, and nothing else", () => {
+  const right = { "0s": 0, "500ms": 500, "1.5s": 1500, "2m": 120_000, "1h": 3_600_000, "90d": 7_776_000_000 };
+  for (const [text, ms] of Object.entries(right)) expect([text, parseDuration(text)]).toEqual([text, ms]);
+  for (const text of ["", "5", "s", "-1s", "1 s", "1e3s", "1w", "1.s", "0.0001s", "99999999999d"]) {
+    expect([text, parseDuration(text)]).toEqual([text, undefined]);
+  }
+});
