@@ -1,6 +1,6 @@
 //! ChaCha20-Poly1305 (RFC 8439, section 2.8) and XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha), in place in the arena.
 
-use crate::chacha::{hchacha, Stream, QUAD};
+use crate::chacha::{hchacha, Stream, STEP, STEP_BLOCKS};
 use crate::handle::{held, keep, Held};
 use crate::memory::{answer, request, take};
 use crate::poly::Poly;
@@ -8,8 +8,8 @@ use crate::status::{code, Answer, MALFORMED, NOT_AUTHENTIC, NO_SUCH_HANDLE};
 use alloc::boxed::Box;
 
 const TAG: usize = 16;
-/// What the first four blocks leave for data, once the first has keyed the authenticator.
-const FIRST: usize = QUAD - 64;
+/// What the first step leaves for data, once its first block has keyed the authenticator.
+const FIRST: usize = STEP - 64;
 
 /// Keeps a key of 32 bytes. Out: its handle, 4 bytes.
 #[no_mangle]
@@ -80,7 +80,7 @@ fn parts(head: usize, ad: usize, length: usize, tail: usize) -> Result<[&'static
 fn seal(key: &[u8; 32], nonce: &[u8; 12], head: usize, ad: usize, length: usize) -> Answer {
     let [ad, data, tag] = parts(head, ad, length + TAG, TAG)?;
     let stream = Stream::new(key, nonce);
-    let mut first = [0; QUAD];
+    let mut first = [0; STEP];
     stream.write(0, &mut first);
     apply(&stream, &first, data);
     tag.copy_from_slice(&authenticate(&first, ad, data));
@@ -90,7 +90,7 @@ fn seal(key: &[u8; 32], nonce: &[u8; 12], head: usize, ad: usize, length: usize)
 fn open(key: &[u8; 32], nonce: &[u8; 12], head: usize, ad: usize, length: usize) -> Answer {
     let [ad, data, tag] = parts(head, ad, length, TAG)?;
     let stream = Stream::new(key, nonce);
-    let mut first = [0; QUAD];
+    let mut first = [0; STEP];
     stream.write(0, &mut first);
     let expected = authenticate(&first, ad, data);
     // All 16 bytes are looked at, whatever differs.
@@ -102,21 +102,13 @@ fn open(key: &[u8; 32], nonce: &[u8; 12], head: usize, ad: usize, length: usize)
     Ok(length - TAG)
 }
 
-/// Adds the key stream from block 1 on to `data`; `first` holds blocks 0 to 3.
-fn apply(stream: &Stream, first: &[u8; QUAD], data: &mut [u8]) {
+/// Adds the key stream from block 1 on to `data`; `first` holds the step of block 0.
+fn apply(stream: &Stream, first: &[u8; STEP], data: &mut [u8]) {
     let (head, rest) = data.split_at_mut(data.len().min(FIRST));
     add(head, &first[64..]);
-    let mut block = 4u32;
-    let mut quads = rest.chunks_exact_mut(QUAD);
-    for quad in &mut quads {
-        if let Ok(quad) = quad.try_into() {
-            stream.apply(block, quad);
-        }
-        block = block.wrapping_add(4);
-    }
-    let last = quads.into_remainder();
+    let (last, block) = stream.apply(STEP_BLOCKS, rest);
     if !last.is_empty() {
-        let mut bytes = [0; QUAD];
+        let mut bytes = [0; STEP];
         stream.write(block, &mut bytes);
         add(last, &bytes);
     }
@@ -127,7 +119,7 @@ fn add(data: &mut [u8], stream: &[u8]) {
 }
 
 /// The tag over associated data and ciphertext, each filled up to 16 bytes, and their lengths.
-fn authenticate(first: &[u8; QUAD], ad: &[u8], data: &[u8]) -> [u8; TAG] {
+fn authenticate(first: &[u8; STEP], ad: &[u8], data: &[u8]) -> [u8; TAG] {
     let mut key = [0; 32];
     key.copy_from_slice(&first[..32]);
     let mut poly = Poly::new(&key);

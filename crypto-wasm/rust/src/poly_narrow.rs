@@ -33,6 +33,7 @@ impl Poly {
     }
 
     /// Takes in `data`, a multiple of 16 bytes long.
+    #[inline(never)]
     pub fn blocks(&mut self, data: &[u8]) {
         let [r0, r1, r2, r3, r4] = self.r;
         let [s1, s2, s3, s4] = [r1 * 5, r2 * 5, r3 * 5, r4 * 5];

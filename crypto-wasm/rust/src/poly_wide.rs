@@ -27,6 +27,7 @@ impl Poly {
     }
 
     /// Takes in `data`, a multiple of 16 bytes long.
+    #[inline(never)]
     pub fn blocks(&mut self, data: &[u8]) {
         let ([r0, r1], s) = (self.r, self.s);
         let [mut h0, mut h1, mut h2] = self.h;
