@@ -1,6 +1,6 @@
 /** Random commands in random batches: the rules against a small model of them, and what must always hold. */
 import { describe, expect, test } from "bun:test";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { digest } from "../../test/harness/digest.ts";
 import { MemoryMailboxes } from "../../test/harness/mailbox_memory.ts";
 import { MailboxModel } from "../../test/harness/mailbox_model.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { openCrypto } from "@dchat/crypto-wasm";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { leaf as anyLeaf, promise as anyPromise } from "../../test/harness/arbitrary.ts";
 import { type Hash, hash, mailboxId, nonce, publicKey, signature } from "../ground/mod.ts";
 import { append, leafHash, makeProof, type Node, planInclusion, rootOf } from "../merkle/mod.ts";

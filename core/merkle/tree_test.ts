@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { digest } from "../../test/harness/digest.ts";
 import { type Hash, hash } from "../ground/mod.ts";
 import { emptyRoot, leafHash, nodeHash } from "./hash.ts";

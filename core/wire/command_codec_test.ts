@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { openCrypto } from "@dchat/crypto-wasm";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { commandBody, streamControl } from "../../test/harness/arbitrary.ts";
 import { isFault, limit, mailboxId, nonce, publicKey } from "../ground/mod.ts";
 import type { Command, CommandBody } from "./command.ts";

@@ -1,5 +1,5 @@
 /** Refusals, bytes to values and back: a code, then what helps the client to go on. */
-import { ByteReader, type ByteWriter } from "./bytes.ts";
+import type { ByteReader, ByteWriter } from "./bytes.ts";
 import { inverse, REFUSAL_CODE } from "./constant.ts";
 import type { Refusal } from "./reply.ts";
 import { putStart, takeStart } from "./part_codec.ts";

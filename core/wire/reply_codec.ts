@@ -3,7 +3,7 @@
  *
  * Decoding proves the shape alone: whether a promise, a head or a certificate holds is for the client to verify.
  */
-import { assert, limit, nonce, publicKey } from "../ground/mod.ts";
+import { assert, limit, nonce, publicKey, unreachable } from "../ground/mod.ts";
 import { ByteReader, type ByteWriter } from "./bytes.ts";
 import { isSizeClass, takePolicy } from "./command_codec.ts";
 import { inverse, malformed, REPLY_KIND } from "./constant.ts";
@@ -118,6 +118,8 @@ function takeReply(from: ByteReader, is: Reply["is"]): Reply {
       return { is, head: takeHead(from), path: takePath(from) };
     case "goaway":
       return { is, retryMs: from.u32() };
+    default:
+      return unreachable(is);
   }
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { refusal as anyRefusal, reply as anyReply } from "../../test/harness/arbitrary.ts";
 import { isFault, limit, publicKey } from "../ground/mod.ts";
 import { REFUSAL_CODE, REPLY_KIND } from "./constant.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { digest } from "../../test/harness/digest.ts";
 import { leaf, promise } from "../../test/harness/arbitrary.ts";
 import { PROTOCOL_ID, parseProtocolVersion, TAG, TAG_BYTES } from "./constant.ts";

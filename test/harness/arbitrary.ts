@@ -1,5 +1,5 @@
 /** Arbitrary values of the mailbox protocol, for property tests of codecs and of what stands on them. */
-import fc from "fast-check";
+import * as fc from "fast-check";
 import {
   entryId,
   hash,

@@ -90,7 +90,12 @@ export class MemoryMailboxes {
       this.log(mailbox.toHex()).push({ row, body: entry, nodes });
     }
     for (const { mailbox, ...turn } of plan.turns) this.turns.set(`${mailbox.toHex()}:${turn.turn}`, turn);
+    const conditional = new Set(
+      [...plan.created, ...plan.changed.map(({ row }) => row)].map((row) => row.id.toHex()),
+    );
     for (const { mailbox, seq, takenBy } of plan.taken) {
+      if (!conditional.has(mailbox.toHex()))
+        throw new Error("a take isn't conditional on its mailbox's term");
       const kept = this.log(mailbox.toHex())[seq];
       if (kept === undefined || kept.row.takenBy !== null) throw new Error("a package is taken twice");
       kept.row = { ...kept.row, takenBy };
