@@ -11,7 +11,7 @@ import type {
 } from "../mailbox/mod.ts";
 import type { CheckedCommand } from "../wire/mod.ts";
 import { storeFault } from "./fault.ts";
-import type { NodePlace } from "./sqlite_engine.ts";
+import type { NodePlace } from "./node_place.ts";
 import type { Numbered, StoreAnswer, StoreRequest } from "./worker_message.ts";
 
 export interface SqliteStoreOptions {
@@ -49,8 +49,8 @@ class SqliteStore implements MailboxStore {
   constructor(path: string) {
     this.#path = path;
     this.#worker = new Worker(workerScript(), { name: "store" });
-    this.#worker.onmessage = ({ data }: MessageEvent<StoreAnswer>) => this.#answered(data);
-    this.#worker.onerror = ({ message }) => this.#end(message.split("\n", 1)[0] ?? message);
+    this.#worker.addEventListener("message", ({ data }: MessageEvent<StoreAnswer>) => this.#answered(data));
+    this.#worker.addEventListener("error", ({ message }) => this.#end(message.split("\n", 1)[0] ?? message));
   }
 
   #answered(answer: StoreAnswer): void {
@@ -81,7 +81,7 @@ class SqliteStore implements MailboxStore {
       }
       this.#last += 1;
       this.#waiting.set(this.#last, { op: request.op, resolve, reject });
-      this.#worker.postMessage({ number: this.#last, request } satisfies Numbered);
+      this.#worker.postMessage({ number: this.#last, request } satisfies Numbered, []);
     });
   }
 

@@ -6,7 +6,16 @@
  * the file settles what its log holds.
  */
 import type { Database } from "bun:sqlite";
-import { assert, type Hash, hash, HASH_BYTES, isFault, limit, type MailboxId } from "../ground/mod.ts";
+import {
+  assert,
+  type Fault,
+  type Hash,
+  hash,
+  HASH_BYTES,
+  isFault,
+  limit,
+  type MailboxId,
+} from "../ground/mod.ts";
 import {
   type BatchOptions,
   decideBatch,
@@ -20,36 +29,23 @@ import {
 import type { CheckedCommand } from "../wire/mod.ts";
 import { digest } from "./digest.ts";
 import { reasonOf, storeFault } from "./fault.ts";
+import type { NodePlace } from "./node_place.ts";
+import { withoutBody } from "./outcome.ts";
 import { RowCache } from "./row_cache.ts";
 import { loadBatch, loadMailbox } from "./sqlite_load.ts";
 import { openSqliteFile, type SqliteFile } from "./sqlite_open.ts";
-import { storedEntry } from "./sqlite_row.ts";
+import { storedEntry } from "./row.ts";
 import { prepareStatements, type SqliteStatements } from "./sqlite_statements.ts";
 import { sweepSqlite } from "./sqlite_sweep.ts";
-import { StaleRow, writePlan } from "./sqlite_write.ts";
+import { STALE_TRIES_MAX, StaleRow } from "./stale_row.ts";
+import { writePlan } from "./sqlite_write.ts";
 
 /** Log frames after which a checkpoint copies them into the file: 4,000 pages of 4 KiB. */
 const CHECKPOINT_FRAMES = 4_000;
 /** Commits between two looks at the log's length. */
 const CHECKPOINT_COMMITS = 16;
-/** A batch whose rows moved is decided anew this often before it's refused. */
-const STALE_TRIES_MAX = 3;
-
 function codeOf(error: unknown): string {
   return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "";
-}
-
-export interface NodePlace {
-  readonly level: number;
-  readonly index: number;
-}
-
-/** An outcome without the entry that the asker sent and holds. */
-function withoutBody(outcome: Outcome): Outcome {
-  if (outcome.is !== "appended" || !outcome.fresh) return outcome;
-  const { seq, id, generation, turn, kind, slot, timeMs, expiryMs, entryHash, leaf, takenBy } = outcome.entry;
-  const entry = { seq, id, generation, turn, kind, slot, timeMs, expiryMs, entryHash, leaf, takenBy };
-  return { ...outcome, entry };
 }
 
 export class SqliteEngine implements Disposable {
@@ -74,14 +70,14 @@ export class SqliteEngine implements Disposable {
   }
 
   /** Turns an error of a transaction into a Fault, and decides whether the store is still to be trusted. */
-  #failed(error: unknown, committing: boolean): never {
+  #failed(error: unknown, committing: boolean): Fault {
     this.#cache.clear();
-    if (isFault(error)) throw error;
+    if (isFault(error)) return error;
     const code = codeOf(error);
     const doing = `Cannot write to ${this.#path}`;
     if (code.startsWith("SQLITE_CORRUPT") || code === "SQLITE_NOTADB") {
       this.#poison = `${doing}: the file is damaged (${reasonOf(error)}); \`dchat database check\` names where`;
-      throw storeFault("store/unavailable", this.#poison, error);
+      return storeFault("store/unavailable", this.#poison, error);
     }
     // SQLITE_FULL is known to have kept nothing; any other failure of a commit may have reached the disk.
     const unknown = committing && code !== "SQLITE_FULL" && !code.startsWith("SQLITE_BUSY");
@@ -90,8 +86,8 @@ export class SqliteEngine implements Disposable {
         `${doing}: the disk failed while syncing (${code || reasonOf(error)}), so nothing more is ` +
         "acknowledged; look at the disk, then start the relay again";
     }
-    if (unknown) throw storeFault("store/unknown", this.#poison ?? doing, error);
-    throw storeFault("store/unavailable", `${doing}: ${reasonOf(error)}`, error);
+    if (unknown) return storeFault("store/unknown", this.#poison ?? doing, error);
+    return storeFault("store/unavailable", `${doing}: ${reasonOf(error)}`, error);
   }
 
   /** Runs `work` in one transaction, durable when this returns. */
@@ -111,7 +107,7 @@ export class SqliteEngine implements Disposable {
         this.#cache.clear();
         throw error;
       }
-      this.#failed(error, committing);
+      throw this.#failed(error, committing);
     }
   }
 

@@ -3,7 +3,7 @@ import type { EntryId } from "../ground/mod.ts";
 import type { EntryRow, Loaded, LoadKeys, MailboxRow, TurnRow } from "../mailbox/mod.ts";
 import { hex } from "./hashes.ts";
 import type { CachedMailbox, RowCache } from "./row_cache.ts";
-import { entryRow, mailboxRow, readerRow, turnRow } from "./sqlite_row.ts";
+import { entryRow, mailboxRow, readerRow, turnRow } from "./row.ts";
 import type { SqliteStatements } from "./sqlite_statements.ts";
 
 /** What was loaded, and the cached mailboxes that it came from by hex id. */

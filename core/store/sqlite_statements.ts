@@ -6,41 +6,34 @@
  * all of them, so one that doesn't fit the schema fails at start and in every test.
  */
 import type { Database, SQLQueryBindings, Statement } from "bun:sqlite";
-import {
-  ENTRY_COLUMNS,
-  type EntryRecord,
-  MAILBOX_COLUMNS,
-  type MailboxRecord,
-  type ReaderRecord,
-  type StoredRecord,
-  type TurnRecord,
-} from "./sqlite_row.ts";
+import type { ReaderRecord, SqliteEntry, SqliteMailbox, StoredRecord, TurnRecord } from "./row.ts";
+import { ENTRY_COLUMNS, MAILBOX_COLUMNS } from "./sqlite_columns.ts";
 
 type Value = SQLQueryBindings;
 
 function loading(db: Database) {
   return {
     dataVersion: db.prepare<{ data_version: number }, []>("PRAGMA data_version"),
-    mailboxById: db.prepare<MailboxRecord, [Uint8Array]>(
+    mailboxById: db.prepare<SqliteMailbox, [Uint8Array]>(
       `SELECT ${MAILBOX_COLUMNS} FROM mailbox WHERE id = ?1`,
     ),
     readers: db.prepare<ReaderRecord, [number]>(
-      "SELECT number, box, key, cursor, lapsed FROM reader WHERE box = ?1 ORDER BY number",
+      "SELECT key, cursor, lapsed FROM reader WHERE box = ?1 ORDER BY number",
     ),
     turn: db.prepare<TurnRecord, [number, number]>(
-      "SELECT number, box, turn, writer, first_seq AS firstSeq FROM turn WHERE box = ?1 AND turn = ?2",
+      "SELECT turn, writer, first_seq AS firstSeq FROM turn WHERE box = ?1 AND turn = ?2",
     ),
-    entryById: db.prepare<EntryRecord, [number, Uint8Array]>(
+    entryById: db.prepare<SqliteEntry, [number, Uint8Array]>(
       `SELECT ${ENTRY_COLUMNS} FROM entry WHERE (place >> 32) = ?1 AND id = ?2`,
     ),
     // Of each slot the next ?2 packages and the newest last resort: a batch with that many TAKEs needs no more.
-    packages: db.prepare<EntryRecord, [number, number, number]>(
+    packages: db.prepare<SqliteEntry, [number, number, number]>(
       `SELECT ${ENTRY_COLUMNS} FROM (
          SELECT *, row_number() OVER (PARTITION BY kind, slot ORDER BY iif(kind = 2, place, -place)) AS rank FROM entry
          WHERE (place >> 32) = ?1 AND kind >= 2 AND taken_by IS NULL AND body IS NOT NULL AND expiry_ms > ?3
        ) AS entry WHERE rank <= iif(kind = 2, ?2, 1) ORDER BY place`,
     ),
-    taken: db.prepare<EntryRecord, [number, Uint8Array]>(
+    taken: db.prepare<SqliteEntry, [number, Uint8Array]>(
       `SELECT ${ENTRY_COLUMNS} FROM entry WHERE (place >> 32) = ?1 AND taken_by = ?2 ORDER BY place`,
     ),
   };

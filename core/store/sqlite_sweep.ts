@@ -1,19 +1,12 @@
 /** Removes bodies that may go, a bounded number at a time; their rows stay for proofs, a deleted mailbox's go too. */
 import type { Database } from "bun:sqlite";
 import { limit } from "../ground/mod.ts";
-import { type EntryRow, mayGo, passedBy } from "../mailbox/mod.ts";
-import {
-  entryRow,
-  type EntryRecord,
-  ENTRY_COLUMNS,
-  mailboxRow,
-  MAILBOX_COLUMNS,
-  type MailboxRecord,
-  readerRow,
-  type ReaderRecord,
-} from "./sqlite_row.ts";
+import { passedBy } from "../mailbox/mod.ts";
+import { mailboxRow, type ReaderRecord, readerRow, type SqliteEntry, type SqliteMailbox } from "./row.ts";
+import { ENTRY_COLUMNS, MAILBOX_COLUMNS } from "./sqlite_columns.ts";
+import { planPassed } from "./sweep_plan.ts";
 
-type Held = EntryRecord & { readonly box: number };
+type Held = SqliteEntry & { readonly box: number };
 
 /** What a sweep changed, by mailbox. */
 interface Gone {
@@ -38,7 +31,7 @@ class Sweep {
     return this.#left <= 0;
   }
 
-  #drop(box: number, held: EntryRecord): void {
+  #drop(box: number, held: SqliteEntry): void {
     this.#db.query("DELETE FROM body WHERE number = ?1").run(held.body);
     this.#db.query("UPDATE entry SET body = NULL WHERE place = (?1 << 32) + ?2").run(box, held.seq);
     const gone = this.#gone.get(box) ?? { entries: 0, bytes: 0 };
@@ -60,9 +53,9 @@ class Sweep {
   }
 
   /** Mailboxes whose time to be looked at has come. */
-  due(): MailboxRecord[] {
+  due(): SqliteMailbox[] {
     return this.#db
-      .query<MailboxRecord, [number, number]>(
+      .query<SqliteMailbox, [number, number]>(
         `SELECT ${MAILBOX_COLUMNS} FROM mailbox WHERE sweep_ms IS NOT NULL AND sweep_ms <= ?1
          ORDER BY sweep_ms LIMIT ?2`,
       )
@@ -70,38 +63,28 @@ class Sweep {
   }
 
   /** Plain bodies that all readers have passed and whose retention is over. */
-  passed(record: MailboxRecord): void {
+  passed(record: SqliteMailbox): void {
     const readers = this.#db
-      .query<ReaderRecord, [number]>("SELECT number, box, key, cursor, lapsed FROM reader WHERE box = ?1")
+      .query<ReaderRecord, [number]>("SELECT key, cursor, lapsed FROM reader WHERE box = ?1")
       .all(record.box)
       .map(readerRow);
     const row = mailboxRow(record, readers);
-    const view = { passed: passedBy(row), retentionMs: row.policy.retentionMs };
     const range = this.#db
-      .query<EntryRecord, [number, number, number, number]>(
+      .query<SqliteEntry, [number, number, number, number]>(
         `SELECT ${ENTRY_COLUMNS} FROM entry WHERE place >= (?1 << 32) + ?2 AND place < (?1 << 32) + ?3
          ORDER BY place LIMIT ?4`,
       )
-      .all(record.box, record.swept, view.passed, this.#left);
-    let swept = record.swept;
-    let nextMs: number | null = null;
-    for (const each of range) {
-      const entry: EntryRow = entryRow(each);
-      if (each.body !== null && mayGo(entry, view, this.#nowMs)) this.#drop(record.box, each);
-      else if (each.body !== null && entry.kind === "plain") {
-        nextMs = entry.timeMs + view.retentionMs;
-        break;
-      } else this.#left -= 1;
-      swept = each.seq + 1;
-    }
-    if (nextMs === null && swept < view.passed) nextMs = 0;
+      .all(record.box, record.swept, passedBy(row), this.#left);
+    const plan = planPassed(row, { swept: record.swept, nowMs: this.#nowMs, range });
+    for (const each of plan.drop) this.#drop(record.box, each);
+    this.#left -= range.length - plan.drop.length;
     this.#db
       .query("UPDATE mailbox SET swept = ?2, sweep_ms = ?3 WHERE box = ?1")
-      .run(record.box, swept, nextMs);
+      .run(record.box, plan.swept, plan.sweepMs);
   }
 
   /** What is left of a deleted mailbox: all but the row that keeps its id from being used again. */
-  deleted(record: MailboxRecord): void {
+  deleted(record: SqliteMailbox): void {
     const { box } = record;
     const rows = this.#db
       .query<{ seq: number; body: number | null }, [number, number]>(

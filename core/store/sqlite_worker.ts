@@ -1,5 +1,5 @@
 /** The thread of the relay's SQLite store. Requests are done in the order in which they come. */
-import { isFault } from "../ground/mod.ts";
+import { isFault, unreachable } from "../ground/mod.ts";
 import { reasonOf } from "./fault.ts";
 import { SqliteEngine } from "./sqlite_engine.ts";
 import type { Numbered, StoreAnswer, StoreRequest } from "./worker_message.ts";
@@ -37,14 +37,16 @@ function answer(request: StoreRequest): unknown {
       engine?.[Symbol.dispose]();
       engine = null;
       return null;
+    default:
+      return unreachable(request);
   }
 }
 
 function send(message: StoreAnswer): void {
-  self.postMessage(message);
+  self.postMessage(message, []);
 }
 
-self.onmessage = ({ data }: MessageEvent<Numbered>) => {
+self.addEventListener("message", ({ data }: MessageEvent<Numbered>) => {
   const { number, request } = data;
   try {
     send({ number, value: answer(request) });
@@ -54,4 +56,4 @@ self.onmessage = ({ data }: MessageEvent<Numbered>) => {
   }
   // After the answer has left, so that nobody waits for it.
   if (request.op === "commit") engine?.checkpoint();
-};
+});

@@ -5,12 +5,8 @@ import { hex, joinHashes } from "./hashes.ts";
 import { kindNumber } from "./kind.ts";
 import type { CachedMailbox } from "./row_cache.ts";
 import type { SqliteStatements } from "./sqlite_statements.ts";
+import { StaleRow } from "./stale_row.ts";
 import { sweepDueMs } from "./sweep_due.ts";
-
-/** Thrown where a row no longer has the term and size that the plan stands on: load anew and decide again. */
-export class StaleRow extends Error {
-  override readonly name = "StaleRow";
-}
 
 /** What the plan left in the database, for the cache. */
 export interface Written {

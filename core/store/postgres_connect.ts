@@ -1,0 +1,86 @@
+/** Connections to PostgreSQL, and the server's word that what it acknowledges is on its disk. */
+import postgres from "postgres";
+import { isFault } from "../ground/mod.ts";
+import { reasonOf, storeFault } from "./fault.ts";
+
+/** What postgres.js is told about types: int8 comes as a number, since every one here is a safe integer. */
+type Types = { long: number };
+
+export type Sql = postgres.Sql<Types> | postgres.TransactionSql<Types>;
+export type Client = postgres.Sql<Types>;
+export type Transaction = postgres.TransactionSql<Types>;
+
+/** One connection commits, the others read. */
+const CONNECTIONS = 4;
+const CONNECT_TIMEOUT_S = 5;
+/** How long after a lost connection the next try may wait. */
+const RECONNECT_S = 0.25;
+const INT8 = 20;
+const STATEMENT_TIMEOUT_MS = 15_000;
+const LOCK_TIMEOUT_MS = 5_000;
+
+/** A database's address without its password, for messages. */
+export function nameOf(url: string): string {
+  try {
+    const { protocol, host, pathname } = new URL(url);
+    return `${protocol}//${host}${pathname}`;
+  } catch {
+    return "the database";
+  }
+}
+
+/** Makes a pool; nothing is connected yet. The caller ends it. */
+export function connect(url: string, options: { readonly connections?: number } = {}): Client {
+  return postgres(url, {
+    max: options.connections ?? CONNECTIONS,
+    connect_timeout: CONNECT_TIMEOUT_S,
+    backoff: () => RECONNECT_S,
+    fetch_types: false,
+    onnotice: () => {},
+    types: {
+      long: { to: INT8, from: [INT8], serialize: String, parse: Number },
+    },
+    connection: {
+      application_name: "dchat",
+      statement_timeout: STATEMENT_TIMEOUT_MS,
+      lock_timeout: LOCK_TIMEOUT_MS,
+      idle_in_transaction_session_timeout: STATEMENT_TIMEOUT_MS,
+    },
+  });
+}
+
+/** With these off, PostgreSQL acknowledges what a power loss takes back. */
+const DURABLE_SETTINGS = ["fsync", "full_page_writes", "synchronous_commit"] as const;
+
+/** Throws Fault<"store/unavailable"> naming the setting, where the server doesn't keep what it acknowledges. */
+export async function requireDurable(sql: Sql, name: string): Promise<void> {
+  const rows = await sql<{ name: string; setting: string }[]>`
+    SELECT name, setting FROM pg_settings WHERE name IN ('fsync', 'full_page_writes', 'synchronous_commit')`;
+  for (const wanted of DURABLE_SETTINGS) {
+    const setting = rows.find((row) => row.name === wanted)?.setting;
+    // Engines that only speak PostgreSQL's protocol may not know a setting; those that do say "off".
+    if (setting === "off") {
+      throw storeFault(
+        "store/unavailable",
+        `Refusing ${name}: its setting ${wanted} is off, so it would lose acknowledged entries; set ${wanted} = on`,
+      );
+    }
+  }
+}
+
+/** Turns what postgres.js throws into a Fault. `committing`: the commit was on its way, so it may have happened. */
+export function postgresFault(
+  error: unknown,
+  context: { readonly name: string; readonly committing: boolean },
+): Error {
+  if (isFault(error)) return error;
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  const reason = reasonOf(error);
+  const told = code === "" || reason.includes(code) ? reason : `${reason} (${code})`;
+  // The server's own refusals (five characters, SQLSTATE) say that nothing was kept, but for 08xxx and 57P0x: it went away.
+  const refused = /^[0-9A-Z]{5}$/.test(code) && !code.startsWith("08") && !code.startsWith("57P");
+  if (context.committing && !refused) {
+    return storeFault("store/unknown", `Cannot say whether ${context.name} kept a batch: ${told}`, error);
+  }
+  return storeFault("store/unavailable", `Cannot use ${context.name}: ${told}`, error);
+}

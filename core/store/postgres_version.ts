@@ -1,0 +1,60 @@
+/** The migrations of the relay's PostgreSQL store, in order; what this version knows is their number. */
+import first from "../../migrations/postgres/0000_first.sql" with { type: "text" };
+import { storeFault } from "./fault.ts";
+import type { Client, Sql } from "./postgres_connect.ts";
+import { STATEMENT_BREAK } from "./sqlite_schema_version.ts";
+
+export const POSTGRES_MIGRATIONS: readonly string[] = [first];
+export const POSTGRES_SCHEMA_VERSION = POSTGRES_MIGRATIONS.length;
+
+/** Held while migrating, so that two nodes that start together don't both do it: "dchat" in ASCII. */
+const MIGRATION_LOCK = 0x64_63_68_61_74;
+
+/** The schema's version in the database; 0 where there is none. Throws Fault<"store/corrupt"> for foreign tables. */
+export async function postgresVersion(sql: Sql): Promise<number> {
+  const [there] = await sql<{ state: boolean; mailbox: boolean }[]>`
+    SELECT to_regclass('dchat_state') IS NOT NULL AS state, to_regclass('mailbox') IS NOT NULL AS mailbox`;
+  if (there?.state !== true) {
+    if (there?.mailbox !== true) return 0;
+    throw storeFault(
+      "store/corrupt",
+      "Cannot use the database: it has a table `mailbox` that isn't a dchat relay's; give dchat a database of its own",
+    );
+  }
+  const [state] = await sql<{ version: number }[]>`SELECT version FROM dchat_state WHERE number = 1`;
+  return state?.version ?? 0;
+}
+
+/** Throws Fault<"store/older"> or Fault<"store/newer"> naming both versions. */
+export function requirePostgresVersion(version: number): void {
+  if (version === POSTGRES_SCHEMA_VERSION) return;
+  if (version > POSTGRES_SCHEMA_VERSION) {
+    throw storeFault(
+      "store/newer",
+      `Cannot use the database: its schema is version ${version}, this dchat knows version ${POSTGRES_SCHEMA_VERSION}; use the newer dchat`,
+    );
+  }
+  throw storeFault(
+    "store/older",
+    `Cannot use the database: its schema is version ${version}, this dchat needs version ${POSTGRES_SCHEMA_VERSION}; run \`dchat database migrate\``,
+  );
+}
+
+/** Runs the migrations that are missing, in one transaction. Returns how many; throws Fault<"store/newer">. */
+export async function migratePostgres(sql: Client): Promise<number> {
+  const done = await sql.begin(async (tx) => {
+    await tx`SELECT pg_advisory_xact_lock(${MIGRATION_LOCK})`;
+    const from = await postgresVersion(tx);
+    if (from > POSTGRES_SCHEMA_VERSION) requirePostgresVersion(from);
+    const missing = POSTGRES_MIGRATIONS.slice(from);
+    for (const migration of missing) {
+      for (const statement of migration.split(STATEMENT_BREAK)) await tx.unsafe(statement);
+    }
+    if (missing.length > 0) {
+      await tx`INSERT INTO dchat_state (number, version, probes) VALUES (1, ${POSTGRES_SCHEMA_VERSION}, 0)
+        ON CONFLICT (number) DO UPDATE SET version = excluded.version`;
+    }
+    return missing.length;
+  });
+  return done;
+}

@@ -1,0 +1,197 @@
+/** Writes a plan inside the transaction that loaded for it: one statement a table, all sent together. */
+import type { Loaded, MailboxRow, NewEntry, Plan, ReaderRow } from "../mailbox/mod.ts";
+import { hex, joinHashes } from "./hashes.ts";
+import { kindNumber } from "./kind.ts";
+import { booleanArray, bytesArray, numberArray } from "./postgres_array.ts";
+import type { Sql } from "./postgres_connect.ts";
+import { StaleRow } from "./stale_row.ts";
+import { sweepDueMs } from "./sweep_due.ts";
+
+/** The values of mailboxes' columns that both an insert and an update set, in the order of `MAILBOX_VALUES`. */
+function mailboxArrays(rows: readonly MailboxRow[]): string[] {
+  return [
+    bytesArray(rows.map((row) => row.id)),
+    numberArray(rows.map((row) => row.generation)),
+    numberArray(rows.map((row) => row.term)),
+    bytesArray(rows.map((row) => row.owner)),
+    bytesArray(rows.map((row) => row.writer)),
+    numberArray(rows.map((row) => row.policy.entriesMax)),
+    numberArray(rows.map((row) => row.policy.bytesMax)),
+    numberArray(rows.map((row) => row.policy.ttlMs)),
+    numberArray(rows.map((row) => row.policy.retentionMs)),
+    numberArray(rows.map((row) => row.size)),
+    bytesArray(rows.map((row) => joinHashes(row.peaks))),
+    numberArray(rows.map((row) => row.turn)),
+    numberArray(rows.map((row) => row.version)),
+    numberArray(rows.map((row) => row.floor)),
+    numberArray(rows.map((row) => row.entriesHeld)),
+    numberArray(rows.map((row) => row.bytesHeld)),
+    numberArray(rows.map((row) => row.createdMs)),
+    booleanArray(rows.map((row) => row.deleted)),
+    numberArray(rows.map((row) => row.started?.size ?? null)),
+    bytesArray(rows.map((row) => row.started?.root ?? null)),
+    numberArray(rows.map((row) => row.started?.timeMs ?? null)),
+    numberArray(rows.map(sweepDueMs)),
+  ];
+}
+
+const MAILBOX_VALUES = `id, generation, term, owner, writer, entries_max, bytes_max, ttl_ms, retention_ms, size, peaks,
+  turn, version, floor, entries_held, bytes_held, created_ms, deleted, started_size, started_root, started_ms, sweep_ms`;
+const MAILBOX_UNNEST = `$1::bytea[], $2::bigint[], $3::bigint[], $4::bytea[], $5::bytea[], $6::bigint[], $7::bigint[],
+  $8::bigint[], $9::bigint[], $10::bigint[], $11::bytea[], $12::bigint[], $13::bigint[], $14::bigint[],
+  $15::bigint[], $16::bigint[], $17::bigint[], $18::boolean[], $19::bigint[], $20::bytea[], $21::bigint[], $22::bigint[]`;
+
+const INSERT_MAILBOXES = `INSERT INTO mailbox (${MAILBOX_VALUES}, swept)
+  SELECT *, 0 FROM unnest(${MAILBOX_UNNEST}) ON CONFLICT (id) DO NOTHING`;
+
+const UPDATE_MAILBOXES = `UPDATE mailbox m SET generation = v.generation, term = v.term, owner = v.owner,
+    writer = v.writer, entries_max = v.entries_max, bytes_max = v.bytes_max, ttl_ms = v.ttl_ms,
+    retention_ms = v.retention_ms, size = v.size, peaks = v.peaks, turn = v.turn, version = v.version,
+    floor = v.floor, entries_held = v.entries_held, bytes_held = v.bytes_held, deleted = v.deleted,
+    started_size = v.started_size, started_root = v.started_root, started_ms = v.started_ms,
+    sweep_ms = least(m.sweep_ms, v.sweep_ms)
+  FROM unnest(${MAILBOX_UNNEST}, $23::bigint[], $24::bigint[])
+    AS v(${MAILBOX_VALUES}, expect_term, expect_size)
+  WHERE m.id = v.id AND m.term = v.expect_term AND m.size = v.expect_size`;
+
+/** Inserts mailboxes without their readers; throws StaleRow where one is there already. */
+export async function insertMailboxes(sql: Sql, rows: readonly MailboxRow[]): Promise<void> {
+  if (rows.length === 0) return;
+  const { count } = await sql.unsafe(INSERT_MAILBOXES, mailboxArrays(rows), { prepare: true });
+  if (count !== rows.length) throw new StaleRow("a mailbox was made by somebody else meanwhile");
+}
+
+async function updateMailboxes(sql: Sql, changes: Plan["changed"]): Promise<void> {
+  if (changes.length === 0) return;
+  const values = [
+    ...mailboxArrays(changes.map((change) => change.row)),
+    numberArray(changes.map((change) => change.expectTerm)),
+    numberArray(changes.map((change) => change.expectSize)),
+  ];
+  const { count } = await sql.unsafe(UPDATE_MAILBOXES, values, { prepare: true });
+  if (count !== changes.length) throw new StaleRow("a mailbox moved on, or another node holds it");
+}
+
+interface ReaderChanges {
+  readonly put: { readonly mailbox: Uint8Array; readonly reader: ReaderRow }[];
+  readonly gone: { readonly mailbox: Uint8Array; readonly key: Uint8Array }[];
+}
+
+function readerChanges(plan: Plan, loaded: Loaded): ReaderChanges {
+  const changes: ReaderChanges = { put: [], gone: [] };
+  for (const row of [...plan.created, ...plan.changed.map((change) => change.row)]) {
+    const before = loaded.mailboxes.get(hex(row.id))?.readers ?? [];
+    if (before === row.readers) continue;
+    const left = new Map(before.map((reader) => [hex(reader.key), reader]));
+    for (const reader of row.readers) {
+      const key = hex(reader.key);
+      const old = left.get(key);
+      left.delete(key);
+      if (old?.cursor !== reader.cursor || old.lapsed !== reader.lapsed) {
+        changes.put.push({ mailbox: row.id, reader });
+      }
+    }
+    for (const reader of left.values()) changes.gone.push({ mailbox: row.id, key: reader.key });
+  }
+  return changes;
+}
+
+/** Puts readers' rows. */
+export async function putReaders(sql: Sql, put: ReaderChanges["put"]): Promise<void> {
+  if (put.length === 0) return;
+  await sql`INSERT INTO reader (mailbox, key, cursor, lapsed)
+    SELECT * FROM unnest(${bytesArray(put.map((each) => each.mailbox))}::bytea[],
+      ${bytesArray(put.map((each) => each.reader.key))}::bytea[],
+      ${numberArray(put.map((each) => each.reader.cursor))}::bigint[],
+      ${booleanArray(put.map((each) => each.reader.lapsed))}::boolean[])
+    ON CONFLICT (mailbox, key) DO UPDATE SET cursor = excluded.cursor, lapsed = excluded.lapsed`;
+}
+
+async function removeReaders(sql: Sql, gone: ReaderChanges["gone"]): Promise<void> {
+  if (gone.length === 0) return;
+  await sql`DELETE FROM reader r USING unnest(${bytesArray(gone.map((each) => each.mailbox))}::bytea[],
+      ${bytesArray(gone.map((each) => each.key))}::bytea[]) AS k(mailbox, key)
+    WHERE r.mailbox = k.mailbox AND r.key = k.key`;
+}
+
+/** An entry to insert; `entry` is null where its body has gone, and `bytes` is what it had. */
+export type StoringEntry = Omit<NewEntry, "entry"> & {
+  readonly entry: Uint8Array | null;
+  readonly bytes: number;
+};
+
+/** Inserts entries. */
+export async function insertEntries(sql: Sql, rows: readonly StoringEntry[]): Promise<void> {
+  if (rows.length === 0) return;
+  await sql`INSERT INTO entry (mailbox, seq, id, generation, turn, kind, slot, time_ms, expiry_ms, entry_hash, nodes,
+      taken_by, bytes, body)
+    SELECT * FROM unnest(${bytesArray(rows.map((row) => row.mailbox))}::bytea[],
+      ${numberArray(rows.map((row) => row.seq))}::bigint[],
+      ${bytesArray(rows.map((row) => row.id))}::bytea[],
+      ${numberArray(rows.map((row) => row.generation))}::bigint[],
+      ${numberArray(rows.map((row) => row.turn))}::bigint[],
+      ${numberArray(rows.map((row) => kindNumber(row.kind)))}::smallint[],
+      ${numberArray(rows.map((row) => row.slot))}::integer[],
+      ${numberArray(rows.map((row) => row.timeMs))}::bigint[],
+      ${numberArray(rows.map((row) => row.expiryMs))}::bigint[],
+      ${bytesArray(rows.map((row) => row.entryHash))}::bytea[],
+      ${bytesArray(rows.map((row) => joinHashes(row.nodes)))}::bytea[],
+      ${bytesArray(rows.map((row) => row.takenBy))}::bytea[],
+      ${numberArray(rows.map((row) => row.bytes))}::integer[],
+      ${bytesArray(rows.map((row) => row.entry))}::bytea[])`;
+}
+
+/** Inserts turns. */
+export async function insertTurns(sql: Sql, turns: Plan["turns"]): Promise<void> {
+  if (turns.length === 0) return;
+  await sql`INSERT INTO turn (mailbox, turn, writer, first_seq)
+    SELECT * FROM unnest(${bytesArray(turns.map((each) => each.mailbox))}::bytea[],
+      ${numberArray(turns.map((each) => each.turn))}::bigint[],
+      ${bytesArray(turns.map((each) => each.writer))}::bytea[],
+      ${numberArray(turns.map((each) => each.firstSeq))}::bigint[])`;
+}
+
+async function take(sql: Sql, taken: Plan["taken"]): Promise<void> {
+  if (taken.length === 0) return;
+  await sql`UPDATE entry e SET taken_by = v.taken_by
+    FROM unnest(${bytesArray(taken.map((each) => each.mailbox))}::bytea[],
+      ${numberArray(taken.map((each) => each.seq))}::bigint[],
+      ${bytesArray(taken.map((each) => each.takenBy))}::bytea[]) AS v(mailbox, seq, taken_by)
+    WHERE e.mailbox = v.mailbox AND e.seq = v.seq`;
+}
+
+/** Puts receipts, the furthest of each reader. */
+export async function putReceipts(sql: Sql, receipts: Plan["receipts"]): Promise<void> {
+  if (receipts.length === 0) return;
+  await sql`INSERT INTO receipt (mailbox, reader, generation, cursor, not_after_ms, signature)
+    SELECT * FROM unnest(${bytesArray(receipts.map((each) => each.mailbox))}::bytea[],
+      ${bytesArray(receipts.map((each) => each.reader))}::bytea[],
+      ${numberArray(receipts.map((each) => each.generation))}::bigint[],
+      ${numberArray(receipts.map((each) => each.cursor))}::bigint[],
+      ${numberArray(receipts.map((each) => each.notAfterMs))}::bigint[],
+      ${bytesArray(receipts.map((each) => each.signature))}::bytea[])
+    ON CONFLICT (mailbox, reader) DO UPDATE SET generation = excluded.generation, cursor = excluded.cursor,
+      not_after_ms = excluded.not_after_ms, signature = excluded.signature
+    WHERE (excluded.generation, excluded.cursor) >= (receipt.generation, receipt.cursor)`;
+}
+
+/** Writes `plan`; throws StaleRow, and then the transaction must be rolled back. */
+export async function writePostgres(sql: Sql, plan: Plan, loaded: Loaded): Promise<void> {
+  const readers = readerChanges(plan, loaded);
+  const work = [
+    insertMailboxes(sql, plan.created),
+    updateMailboxes(sql, plan.changed),
+    putReaders(sql, readers.put),
+    removeReaders(sql, readers.gone),
+    insertEntries(
+      sql,
+      plan.entries.map((entry) => ({ ...entry, bytes: entry.entry.length })),
+    ),
+    insertTurns(sql, plan.turns),
+    take(sql, plan.taken),
+    putReceipts(sql, plan.receipts),
+  ];
+  // All of them, so that none is left to fail when nobody listens; the first failure is the one to tell.
+  const failed = (await Promise.allSettled(work)).find((each) => each.status === "rejected");
+  if (failed !== undefined) throw failed.reason;
+}

@@ -1,0 +1,107 @@
+/** Stored rows to the mailbox's values, for both databases: statements name their columns as the schemas do. */
+import { type EntryId, entryId, hash, mailboxId, publicKey } from "../ground/mod.ts";
+import type { EntryRow, MailboxRow, ReaderRow, StoredEntry, TurnRow } from "../mailbox/mod.ts";
+import { reasonOf, storeFault } from "./fault.ts";
+import { hex, splitHashes } from "./hashes.ts";
+import { kindOf } from "./kind.ts";
+import type * as postgres from "./postgres_schema.ts";
+import type * as sqlite from "./sqlite_schema.ts";
+
+export type SqliteMailbox = typeof sqlite.mailbox.$inferSelect;
+export type MailboxRecord = Omit<SqliteMailbox, "box"> | typeof postgres.mailbox.$inferSelect;
+export type ReaderRecord = Pick<
+  typeof sqlite.reader.$inferSelect | typeof postgres.reader.$inferSelect,
+  "key" | "cursor" | "lapsed"
+>;
+export type TurnRecord = Pick<typeof sqlite.turn.$inferSelect, "turn" | "writer" | "firstSeq">;
+/** An entry's columns, with its sequence number and without its body. */
+export type EntryRecord = Omit<typeof postgres.entry.$inferSelect, "mailbox" | "body">;
+/** With the number of its body. */
+export type SqliteEntry = EntryRecord & { readonly body: number | null };
+export type StoredRecord = EntryRecord & { readonly content: Uint8Array | null };
+
+function parse<T>(what: string, build: () => T): T {
+  try {
+    return build();
+  } catch (error) {
+    throw storeFault(
+      "store/corrupt",
+      `Cannot read ${what}: ${reasonOf(error)}; \`dchat database check\` names what is damaged`,
+      error,
+    );
+  }
+}
+
+export function mailboxRow(record: MailboxRecord, readers: readonly ReaderRow[]): MailboxRow {
+  return parse(`mailbox ${hex(record.id)}`, () => ({
+    id: mailboxId(record.id),
+    generation: record.generation,
+    term: record.term,
+    owner: publicKey(record.owner),
+    writer: publicKey(record.writer),
+    policy: {
+      entriesMax: record.entriesMax,
+      bytesMax: record.bytesMax,
+      ttlMs: record.ttlMs,
+      retentionMs: record.retentionMs,
+    },
+    size: record.size,
+    peaks: splitHashes(record.peaks),
+    turn: record.turn,
+    version: record.version,
+    floor: record.floor,
+    entriesHeld: record.entriesHeld,
+    bytesHeld: record.bytesHeld,
+    createdMs: record.createdMs,
+    deleted: Boolean(record.deleted),
+    readers,
+    started:
+      record.startedSize === null || record.startedRoot === null || record.startedMs === null
+        ? null
+        : { size: record.startedSize, root: hash(record.startedRoot), timeMs: record.startedMs },
+  }));
+}
+
+export function readerRow(record: ReaderRecord): ReaderRow {
+  return parse("a reader", () => ({
+    key: publicKey(record.key),
+    cursor: record.cursor,
+    lapsed: Boolean(record.lapsed),
+  }));
+}
+
+export function turnRow(record: TurnRecord): TurnRow {
+  return parse("a turn", () => ({
+    turn: record.turn,
+    writer: publicKey(record.writer),
+    firstSeq: record.firstSeq,
+  }));
+}
+
+function takenBy(bytes: Uint8Array | null): EntryId | null {
+  return bytes === null ? null : entryId(bytes);
+}
+
+export function entryRow(record: EntryRecord): EntryRow {
+  return parse(`entry ${record.seq}`, () => {
+    const kind = kindOf(record.kind);
+    if (kind === null) throw new RangeError(`no kind of entry has the number ${record.kind}`);
+    return {
+      seq: record.seq,
+      id: entryId(record.id),
+      generation: record.generation,
+      turn: record.turn,
+      kind,
+      slot: record.slot,
+      timeMs: record.timeMs,
+      expiryMs: record.expiryMs,
+      entryHash: hash(record.entryHash),
+      leaf: hash(record.nodes.subarray(0, 32)),
+      takenBy: takenBy(record.takenBy),
+    };
+  });
+}
+
+export function storedEntry(record: StoredRecord): StoredEntry {
+  return { ...entryRow(record), entry: record.content };
+}

