@@ -1,0 +1,150 @@
+import { describe, expect, test } from "bun:test";
+import { BACKENDS } from "./backend.ts";
+import { type Crypto, openCrypto } from "./mod.ts";
+import { TABLE } from "./table.ts";
+
+/** One value out of every part, all deterministic. */
+function everything(crypto: Crypto): string[] {
+  const bytes = Uint8Array.from({ length: 32 }, (_, i) => i);
+  using signing = crypto.ed25519.fromSeed(bytes);
+  using agreement = crypto.x25519.fromSecret(bytes);
+  using cipher = crypto.noise.cipher(bytes);
+  const signature = crypto.ed25519.sign(signing, bytes);
+  const frame = new Uint8Array(48);
+  cipher.seal(7, bytes, frame, 0);
+  const all = [
+    signing.publicKey,
+    signature,
+    crypto.ed25519.toX25519(signing.publicKey),
+    crypto.x25519.agree(agreement, signing.publicKey),
+    crypto.hash.sha256(bytes),
+    crypto.hash.sha512(bytes),
+    crypto.hash.hmacSha256(bytes, bytes),
+    crypto.hash.hmacSha512(bytes, bytes),
+    crypto.hash.hkdfSha256({ ikm: bytes, salt: bytes, info: bytes, length: 100 }),
+    crypto.hash.shake256(bytes, 100),
+    crypto.hash.blake3(bytes, bytes),
+    crypto.chacha20Poly1305.seal(bytes, bytes.subarray(0, 12), bytes, bytes),
+    crypto.xchacha20Poly1305.seal(bytes, bytes.subarray(0, 24), bytes, bytes),
+    crypto.aes128Gcm.seal(bytes.subarray(0, 16), bytes.subarray(0, 12), bytes, bytes),
+    crypto.aes256Gcm.seal(bytes, bytes.subarray(0, 12), bytes, bytes),
+    frame,
+    crypto.password.argon2id({
+      password: bytes,
+      salt: bytes.subarray(0, 16),
+      memoryKib: 8,
+      passes: 1,
+      length: 32,
+    }),
+    crypto.mlKem768.fromSeed(new Uint8Array(64)).publicKey,
+    crypto.xWing.fromSeed(bytes).publicKey,
+    Uint8Array.of(Number(crypto.ed25519.verify(signing.publicKey, bytes, signature))),
+    Uint8Array.of(Number(crypto.noise.verifyPeer(signing.publicKey, bytes, signature))),
+  ];
+  return all.map((one) => one?.toHex() ?? "null");
+}
+
+test("openCrypto() gives the same bytes on the fast and the portable backends", async () => {
+  await using fast = await openCrypto();
+  await using portable = await openCrypto({ backends: "portable" });
+  expect(everything(portable)).toEqual(everything(fast));
+  expect(everything(fast)).not.toContain("null");
+});
+
+test("openCrypto() gives out replaced randomness, in order, and makes no keys ahead with it", async () => {
+  let calls = 0;
+  const random = (length: number) => new Uint8Array(length).fill(++calls);
+  await using crypto = await openCrypto({ random, needs: [] });
+  calls = 0;
+  using ephemeral = crypto.noise.ephemeral();
+  expect(ephemeral.publicKey).toEqual(crypto.x25519.fromSecret(new Uint8Array(32).fill(1)).publicKey);
+  await Bun.sleep(5);
+  expect(calls).toBe(1);
+  using signing = crypto.ed25519.generate();
+  expect(signing.exportSeed()).toEqual(new Uint8Array(32).fill(2));
+  expect(crypto.random.bytes(3)).toEqual(Uint8Array.of(3, 3, 3));
+  await using broken = await openCrypto({ random: () => new Uint8Array(1), needs: [] });
+  expect(() => broken.ed25519.generate()).toThrow("random must be");
+});
+
+test("openCrypto() without the KEM refuses it by name and does the rest", async () => {
+  await using crypto = await openCrypto({ needs: [] });
+  expect(() => crypto.mlKem768.generate()).toThrow('ML-KEM-768 was not opened: pass needs: ["kem"]');
+  expect(() => crypto.xWing.encapsulate(new Uint8Array(1216))).toThrow("X-Wing was not opened");
+  expect(crypto.hash.sha256()).toHaveLength(32);
+});
+
+/** Runs a script in a process of its own and returns what it prints. */
+async function run(script: string): Promise<string> {
+  const child = Bun.spawn([process.execPath, "-e", script], {
+    cwd: import.meta.dir,
+    stdout: "pipe",
+    stderr: "inherit",
+  });
+  const out = await new Response(child.stdout).text();
+  expect(await child.exited).toBe(0);
+  return out.trim();
+}
+
+describe("what is loaded", () => {
+  const loaded = (options: string) =>
+    run(`
+    const { openCrypto } = await import("./mod.ts");
+    const crypto = await openCrypto(${options});
+    using cipher = crypto.noise.cipher(new Uint8Array(32));
+    crypto.noise.ephemeral();
+    console.log(Object.keys(require.cache).some((path) => path.includes("libsodium-sumo")));
+  `);
+
+  test("a relay's needs load no libsodium", async () => {
+    expect(await loaded("{ needs: [] }")).toBe("false");
+  });
+
+  test("the KEM and the portable backends load it", async () => {
+    expect(await loaded("{}")).toBe("true");
+    expect(await loaded('{ needs: [], backends: "portable" }')).toBe("true");
+  });
+});
+
+test("keys that are made ahead don't keep a process alive", async () => {
+  const out = await run(`
+    const { openCrypto } = await import("./mod.ts");
+    const crypto = await openCrypto({ needs: [] });
+    crypto.noise.ephemeral();
+    console.log("done");
+  `);
+  expect(out).toBe("done");
+});
+
+test("openCrypto() works in a worker thread as in the main one", async () => {
+  await using crypto = await openCrypto();
+  const script = `
+    const { openCrypto } = await import(${JSON.stringify(new URL("./mod.ts", import.meta.url).href)});
+    await using crypto = await openCrypto();
+    using key = crypto.ed25519.fromSeed(new Uint8Array(32).fill(9));
+    const signature = crypto.ed25519.sign(key, new Uint8Array(3));
+    const pair = crypto.xWing.fromSeed(new Uint8Array(32));
+    postMessage({ signature, publicKey: pair.publicKey, valid: crypto.ed25519.verify(key.publicKey, new Uint8Array(3), signature) });
+  `;
+  const url = URL.createObjectURL(new Blob([script], { type: "application/typescript" }));
+  const worker = new Worker(url);
+  const answer = await new Promise<unknown>((resolve, reject) => {
+    worker.addEventListener("message", (event) => resolve(event.data));
+    worker.addEventListener("error", (event) => reject(new Error(event.message)));
+  });
+  worker.terminate();
+  using key = crypto.ed25519.fromSeed(new Uint8Array(32).fill(9));
+  expect(answer).toEqual({
+    signature: crypto.ed25519.sign(key, new Uint8Array(3)),
+    publicKey: crypto.xWing.fromSeed(new Uint8Array(32)).publicKey,
+    valid: true,
+  });
+});
+
+test("TABLE names backends that exist, and a benchmark for each row", () => {
+  for (const row of Object.values(TABLE)) {
+    expect(BACKENDS).toContain(row.fast);
+    expect(BACKENDS).toContain(row.portable);
+    expect(row.benchmark).not.toBe("");
+  }
+});
