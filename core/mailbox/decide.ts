@@ -5,7 +5,7 @@
  *
  * What the rules do not protect: a relay that breaks them. Promises, heads and receipts show that it did.
  */
-import { limit } from "../ground/mod.ts";
+import { limit, unreachable } from "../ground/mod.ts";
 import type { CheckedCommand } from "../wire/mod.ts";
 import { decideAppend } from "./append.ts";
 import { decideAcknowledge } from "./cursor.ts";
@@ -68,6 +68,8 @@ function mayAsk(batch: Batch, command: CheckedCommand, box: MailboxDraft): boole
       return (
         signedBy(command, box.writer) || signedBy(command, box.owner) || findReader(box, authority.key) !== -1
       );
+    default:
+      return unreachable(body);
   }
 }
 
@@ -109,6 +111,8 @@ function decideOp(batch: Batch, command: CheckedCommand, box: MailboxDraft): Out
       return decideProve(box, body.seq < body.size ? body.size : Infinity);
     case "proveConsistency":
       return decideProve(box, body.from <= body.to ? body.to : Infinity);
+    default:
+      return unreachable(body);
   }
 }
 

@@ -4,7 +4,7 @@ import * as fc from "fast-check";
 import { digest } from "../../test/harness/digest.ts";
 import { MemoryMailboxes } from "../../test/harness/mailbox_memory.ts";
 import { MailboxModel } from "../../test/harness/mailbox_model.ts";
-import { entryId, hash, type PublicKey, publicKey, signature } from "../ground/mod.ts";
+import { entryId, hash, type PublicKey, publicKey, signature, unreachable } from "../ground/mod.ts";
 import { rootOf, rootOfLeaves } from "../merkle/mod.ts";
 import { type CheckedCommand, type CommandBody, type CreationRecord, mailboxIdOf } from "../wire/mod.ts";
 import { entryLeaf } from "./leaf.ts";
@@ -219,6 +219,8 @@ function words(outcome: Outcome): string {
       return "deleted";
     case "allowed":
       return `allowed ${outcome.row.size}`;
+    default:
+      return unreachable(outcome);
   }
 }
 

@@ -2,7 +2,7 @@
  * The rules of a mailbox once more, written apart from core/mailbox and as plainly as they can be: one command
  * at a time, text for keys, an array for the log, no batches, no trees. The property test holds the two equal.
  */
-import { limit } from "../../core/ground/mod.ts";
+import { limit, unreachable } from "../../core/ground/mod.ts";
 import type { CheckedCommand, EntryKind, Policy } from "../../core/wire/mod.ts";
 
 interface ModelEntry {
@@ -87,6 +87,8 @@ export class MailboxModel {
         return body.from <= body.to && body.to <= box.log.length
           ? `allowed ${box.log.length}`
           : `range ${box.log.length}`;
+      default:
+        return unreachable(body);
     }
   }
 
