@@ -28,6 +28,40 @@ export const commands: Registry = {
       },
     },
   },
+  user: {
+    summary: "Write to people: invitations, messages, contacts",
+    load: null,
+    commands: {
+      invite: {
+        summary: "Make an invitation for one person",
+        load: async () => (await import("./user.ts")).invite,
+      },
+      accept: {
+        summary: "Accept an invitation",
+        load: async () => (await import("./user.ts")).accept,
+      },
+      send: {
+        summary: "Send a text",
+        load: async () => (await import("./user.ts")).send,
+      },
+      receive: {
+        summary: "Take what waits, and print what is new",
+        load: async () => (await import("./user.ts")).receive,
+      },
+      contacts: {
+        summary: "Show whom you write with, and their safety numbers",
+        load: async () => (await import("./user.ts")).contacts,
+      },
+      conversations: {
+        summary: "Show conversations and what waits in them",
+        load: async () => (await import("./user.ts")).conversations,
+      },
+      history: {
+        summary: "Show what was said with somebody",
+        load: async () => (await import("./user.ts")).history,
+      },
+    },
+  },
   health: {
     summary: "Ask a relay whether it is alive and ready",
     load: async () => (await import("./health.ts")).health,

@@ -159,7 +159,7 @@ describe("the prompt", () => {
       const asked = screen.split(": ").length - 1;
       const line = asked > 0 ? lines[asked - 1] : undefined;
       if (line !== undefined && screen.endsWith(": ")) {
-        child.stdin.write(`${line}\r`);
+        await child.stdin.write(`${line}\r`);
         await child.stdin.flush();
       }
     }

@@ -14,13 +14,13 @@ export interface Context {
   /** How the configuration is read, for those who read it again. */
   readonly load: LoadOptions;
   /** The configuration in force: flags over variables over file over defaults. Read once. Throws Fault<"config/…">. */
-  config(): Promise<LoadedConfig>;
+  readonly config: () => Promise<LoadedConfig>;
   /** One line on `out`. */
-  print(text?: string): void;
+  readonly print: (text?: string) => void;
   /** One JSON document on one line of `out`. */
-  json(value: unknown): void;
+  readonly json: (value: unknown) => void;
   /** One line on `err`. */
-  note(text: string): void;
+  readonly note: (text: string) => void;
 }
 
 export interface ContextOptions {

@@ -10,5 +10,5 @@ export { jsonArg } from "./common.ts";
 export type { Context } from "./context.ts";
 export { exit, type ExitCode } from "./exit.ts";
 export { main, type Program } from "./main.ts";
-export { printable, type Style, type Terminal, twoColumns, wrap } from "./terminal.ts";
+export { columns, printable, type Style, type Terminal, twoColumns, wrap } from "./terminal.ts";
 export { usage } from "./usage.ts";

@@ -1,0 +1,268 @@
+/** `dchat user`: a person's device, for scripts and quick words. */
+import { fingerprint, fingerprintGroups } from "@dchat/core/identity/mod.ts";
+import { openCrypto } from "@dchat/crypto-wasm";
+import { z } from "zod";
+import { command, type Context, exit, printable, twoColumns } from "./frame/mod.ts";
+import { noteAway, openDevice, userArgs, userShape } from "./user_open.ts";
+import {
+  contactJson,
+  contactText,
+  dayAndClock,
+  messageJson,
+  messagesText,
+  showMessages,
+} from "./user_print.ts";
+
+const nameArg = {
+  name: {
+    type: "string",
+    alias: "n",
+    valueHint: "NAME",
+    description: "What the other side is called here; else a name made from the safety number",
+  },
+} as const;
+
+export const invite = command({
+  about:
+    "Makes an invitation: a dchat: URI, good once and for 7 days. Give it to one person over a channel that you both trust; whoever has it first becomes the contact. The next receive joins the conversation.",
+  args: { ...nameArg, qr: { type: "boolean", description: "Show it as a QR code too" }, ...userArgs },
+  input: z.strictObject({ name: z.string().optional(), qr: z.boolean(), ...userShape }),
+  examples: [
+    { line: "dchat user invite --name bob -i keys/ann.json", does: "Prints the URI for Bob." },
+    { line: "dchat user invite --qr -i keys/ann.json", does: "Shows it to a camera." },
+  ],
+  async run({ name = null, qr, json, ...input }, context) {
+    await using user = await openDevice({ ...input, json }, context);
+    const { uri, expiresMs } = await user.client.invite({ name, addresses: user.addresses() });
+    noteBurner(user.burner, context);
+    if (json) {
+      context.json({ uri, name, expires: new Date(expiresMs).toISOString() });
+      return exit.done;
+    }
+    if (qr) {
+      const { toString } = await import("qrcode");
+      context.print(await toString(uri, { type: "utf8", errorCorrectionLevel: "L" }));
+    }
+    context.print(uri);
+    const whom = name === null ? "one person" : printable(name);
+    context.note(
+      context.err.style.dim(`For ${whom}, good once and until ${dayAndClock(expiresMs)}. Then: dchat user receive`),
+    );
+    return exit.done;
+  },
+});
+
+export const accept = command({
+  about:
+    "Accepts an invitation and opens the conversation with whoever made it. You can write at once; the other side joins with its next receive. Compare the safety number over another channel.",
+  args: {
+    uri: { type: "positional", valueHint: "URI", description: "The invitation, dchat:…" },
+    ...nameArg,
+    ...userArgs,
+  },
+  input: z.strictObject({ uri: z.string(), name: z.string().optional(), ...userShape }),
+  examples: [{ line: "dchat user accept dchat:AWsN… --name ann -i keys/bob.json", does: "Call them ann here." }],
+  async run({ uri, name = null, json, ...input }, context) {
+    await using user = await openDevice({ ...input, json }, context);
+    const contact = await user.client.accept({ uri, name });
+    await using crypto = await openCrypto({ needs: [] });
+    const print = fingerprint(crypto, contact.identity);
+    noteBurner(user.burner, context);
+    if (json) context.json(contactJson(contact, print));
+    else context.out.write(contactText(contact, { fingerprint: fingerprintGroups(print), terminal: context.out }));
+    const away = noteAway(user, context);
+    if (away) context.note(context.err.style.dim("The rest is done by the next receive or send."));
+    return exit.done;
+  },
+});
+
+const STDIN = "-";
+
+export const send = command({
+  about:
+    "Sends a text and prints its sequence number once the relay has it on disk. With the relay away it waits in the outbox, sealed, and goes out in order with the next send or receive.",
+  args: {
+    to: { type: "string", required: true, alias: "t", valueHint: "NAME", description: "Whom to write to" },
+    text: {
+      type: "positional",
+      required: false,
+      valueHint: "TEXT",
+      description: "What to say; - or nothing reads it from standard input",
+    },
+    wait: { type: "boolean", description: "Wait for the relay, however long it is away" },
+    ...userArgs,
+  },
+  input: z.strictObject({ to: z.string(), text: z.string().optional(), wait: z.boolean(), ...userShape }),
+  examples: [
+    { line: 'dchat user send --to ann "Hello Ann" -i keys/bob.json', does: "A line." },
+    { line: "git log -1 | dchat user send --to ann - -i keys/bob.json", does: "What another program says." },
+  ],
+  async run({ to, text, wait, json, ...input }, context) {
+    await using user = await openDevice({ ...input, json }, context);
+    const said = text === undefined || text === STDIN ? await readStdin() : text;
+    const sent = await user.client.send({ to, text: said, wait });
+    const { style } = context.out;
+    if (json) {
+      context.json({
+        conversation: sent.conversation,
+        sender: "me",
+        sequence: sent.seq,
+        time: new Date(sent.timeMs).toISOString(),
+        text: sent.text,
+      });
+    } else if (sent.seq !== null) {
+      context.print(context.out.interactive ? `${style.good("sent")}  ${style.dim(`#${sent.seq}`)}` : `${sent.seq}`);
+    }
+    if (sent.seq === null) {
+      noteAway(user, context);
+      context.note(`${context.err.style.warn("queued")}  it goes out with the next send or receive`);
+    }
+    return exit.done;
+  },
+});
+
+/** Standard input as text, one line feed at its end taken off. */
+async function readStdin(): Promise<string> {
+  const text = await Bun.stdin.text();
+  return text.endsWith("\n") ? text.slice(0, -1) : text;
+}
+
+export const receive = command({
+  about:
+    "Takes what waits at the relays, joins what was accepted, sends what waits in the outbox, prints what is new, each message once, and ends; with --follow it stays until Ctrl-C.",
+  args: { follow: { type: "boolean", alias: "f", description: "Stay and print as messages come" }, ...userArgs },
+  input: z.strictObject({ follow: z.boolean(), ...userShape }),
+  examples: [
+    { line: "dchat user receive -i keys/ann.json", does: "What is new." },
+    { line: "dchat user receive --follow --json -i keys/ann.json", does: "JSON lines for another program." },
+  ],
+  async run({ follow, json, ...input }, context) {
+    await using user = await openDevice({ ...input, json }, context);
+    const { client } = user;
+    if (follow) {
+      await stay(client, context, json);
+      return exit.done;
+    }
+    await client.sync();
+    let shown = 0;
+    await client.showNew((messages) => {
+      showMessages(messages, context, json);
+      shown = messages.length;
+    });
+    if (noteAway(user, context)) return exit.failed;
+    if (shown === 0 && context.err.interactive) context.note(context.err.style.dim("Nothing new."));
+    return exit.done;
+  },
+});
+
+type UserClient = Awaited<ReturnType<typeof openDevice>>["client"];
+
+/** Until SIGINT or SIGTERM. News that come while some is being shown are shown in one go after it. */
+async function stay(client: UserClient, context: Context, json: boolean): Promise<void> {
+  const over = new AbortController();
+  const stop = () => over.abort();
+  process.once("SIGINT", stop);
+  process.once("SIGTERM", stop);
+  let showing: Promise<void> | null = null;
+  let again = false;
+  let failure: unknown = null;
+  const show = (): void => {
+    again = true;
+    showing ??= (async () => {
+      while (again) {
+        again = false;
+        await client.showNew((messages) => showMessages(messages, context, json));
+      }
+    })()
+      .catch((error: unknown) => {
+        failure = error;
+        over.abort();
+      })
+      .finally(() => {
+        showing = null;
+      });
+  };
+  show();
+  if (context.err.interactive && !json) context.note(context.err.style.dim("Waiting for messages; Ctrl-C ends it."));
+  await client.follow(over.signal, show);
+  await showing;
+  process.off("SIGINT", stop);
+  process.off("SIGTERM", stop);
+  if (failure !== null) throw failure;
+}
+
+export const contacts = command({
+  about:
+    "Shows whom you write with, and the safety number of each: both sides see the same, so compare it over another channel.",
+  args: userArgs,
+  input: z.strictObject(userShape),
+  examples: [{ line: "dchat user contacts -i keys/ann.json", does: "Names, safety numbers, fingerprints." }],
+  async run(input, context) {
+    await using user = await openDevice(input, context);
+    await using crypto = await openCrypto({ needs: [] });
+    const all = await user.client.contacts();
+    const cards = all.map((contact) => {
+      const print = fingerprint(crypto, contact.identity);
+      if (input.json) context.json(contactJson(contact, print));
+      return contactText(contact, { fingerprint: fingerprintGroups(print), terminal: context.out });
+    });
+    if (!input.json) context.out.write(cards.join("\n"));
+    if (all.length === 0 && context.err.interactive) context.note(nobody(context));
+    return exit.done;
+  },
+});
+
+export const conversations = command({
+  about: "Shows the conversations on this device, how much lies in them, and what waits to be sent.",
+  args: userArgs,
+  input: z.strictObject(userShape),
+  examples: [{ line: "dchat user conversations --json -i keys/ann.json", does: "One JSON document a line." }],
+  async run(input, context) {
+    await using user = await openDevice(input, context);
+    const all = await user.client.conversations();
+    if (input.json) {
+      for (const { kept, messages, unsent } of all) {
+        const { generation, size } = kept.position;
+        const notes = kept.alarms;
+        context.json({ conversation: kept.name, messages, unsent, generation, size, relay: kept.place.addresses, notes });
+      }
+      return exit.done;
+    }
+    const { style, width } = context.out;
+    const rows = all.map(({ kept, messages, unsent }) => {
+      const waits = unsent === 0 ? "" : style.warn(`, ${unsent} ${unsent === 1 ? "waits" : "wait"} to be sent`);
+      const relay = style.dim(`  ${(kept.place.addresses[0] ?? "").replace(/\/p2p\/.*$/, "")}`);
+      return [style.bold(printable(kept.name)), `${messages} ${messages === 1 ? "message" : "messages"}${waits}${relay}`] as const;
+    });
+    if (rows.length > 0) context.print(twoColumns(rows, { width, indent: 0 }));
+    else if (context.err.interactive) context.note(nobody(context));
+    return exit.done;
+  },
+});
+
+export const history = command({
+  about: "Shows everything that was said with somebody, in the order in which the relay has it.",
+  args: {
+    with: { type: "string", required: true, alias: "w", valueHint: "NAME", description: "With whom" },
+    ...userArgs,
+  },
+  input: z.strictObject({ with: z.string(), ...userShape }),
+  examples: [{ line: "dchat user history --with ann -i keys/bob.json", does: "The whole conversation." }],
+  async run({ with: name, json, ...input }, context) {
+    await using user = await openDevice({ ...input, json }, context);
+    const messages = await user.client.history(name);
+    if (json) for (const message of messages) context.json(messageJson(message));
+    else context.out.write(messagesText(messages, context.out));
+    return exit.done;
+  },
+});
+
+function nobody({ err }: Context): string {
+  return err.style.dim("Nobody yet. dchat user invite makes an invitation.");
+}
+
+function noteBurner(burner: boolean, context: Context): void {
+  if (!burner) return;
+  const { style } = context.err;
+  context.note(`${style.warn("unencrypted")}  this device's key is a burner: its database can be read by whoever reads its file`);
+}

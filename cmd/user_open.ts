@@ -1,0 +1,87 @@
+/** What all `dchat user` commands share: flags, and a device opened for one command. */
+import { openUser, relayAddresses, type User } from "@dchat/core/node/mod.ts";
+import { z } from "zod";
+import { type ArgTable, type Context, jsonArg, printable } from "./frame/mod.ts";
+import { passphraseArg } from "./passphrase.ts";
+
+export const userArgs = {
+  identity: {
+    type: "string",
+    setting: "user.identity",
+    alias: "i",
+    valueHint: "FILE",
+    description: "The key file of the person who writes",
+  },
+  bootstrap: {
+    type: "string",
+    setting: "user.bootstrap",
+    multiple: true,
+    valueHint: "MULTIADDR",
+    description: "The relay to use; else the one of this machine, by its relay.json",
+  },
+  relayDir: {
+    type: "string",
+    valueHint: "DIR",
+    description: "Data directory of the relay of this machine",
+  },
+  dataDir: {
+    type: "string",
+    setting: "user.data_dir",
+    valueHint: "DIR",
+    description: "Where this device keeps its database",
+  },
+  ...passphraseArg,
+  ...jsonArg,
+} satisfies ArgTable;
+
+export const userShape = {
+  relayDir: z.string().optional(),
+  passphraseFile: z.string().optional(),
+  json: z.boolean(),
+};
+
+export interface UserInput {
+  readonly relayDir?: string | undefined;
+  readonly passphraseFile?: string | undefined;
+  readonly json: boolean;
+}
+
+/** A device, and whether a relay was away while it was used. */
+export interface OpenedUser extends User {
+  /** Whys by conversation, the latest each. */
+  readonly away: ReadonlyMap<string, string>;
+  /** Addresses of the relay for new invitations. */
+  addresses(): readonly string[];
+}
+
+/** Opens the device of `--identity`; alarms go to the person as they come. */
+export async function openDevice(input: UserInput, context: Context): Promise<OpenedUser> {
+  const { config } = await context.config();
+  const { env } = context;
+  const { style } = context.err;
+  const away = new Map<string, string>();
+  const user = await openUser({
+    config,
+    env,
+    passphraseFile: input.passphraseFile,
+    events: {
+      alarm: (conversation, what) =>
+        context.note(`${style.warn("note")}  ${printable(conversation)}: ${printable(what)}`),
+      offline: (conversation, why) => void away.set(conversation, why),
+    },
+  });
+  return {
+    ...user,
+    away,
+    addresses: () => relayAddresses(config, { env, relayDir: input.relayDir }),
+    [Symbol.asyncDispose]: () => user[Symbol.asyncDispose](),
+  };
+}
+
+/** Says on stderr which conversations couldn't be reached; true where there are any. */
+export function noteAway(user: OpenedUser, context: Context): boolean {
+  for (const [conversation, why] of user.away) {
+    context.note(`${context.err.style.warn("away")}  ${printable(conversation)}: ${printable(why)}`);
+  }
+  return user.away.size > 0;
+}

@@ -1,0 +1,91 @@
+/** How messages and contacts look, to people and to scripts. */
+import type { Contact, NamedMessage } from "@dchat/core/client/mod.ts";
+import { columns, type Context, printable, type Terminal, wrap } from "./frame/mod.ts";
+
+/** What own messages have as their sender. */
+const ME = "me";
+
+const pad = (value: number) => String(value).padStart(2, "0");
+
+function clock(ms: number): string {
+  const date = new Date(ms);
+  return `${pad(date.getHours())}:${pad(date.getMinutes())}`;
+}
+
+function day(ms: number): string {
+  const date = new Date(ms);
+  return `${date.getFullYear()}-${pad(date.getMonth() + 1)}-${pad(date.getDate())}`;
+}
+
+/** "2026-11-30 07:15", in local time. */
+export function dayAndClock(ms: number): string {
+  return `${day(ms)} ${clock(ms)}`;
+}
+
+/** One message as a line of JSON. */
+export function messageJson(message: NamedMessage): object {
+  return {
+    conversation: message.name,
+    sender: message.mine ? ME : message.name,
+    sequence: message.seq,
+    generation: message.generation,
+    time: new Date(message.timeMs).toISOString(),
+    text: message.text,
+  };
+}
+
+/** Messages in order, a heading for each day; names in one column, long lines wrapped beside it. */
+export function messagesText(messages: readonly NamedMessage[], terminal: Terminal, days = true): string {
+  const { style, width } = terminal;
+  const name = Math.max(0, ...messages.map((message) => columns(sender(message))));
+  let text = "";
+  let today = "";
+  for (const message of messages) {
+    const date = day(message.timeMs);
+    if (days && date !== today) text += `${text === "" ? "" : "\n"}${style.dim(date)}\n`;
+    today = date;
+    const who = sender(message);
+    const gap = " ".repeat(name - columns(who));
+    const head = `${style.dim(clock(message.timeMs))}  ${message.mine ? style.dim(who) : style.accent(who)}${gap}  `;
+    const waits = message.seq === null ? style.warn(" (waits to be sent)") : "";
+    const room = terminal.interactive ? Math.max(24, width - name - 9) : Number.POSITIVE_INFINITY;
+    const lines = wrap(printable(message.text), room);
+    text += `${head}${lines.join(`\n${" ".repeat(name + 9)}`)}${waits}\n`;
+  }
+  return text;
+}
+
+function sender(message: NamedMessage): string {
+  return message.mine ? ME : printable(message.name);
+}
+
+/** Prints what is new: JSON lines, or text as it comes. */
+export function showMessages(messages: readonly NamedMessage[], context: Context, json: boolean): void {
+  if (json) for (const message of messages) context.json(messageJson(message));
+  else context.out.write(messagesText(messages, context.out, false));
+}
+
+export function contactJson(contact: Contact, fingerprint: string): object {
+  return {
+    name: contact.name,
+    fingerprint,
+    safetyNumber: contact.safetyNumber,
+    since: new Date(contact.sinceMs).toISOString(),
+    notes: contact.alarms,
+  };
+}
+
+/** A contact as a card: name, the safety number in three rows, what there is to know. */
+export function contactText(contact: Contact, options: { fingerprint: string; terminal: Terminal }): string {
+  const { style } = options.terminal;
+  const groups = contact.safetyNumber.split(" ");
+  const rows = [0, 4, 8].map((at) => groups.slice(at, at + 4).join(" "));
+  const lines = [
+    style.bold(printable(contact.name)),
+    ...rows.map((row, at) => `  ${style.dim(at === 0 ? "safety number" : "             ")}  ${row}`),
+    `  ${style.dim("fingerprint  ")}  ${options.fingerprint}`,
+    `  ${style.dim("since        ")}  ${dayAndClock(contact.sinceMs)}`,
+    ...contact.alarms.map((what) => `  ${style.warn("note         ")}  ${printable(what)}`),
+  ];
+  return `${lines.join("\n")}\n`;
+}
