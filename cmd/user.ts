@@ -46,7 +46,9 @@ export const invite = command({
     context.print(uri);
     const whom = name === null ? "one person" : printable(name);
     context.note(
-      context.err.style.dim(`For ${whom}, good once and until ${dayAndClock(expiresMs)}. Then: dchat user receive`),
+      context.err.style.dim(
+        `For ${whom}, good once and until ${dayAndClock(expiresMs)}. Then: dchat user receive`,
+      ),
     );
     return exit.done;
   },
@@ -61,7 +63,9 @@ export const accept = command({
     ...userArgs,
   },
   input: z.strictObject({ uri: z.string(), name: z.string().optional(), ...userShape }),
-  examples: [{ line: "dchat user accept dchat:AWsN… --name ann -i keys/bob.json", does: "Call them ann here." }],
+  examples: [
+    { line: "dchat user accept dchat:AWsN… --name ann -i keys/bob.json", does: "Call them ann here." },
+  ],
   async run({ uri, name = null, json, ...input }, context) {
     await using user = await openDevice({ ...input, json }, context);
     const contact = await user.client.accept({ uri, name });
@@ -69,7 +73,10 @@ export const accept = command({
     const print = fingerprint(crypto, contact.identity);
     noteBurner(user.burner, context);
     if (json) context.json(contactJson(contact, print));
-    else context.out.write(contactText(contact, { fingerprint: fingerprintGroups(print), terminal: context.out }));
+    else
+      context.out.write(
+        contactText(contact, { fingerprint: fingerprintGroups(print), terminal: context.out }),
+      );
     const away = noteAway(user, context);
     if (away) context.note(context.err.style.dim("The rest is done by the next receive or send."));
     return exit.done;
@@ -111,7 +118,9 @@ export const send = command({
         text: sent.text,
       });
     } else if (sent.seq !== null) {
-      context.print(context.out.interactive ? `${style.good("sent")}  ${style.dim(`#${sent.seq}`)}` : `${sent.seq}`);
+      context.print(
+        context.out.interactive ? `${style.good("sent")}  ${style.dim(`#${sent.seq}`)}` : `${sent.seq}`,
+      );
     }
     if (sent.seq === null) {
       noteAway(user, context);
@@ -130,7 +139,10 @@ async function readStdin(): Promise<string> {
 export const receive = command({
   about:
     "Takes what waits at the relays, joins what was accepted, sends what waits in the outbox, prints what is new, each message once, and ends; with --follow it stays until Ctrl-C.",
-  args: { follow: { type: "boolean", alias: "f", description: "Stay and print as messages come" }, ...userArgs },
+  args: {
+    follow: { type: "boolean", alias: "f", description: "Stay and print as messages come" },
+    ...userArgs,
+  },
   input: z.strictObject({ follow: z.boolean(), ...userShape }),
   examples: [
     { line: "dchat user receive -i keys/ann.json", does: "What is new." },
@@ -183,7 +195,8 @@ async function stay(client: UserClient, context: Context, json: boolean): Promis
       });
   };
   show();
-  if (context.err.interactive && !json) context.note(context.err.style.dim("Waiting for messages; Ctrl-C ends it."));
+  if (context.err.interactive && !json)
+    context.note(context.err.style.dim("Waiting for messages; Ctrl-C ends it."));
   await client.follow(over.signal, show);
   await showing;
   process.off("SIGINT", stop);
@@ -224,15 +237,27 @@ export const conversations = command({
       for (const { kept, messages, unsent } of all) {
         const { generation, size } = kept.position;
         const notes = kept.alarms;
-        context.json({ conversation: kept.name, messages, unsent, generation, size, relay: kept.place.addresses, notes });
+        context.json({
+          conversation: kept.name,
+          messages,
+          unsent,
+          generation,
+          size,
+          relay: kept.place.addresses,
+          notes,
+        });
       }
       return exit.done;
     }
     const { style, width } = context.out;
     const rows = all.map(({ kept, messages, unsent }) => {
-      const waits = unsent === 0 ? "" : style.warn(`, ${unsent} ${unsent === 1 ? "waits" : "wait"} to be sent`);
+      const waits =
+        unsent === 0 ? "" : style.warn(`, ${unsent} ${unsent === 1 ? "waits" : "wait"} to be sent`);
       const relay = style.dim(`  ${(kept.place.addresses[0] ?? "").replace(/\/p2p\/.*$/, "")}`);
-      return [style.bold(printable(kept.name)), `${messages} ${messages === 1 ? "message" : "messages"}${waits}${relay}`] as const;
+      return [
+        style.bold(printable(kept.name)),
+        `${messages} ${messages === 1 ? "message" : "messages"}${waits}${relay}`,
+      ] as const;
     });
     if (rows.length > 0) context.print(twoColumns(rows, { width, indent: 0 }));
     else if (context.err.interactive) context.note(nobody(context));
@@ -264,5 +289,7 @@ function nobody({ err }: Context): string {
 function noteBurner(burner: boolean, context: Context): void {
   if (!burner) return;
   const { style } = context.err;
-  context.note(`${style.warn("unencrypted")}  this device's key is a burner: its database can be read by whoever reads its file`);
+  context.note(
+    `${style.warn("unencrypted")}  this device's key is a burner: its database can be read by whoever reads its file`,
+  );
 }

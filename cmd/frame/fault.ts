@@ -1,8 +1,10 @@
 /** Every fault that can reach a command, its exit code, and what to do about it where the message doesn't say. */
 import { isFault } from "@dchat/core/ground/mod.ts";
+import type { ClientCode } from "@dchat/core/client/mod.ts";
+import type { ConversationCode } from "@dchat/core/conversation/mod.ts";
 import type { EdgeFault } from "@dchat/core/edge/port.ts";
 import type { IdentityCode } from "@dchat/core/identity/mod.ts";
-import type { ConfigCode, DataDirCode, SecretCode } from "@dchat/core/node/mod.ts";
+import type { ConfigCode, DataDirCode, SecretCode, UserCode } from "@dchat/core/node/mod.ts";
 import { exit, type ExitCode } from "./exit.ts";
 import { printable, type Terminal, wrap } from "./terminal.ts";
 import type { UsageCode } from "./usage.ts";
@@ -10,7 +12,16 @@ import type { UsageCode } from "./usage.ts";
 /** The codes of a folder's faults. */
 type CodeOf<F> = F extends { readonly code: infer Code extends string } ? Code : never;
 
-type Code = UsageCode | ConfigCode | DataDirCode | IdentityCode | SecretCode | CodeOf<EdgeFault>;
+type Code =
+  | UsageCode
+  | ConfigCode
+  | DataDirCode
+  | IdentityCode
+  | SecretCode
+  | UserCode
+  | ConversationCode
+  | ClientCode
+  | CodeOf<EdgeFault>;
 
 interface Meaning {
   readonly exit: ExitCode;
@@ -51,12 +62,63 @@ const meanings: Record<Code, Meaning> = {
   "secret/no-passphrase": { exit: exit.usage },
   "secret/passphrase-file": { exit: exit.usage },
   "secret/cancelled": { exit: exit.failed },
+  "user/no-identity": { exit: exit.usage, mend: "dchat keygen --output FILE makes one." },
+  "user/other-identity": { exit: exit.usage },
+  "conversation/too-large": { exit: exit.usage, mend: "Send it in parts." },
+  "conversation/malformed": { exit: exit.failed },
+  "conversation/member": { exit: exit.failed },
+  "conversation/package": { exit: exit.failed },
+  "conversation/welcome": { exit: exit.failed },
+  "conversation/invite": { exit: exit.usage },
+  "client/unknown": { exit: exit.usage },
+  "client/name": { exit: exit.usage },
+  "client/invite": { exit: exit.failed },
+  "client/welcome": { exit: exit.failed },
+  "client/untrue": { exit: exit.failed, mend: "Nothing of it was believed. Ask who runs that relay." },
+  "client/damaged": { exit: exit.failed },
+  "client/keys": { exit: exit.failed },
+  "client/refused": { exit: exit.failed },
+  "client/away": { exit: exit.failed },
   "edge/bind": { exit: exit.failed, mend: "Choose another address, or stop what holds this one." },
   "edge/dial": { exit: exit.failed },
   "edge/handshake": { exit: exit.failed },
   "edge/closed": { exit: exit.failed },
   "edge/limit": { exit: exit.failed },
   "edge/protocol": { exit: exit.failed },
+  "control/bind": { exit: exit.failed, mend: "Choose another address, or stop what holds this one." },
+  "store/unavailable": { exit: exit.failed },
+  "store/unknown": {
+    exit: exit.failed,
+    mend: "Ask again: what was kept is answered alike, what was not is kept then.",
+  },
+  "store/corrupt": {
+    exit: exit.failed,
+    mend: "dchat database check names what is damaged; a backup restores it.",
+  },
+  "store/older": { exit: exit.failed, mend: "dchat database migrate brings it up." },
+  "store/newer": { exit: exit.failed, mend: "Use the dchat that wrote it, or a newer one." },
+  "store/busy": { exit: exit.failed, mend: "Stop the process that holds it." },
+  "conversation/too-large": { exit: exit.usage },
+  "conversation/malformed": { exit: exit.failed },
+  "conversation/member": { exit: exit.failed },
+  "conversation/package": { exit: exit.failed },
+  "conversation/welcome": { exit: exit.failed },
+  "conversation/invite": { exit: exit.failed, mend: "Ask for a new invitation." },
+  "client/unknown": { exit: exit.failed, mend: "dchat user contacts shows whom you write with." },
+  "client/name": { exit: exit.failed },
+  "client/invite": { exit: exit.failed, mend: "Ask for a new invitation." },
+  "client/welcome": { exit: exit.failed },
+  "client/untrue": { exit: exit.failed, mend: "Do not trust this relay with new conversations." },
+  "client/damaged": { exit: exit.failed },
+  "client/keys": { exit: exit.failed, mend: "Try again." },
+  "client/refused": { exit: exit.failed },
+  "client/away": { exit: exit.failed, mend: "Try again in a moment." },
+  "session/closed": { exit: exit.failed, mend: "Try again in a moment." },
+  "session/untrue": { exit: exit.failed, mend: "Do not trust this relay with new conversations." },
+  "session/timeout": { exit: exit.failed, mend: "Try again in a moment." },
+  "session/unsupported": { exit: exit.failed, mend: "Use a newer dchat, or another relay." },
+  "user/no-identity": { exit: exit.usage },
+  "user/other-identity": { exit: exit.failed },
 } satisfies Record<Code, Meaning>;
 
 function meaningOf(error: unknown): Meaning | undefined {

@@ -6,7 +6,7 @@
  * other to `run` by way of the zod schema `input`. New fault codes get a line in fault.ts.
  */
 export { type Arg, type ArgTable, command, type Command, type Entry, type Registry } from "./command.ts";
-export { jsonArg } from "./common.ts";
+export { jsonArg } from "./flags.ts";
 export type { Context } from "./context.ts";
 export { exit, type ExitCode } from "./exit.ts";
 export { main, type Program } from "./main.ts";

@@ -15,15 +15,15 @@ import {
   sealForInbox,
   writerKey,
 } from "../conversation/mod.ts";
-import { entryId, Fault, limit } from "../ground/mod.ts";
+import { entryId, limit } from "../ground/mod.ts";
 import { checkCertificate } from "../identity/mod.ts";
 import { GENERATION_FIRST, mailboxIdOf, type Policy } from "../wire/mod.ts";
+import { fault, refusedFault } from "./fault.ts";
 import { conversationOf, type Device, freshKey, withKey } from "./device.ts";
 import { keepWriter, loadState } from "./group.ts";
 import { askOnce } from "./invitation.ts";
 import { assertFree, freeName, parseName } from "./name.ts";
 import type { RelaySession } from "./port.ts";
-import { refusedFault } from "./sync.ts";
 
 const PAIR_POLICY: Policy = {
   entriesMax: limit.MAILBOX_ENTRIES_MAX_DEFAULT,
@@ -64,11 +64,11 @@ async function begin(
       return { is: "done", conversation: conversationOf(keeper, id) };
     }
     if (keeper.invites().some((one) => crypto.equal(one.place.mailbox, invite.inbox))) {
-      throw new Fault("client/invite", "This invitation is your own; give it to somebody else");
+      throw fault("client/invite", "This invitation is your own; give it to somebody else");
     }
     if (device.clock.now() > invite.expiresMs + limit.CLOCK_SKEW_MS_MAX) {
       const when = new Date(invite.expiresMs).toISOString();
-      throw new Fault("client/invite", `This invitation was good until ${when}; ask for a new one`);
+      throw fault("client/invite", `This invitation was good until ${when}; ask for a new one`);
     }
     if (name !== null) assertFree(keeper, name);
     const kept = keeper.accept(invite.inbox);
@@ -98,7 +98,7 @@ async function takePackage(
   if (result.is === "refused") {
     const { code } = result.refusal;
     if (code === "empty" || code === "denied") {
-      throw new Fault("client/invite", "This invitation was used already or taken back; ask for a new one");
+      throw fault("client/invite", "This invitation was used already or taken back; ask for a new one");
     }
     throw refusedFault("accept the invitation", result.refusal);
   }
@@ -106,7 +106,7 @@ async function takePackage(
     entry === null ? [] : [{ id: leaf.id, entry }],
   );
   const [first] = openTaken(device.mls, invite, bodies);
-  if (first === undefined) throw new Fault("client/invite", "This invitation holds no key package");
+  if (first === undefined) throw fault("client/invite", "This invitation holds no key package");
   checkPeer(device, first.member);
   return first;
 }
@@ -114,13 +114,10 @@ async function takePackage(
 function checkPeer(device: Device, peer: Member): void {
   const nowMs = device.clock.now();
   if (checkCertificate(device.crypto, peer.certificate, { device: peer.device, nowMs }) === null) {
-    throw new Fault(
-      "client/invite",
-      "The inviter's device certificate has run out; ask for a new invitation",
-    );
+    throw fault("client/invite", "The inviter's device certificate has run out; ask for a new invitation");
   }
   if (device.crypto.equal(peer.identity, device.identity)) {
-    throw new Fault("client/invite", "This invitation is from your own identity; a pair needs two people");
+    throw fault("client/invite", "This invitation is from your own identity; a pair needs two people");
   }
 }
 

@@ -4,8 +4,9 @@
  */
 import type { Crypto } from "@dchat/crypto-wasm";
 import type { DeviceKeys, DeviceStore, KeptConversation, KeptMessage, Mls } from "../conversation/mod.ts";
-import { type Clock, Fault, isFault, type PublicKey } from "../ground/mod.ts";
+import { type Clock, isFault, type PublicKey } from "../ground/mod.ts";
 import { safetyNumber } from "../identity/mod.ts";
+import { fault } from "./fault.ts";
 import { acceptInvite, finishFounding } from "./acceptance.ts";
 import { type ClientEvents, conversationNamed, conversationOf, type Device } from "./device.ts";
 import { follow } from "./follow.ts";
@@ -87,7 +88,7 @@ export class Client {
     for (let pauseMs = RETRY_MS_MIN; ; pauseMs = Math.min(pauseMs * 2, RETRY_MS_MAX)) {
       await this.#tryConversation(id, options.signal, { onlySend: true });
       const message = await store.transact((keeper) => keeper.message(id, entry));
-      if (message === null) throw new Fault("client/damaged", "The message that was sent is missing");
+      if (message === null) throw fault("client/damaged", "The message that was sent is missing");
       const { seq, timeMs, text } = message;
       if (seq !== null || options.wait !== true) return { conversation: name, seq, timeMs, text };
       await pause(pauseMs, options.signal);
@@ -252,7 +253,7 @@ export function isAway(error: unknown): boolean {
     isFault(error, "edge/closed") ||
     isFault(error, "session/closed") ||
     isFault(error, "session/timeout") ||
-    isFault(error, "client/draining")
+    isFault(error, "client/away")
   );
 }
 

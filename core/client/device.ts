@@ -1,6 +1,7 @@
 import type { Crypto, SigningKey } from "@dchat/crypto-wasm";
 import type { DeviceKeys, DeviceStore, Keeper, KeptConversation, Mls } from "../conversation/mod.ts";
-import { type Clock, Fault, type PublicKey, publicKey } from "../ground/mod.ts";
+import { type Clock, type PublicKey, publicKey } from "../ground/mod.ts";
+import { fault } from "./fault.ts";
 import type { DialRelay } from "./port.ts";
 
 /** What the client tells whoever watches it; nothing here carries text or keys. */
@@ -48,7 +49,7 @@ export function freshKey(crypto: Crypto): { seed: Uint8Array; publicKey: PublicK
 /** The conversation with `id`, which exists. */
 export function conversationOf(keeper: Keeper, id: number): KeptConversation {
   const found = keeper.conversation(id);
-  if (found === null) throw new Fault("client/unknown", `There is no conversation ${id}`);
+  if (found === null) throw fault("client/unknown", `There is no conversation ${id}`);
   return found;
 }
 
@@ -58,7 +59,7 @@ export function conversationNamed(keeper: Keeper, name: string): KeptConversatio
   const found = all.find((one) => one.name === name);
   if (found !== undefined) return found;
   const names = all.map((one) => one.name).join(", ");
-  throw new Fault(
+  throw fault(
     "client/unknown",
     `There is no conversation with ${JSON.stringify(name)}${names === "" ? "; invite somebody first" : `; there are: ${names}`}`,
   );

@@ -10,14 +10,14 @@ import {
   type KeptConversation,
   writerSeed,
 } from "../conversation/mod.ts";
-import { Fault } from "../ground/mod.ts";
+import { fault } from "./fault.ts";
 import type { Device } from "./device.ts";
 
 /** The conversation's state for steps; throws Fault<"client/damaged"> where there is none. */
 export function loadState(keeper: Keeper, conversation: KeptConversation): Conversation {
   const kept = keeper.group(conversation.id);
   if (kept === null)
-    throw new Fault("client/damaged", `The keys of conversation ${conversation.name} are missing`);
+    throw fault("client/damaged", `The keys of conversation ${conversation.name} are missing`);
   return {
     mailbox: conversation.place.mailbox,
     turn: conversation.position.turn,

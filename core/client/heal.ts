@@ -7,8 +7,9 @@ import type { Hash } from "../ground/mod.ts";
 import { rootOf, sameHash } from "../merkle/mod.ts";
 import type { GenerationStatement } from "../wire/mod.ts";
 import { conversationOf, type Device, withKey } from "./device.ts";
+import { refusedFault } from "./fault.ts";
 import { peaksOf, untrue } from "./log.ts";
-import { isPrefix, type Line, raise, refusedFault } from "./sync.ts";
+import { isPrefix, type Line, raise } from "./sync.ts";
 
 /** Goes over to the generation that `started` begins. */
 export async function startGeneration(line: Line, started: GenerationStatement): Promise<void> {

@@ -20,13 +20,14 @@ import {
   type PairInfo,
   sealForInbox,
 } from "../conversation/mod.ts";
-import { entryId, Fault, limit, type PublicKey } from "../ground/mod.ts";
+import { entryId, limit, type PublicKey } from "../ground/mod.ts";
 import { type DeliveredEntry, GENERATION_FIRST, mailboxIdOf, type Policy } from "../wire/mod.ts";
+import { fault, refusedFault } from "./fault.ts";
 import { type Device, freshKey, publicOf, withKey } from "./device.ts";
 import { keepWriter } from "./group.ts";
 import { assertFree, freeName, parseName } from "./name.ts";
 import type { CommandResult, RelaySession, SingleBody } from "./port.ts";
-import { refusedFault, retryAfterMs } from "./sync.ts";
+import { retryAfterMs } from "./sync.ts";
 
 /** An inbox holds one package for each device of a person, and the Welcome. */
 const INBOX_POLICY: Policy = { entriesMax: 32, bytesMax: 1024 * 1024, ttlMs: INVITE_LIFE_MS, retentionMs: 0 };
@@ -236,6 +237,6 @@ function pairInfo(device: Device, bytes: Uint8Array): PairInfo {
   const holds =
     device.crypto.equal(mailboxIdOf(record, device.crypto.hash), mailbox) &&
     device.crypto.equal(publicOf(device.crypto, info.ownerSeed), record.owner);
-  if (!holds) throw new Fault("client/welcome", "A Welcome names a mailbox whose record doesn't fit it");
+  if (!holds) throw fault("client/welcome", "A Welcome names a mailbox whose record doesn't fit it");
   return info;
 }

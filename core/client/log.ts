@@ -4,6 +4,7 @@ import type { KeptLeaf, Position, SeenHead } from "../conversation/mod.ts";
 import { Fault, type Hash } from "../ground/mod.ts";
 import { append, leafHash, rootOf, sameHash } from "../merkle/mod.ts";
 import { type DeliveredEntry, type Head, leafBytes } from "../wire/mod.ts";
+import { fault } from "./fault.ts";
 
 /** The tree after an entry, and what is kept of it. */
 export interface Followed {
@@ -12,7 +13,7 @@ export interface Followed {
 }
 
 export function untrue(what: string): Fault<"client/untrue"> {
-  return new Fault("client/untrue", `The relay contradicts itself: ${what}`);
+  return fault("client/untrue", `The relay contradicts itself: ${what}`);
 }
 
 /** Leaf of the log that an entry is. */

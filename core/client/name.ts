@@ -1,6 +1,7 @@
 import type { Keeper } from "../conversation/mod.ts";
-import { Fault, type PublicKey } from "../ground/mod.ts";
+import { type PublicKey } from "../ground/mod.ts";
 import { safetyNumber } from "../identity/mod.ts";
+import { fault } from "./fault.ts";
 import type { Device } from "./device.ts";
 
 const NAME_CHARACTERS_MAX = 64;
@@ -9,7 +10,7 @@ const NAME_CHARACTERS_MAX = 64;
 export function parseName(text: string): string {
   const isPlain = text === text.trim() && text.length > 0 && !/[\p{C}\p{Zl}\p{Zp}]/u.test(text);
   if (!isPlain || text.length > NAME_CHARACTERS_MAX) {
-    throw new Fault(
+    throw fault(
       "client/name",
       `A name is one line of 1 to ${NAME_CHARACTERS_MAX} characters without spaces around it, got ${JSON.stringify(text)}`,
     );
@@ -25,7 +26,7 @@ function isTaken(keeper: Keeper, name: string): boolean {
 export function assertFree(keeper: Keeper, name: string): void {
   const waits = keeper.invites().some((one) => one.name === name && one.stage !== "closing");
   if (isTaken(keeper, name) || waits) {
-    throw new Fault("client/name", `There is a ${JSON.stringify(name)} already; choose another with --name`);
+    throw fault("client/name", `There is a ${JSON.stringify(name)} already; choose another with --name`);
   }
 }
 

@@ -12,11 +12,12 @@ import {
   sealContent,
   writerKey,
 } from "../conversation/mod.ts";
-import { entryId, type EntryId, Fault } from "../ground/mod.ts";
+import { entryId, type EntryId } from "../ground/mod.ts";
+import { fault, refusedFault } from "./fault.ts";
 import { conversationOf, type Device } from "./device.ts";
 import { keepState, keepWriter, loadState } from "./group.ts";
 import { seenHead, untrue } from "./log.ts";
-import { ask, current, describe, type Line, refusedFault, sync } from "./sync.ts";
+import { ask, current, describe, type Line, sync } from "./sync.ts";
 
 /** Messages of our own in one epoch after which we renew our keys. */
 const UPDATE_AFTER_MESSAGES = 64;
@@ -81,7 +82,7 @@ async function proposeIfDue(
 async function seal(device: Device, keeper: Keeper, own: KeptOutgoing): Promise<readonly Uint8Array[]> {
   const conversation = conversationOf(keeper, own.conversation);
   const message = keeper.message(own.conversation, own.id);
-  if (message === null) throw new Fault("client/damaged", "A message that waits to be sent is missing");
+  if (message === null) throw fault("client/damaged", "A message that waits to be sent is missing");
   const before = loadState(keeper, conversation);
   const head = seenHead(device.crypto, conversation.position);
   const content = { id: own.id, timeMs: message.timeMs, head, text: message.text };
@@ -108,8 +109,7 @@ export async function deliver(line: Line): Promise<void> {
     if (next.is === "done") return;
     if (next.is === "behind") await resetTurn(line);
     else if (next.is === "send") rounds = (await send(line, next)) ? 0 : rounds + 1;
-    if (rounds > ROUNDS_MAX)
-      throw new Fault("client/turn", "Others change the keys faster than we can write");
+    if (rounds > ROUNDS_MAX) throw fault("client/keys", "Others change the keys faster than we can write");
   }
 }
 
@@ -145,7 +145,7 @@ async function renewControl(device: Device, keeper: Keeper, own: KeptOutgoing): 
 /** True where the relay took it. */
 async function send(line: Line, { own, seed }: { own: KeptOutgoing; seed: Uint8Array }): Promise<boolean> {
   const { sealed } = own;
-  if (sealed === null) throw new Fault("client/damaged", "What is to be sent isn't sealed");
+  if (sealed === null) throw fault("client/damaged", "What is to be sent isn't sealed");
   const result = await ask(line, seed, {
     op: "append",
     id: own.id,

@@ -1,8 +1,9 @@
 /** Bringing a conversation up to the relay's log: checked against what we had, read, kept, acknowledged. */
 import type { KeptConversation, Position } from "../conversation/mod.ts";
-import { Fault, type Hash, hash, limit } from "../ground/mod.ts";
+import { type Hash, hash, limit } from "../ground/mod.ts";
 import { verifyConsistency } from "../merkle/mod.ts";
 import type { Description, Head, Refusal } from "../wire/mod.ts";
+import { refusedFault } from "./fault.ts";
 import { conversationOf, type Device, putAlarm, withKey } from "./device.ts";
 import { startGeneration } from "./heal.ts";
 import { takeEntries } from "./intake.ts";
@@ -20,20 +21,6 @@ export interface Line {
 /** The conversation as it is kept now. */
 export function current({ device, id }: Line): Promise<KeptConversation> {
   return device.store.transact((keeper) => conversationOf(keeper, id));
-}
-
-/** What a refusal that nothing here can mend means to whoever waits; "busy" and its like are tried again. */
-export function refusedFault(what: string, refusal: Refusal): Fault<`client/${Refusal["code"]}`> {
-  const why: Partial<Record<Refusal["code"], string>> = {
-    denied: "the relay doesn't know the mailbox or its keys have changed",
-    full: "the mailbox is full until its readers have read",
-    empty: "nothing waits there: it was used already, or its time is over",
-    expired: "this machine's clock is too far from the relay's",
-  };
-  return new Fault(
-    `client/${refusal.code}`,
-    `Cannot ${what}: ${why[refusal.code] ?? `the relay says ${refusal.code}`}`,
-  );
 }
 
 /** Milliseconds after which a refusal is worth another try, or null. */

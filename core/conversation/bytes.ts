@@ -1,4 +1,5 @@
 import { Fault } from "../ground/mod.ts";
+import { fault } from "./fault.ts";
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -116,6 +117,6 @@ export class Reader {
   }
 
   fault(why: string): Fault<"conversation/malformed"> {
-    return new Fault("conversation/malformed", `Malformed ${this.#what}: ${why}`);
+    return fault("conversation/malformed", `Malformed ${this.#what}: ${why}`);
   }
 }

@@ -1,6 +1,7 @@
 /** What lies in an invitation's inbox: KeyPackages and the Welcome, both sealed under the invitation's secret. */
 import type { KeyPackage } from "ts-mls";
-import { type EntryId, Fault, type MailboxId } from "../ground/mod.ts";
+import { type EntryId, type MailboxId } from "../ground/mod.ts";
+import { fault } from "./fault.ts";
 import { bundleHash, type Invite, inviteKeys } from "./invite.ts";
 import type { Member } from "./member.ts";
 import type { Mls } from "./mls.ts";
@@ -46,11 +47,11 @@ export function openTaken(
   const packages = taken.map(({ id, entry }) => {
     const bytes = openFromInbox(mls, invite.secret, { inbox: invite.inbox, id, kind: "package", entry });
     if (bytes === null)
-      throw new Fault("conversation/invite", "What waits in the invitation's inbox can't be opened");
+      throw fault("conversation/invite", "What waits in the invitation's inbox can't be opened");
     return bytes;
   });
   if (!mls.crypto.equal(bundleHash(mls.crypto, packages), invite.bundle)) {
-    throw new Fault("conversation/invite", "What waits in the inbox isn't what the invitation was made for");
+    throw fault("conversation/invite", "What waits in the inbox isn't what the invitation was made for");
   }
   return packages.map((bytes) => parsePackage(mls, bytes));
 }

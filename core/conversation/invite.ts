@@ -15,6 +15,7 @@ import {
   type PublicKey,
   publicKey,
 } from "../ground/mod.ts";
+import { fault } from "./fault.ts";
 import { joined, Reader } from "./bytes.ts";
 import { ADDRESSES_MAX } from "./place.ts";
 
@@ -86,7 +87,7 @@ export function encodeInvite(crypto: Crypto, invite: Invite): string {
 }
 
 function refuse(why: string): Fault<"conversation/invite"> {
-  return new Fault("conversation/invite", `Cannot read the invitation: ${why}`);
+  return fault("conversation/invite", `Cannot read the invitation: ${why}`);
 }
 
 function payloadOf(text: string): Uint8Array {

@@ -1,5 +1,6 @@
 import { type GroupState, type LeafNode } from "ts-mls";
-import { Fault, publicKey, type PublicKey } from "../ground/mod.ts";
+import { publicKey, type PublicKey } from "../ground/mod.ts";
+import { fault } from "./fault.ts";
 import { type Mls, READER_KEY_EXTENSION } from "./mls.ts";
 
 /** A device in a conversation. */
@@ -23,11 +24,11 @@ export function memberOfLeaf(mls: Mls, node: { leaf: LeafNode; index: number }):
       ? mls.checkMember(credential.identity, leaf.signaturePublicKey)
       : null;
   if (identity === null || credential.credentialType !== "basic") {
-    throw new Fault("conversation/member", `The device certificate of member ${index} does not hold`);
+    throw fault("conversation/member", `The device certificate of member ${index} does not hold`);
   }
   const reader = leaf.extensions.find((extension) => extension.extensionType === READER_KEY_EXTENSION);
   if (reader?.extensionData.length !== 32) {
-    throw new Fault("conversation/member", `Member ${index} names no reader key`);
+    throw fault("conversation/member", `Member ${index} names no reader key`);
   }
   return {
     leaf: index,

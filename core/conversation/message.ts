@@ -1,5 +1,6 @@
 import { createApplicationMessage, decodeMlsMessage, encodeMlsMessage, type PrivateMessage } from "ts-mls";
-import { type EntryId, Fault, isFault } from "../ground/mod.ts";
+import { type EntryId, isFault } from "../ground/mod.ts";
+import { fault } from "./fault.ts";
 import { type Content, encodeContent } from "./content.ts";
 import { outerKey } from "./epoch.ts";
 import { clientState, type Mls } from "./mls.ts";
@@ -65,8 +66,10 @@ export async function sealContent(
   } catch (error) {
     if (!isFault(error, "conversation/too-large")) throw error;
     const textBytes = new TextEncoder().encode(content.text).length;
-    throw new Fault("conversation/too-large", `Cannot send a text of ${textBytes} bytes: ${error.message}`, {
-      cause: error,
-    });
+    throw fault(
+      "conversation/too-large",
+      `Cannot send a text of ${textBytes} bytes: ${error.message}`,
+      error,
+    );
   }
 }

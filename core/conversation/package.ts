@@ -1,6 +1,7 @@
 import { generateKeyPackageWithKey, type KeyPackage, type PrivateKeyPackage } from "ts-mls";
 import { decodeKeyPackage as decodeMls, encodeKeyPackage as encodeMls } from "ts-mls/keyPackage.js";
-import { Fault, type PublicKey } from "../ground/mod.ts";
+import { type PublicKey } from "../ground/mod.ts";
+import { fault } from "./fault.ts";
 import { joined, Reader } from "./bytes.ts";
 import { type Member, memberOfLeaf } from "./member.ts";
 import { CAPABILITIES, type Mls, READER_KEY_EXTENSION, SUITE } from "./mls.ts";
@@ -48,12 +49,9 @@ export function encodePackage(keyPackage: KeyPackage): Uint8Array {
 /** A KeyPackage and the device that it is of; throws Fault<"conversation/package">. Its signature is checked when it is added. */
 export function parsePackage(mls: Mls, bytes: Uint8Array): { keyPackage: KeyPackage; member: Member } {
   const decoded = whole(decodeMls, bytes);
-  if (decoded === null) throw new Fault("conversation/package", "A KeyPackage can't be read");
+  if (decoded === null) throw fault("conversation/package", "A KeyPackage can't be read");
   if (decoded.cipherSuite !== SUITE) {
-    throw new Fault(
-      "conversation/package",
-      `A KeyPackage of ${SUITE} was expected, got ${decoded.cipherSuite}`,
-    );
+    throw fault("conversation/package", `A KeyPackage of ${SUITE} was expected, got ${decoded.cipherSuite}`);
   }
   return { keyPackage: decoded, member: memberOfLeaf(mls, { leaf: decoded.leafNode, index: 0 }) };
 }

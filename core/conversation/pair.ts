@@ -8,7 +8,8 @@ import {
   type KeyPackage,
   makePskIndex,
 } from "ts-mls";
-import { Fault, type PublicKey } from "../ground/mod.ts";
+import { type PublicKey } from "../ground/mod.ts";
+import { fault } from "./fault.ts";
 import { type Member, membersOf } from "./member.ts";
 import { clientState, type Mls, MAILBOX_EXTENSION } from "./mls.ts";
 import { type DeviceKeys, makePackage, type OwnPackage, whole } from "./package.ts";
@@ -43,8 +44,7 @@ export async function foundPair(
       groupInfoExtensions: [{ extensionType: MAILBOX_EXTENSION, extensionData: options.info }],
     },
   );
-  if (made.welcome === undefined)
-    throw new Fault("conversation/package", "Adding a KeyPackage made no Welcome");
+  if (made.welcome === undefined) throw fault("conversation/package", "Adding a KeyPackage made no Welcome");
   const { clientConfig: __, ...group } = made.newState;
   mls.crypto.wipe(...made.consumed);
   return {
@@ -59,8 +59,7 @@ export async function joinPair(
   options: { welcome: Uint8Array; own: OwnPackage },
 ): Promise<{ group: GroupState; info: Uint8Array; peer: Member }> {
   const message = whole(decodeMlsMessage, options.welcome);
-  if (message?.wireformat !== "mls_welcome")
-    throw new Fault("conversation/welcome", "A Welcome can't be read");
+  if (message?.wireformat !== "mls_welcome") throw fault("conversation/welcome", "A Welcome can't be read");
   const { publicPackage, privatePackage } = options.own;
   const [joined, extensions] = await joinGroupWithExtensions(
     message.welcome,
@@ -72,15 +71,15 @@ export async function joinPair(
     undefined,
     mls.config,
   ).catch((cause: unknown) => {
-    throw new Fault("conversation/welcome", `Cannot join by a Welcome: ${String(cause)}`, { cause });
+    throw fault("conversation/welcome", `Cannot join by a Welcome: ${String(cause)}`, cause);
   });
   const info = extensions.find((extension) => extension.extensionType === MAILBOX_EXTENSION);
-  if (info === undefined) throw new Fault("conversation/welcome", "A Welcome names no mailbox");
+  if (info === undefined) throw fault("conversation/welcome", "A Welcome names no mailbox");
   const { clientConfig: _, ...group } = joined;
   const members = membersOf(mls, group);
   const peer = members.find((member) => member.leaf !== group.privatePath.leafIndex);
   if (members.length !== 2 || peer === undefined) {
-    throw new Fault("conversation/welcome", `A pair has 2 devices at its start, this has ${members.length}`);
+    throw fault("conversation/welcome", `A pair has 2 devices at its start, this has ${members.length}`);
   }
   return { group, info: info.extensionData.slice(), peer };
 }

@@ -5,8 +5,9 @@
  * It does not hide when, how often and in which size class somebody writes.
  */
 import type { Crypto } from "@dchat/crypto-wasm";
-import { type EntryId, Fault, limit, type MailboxId } from "../ground/mod.ts";
+import { type EntryId, limit, type MailboxId } from "../ground/mod.ts";
 import type { EntryKind } from "../wire/mod.ts";
+import { fault } from "./fault.ts";
 import { joined, Reader } from "./bytes.ts";
 
 const VERSION = 1;
@@ -43,7 +44,7 @@ export function sealEntry(
   const { message } = sealed;
   const size = limit.ENTRY_SIZE_CLASSES_BYTES.find((bytes) => message.length + SEAL_BYTES <= bytes);
   if (size === undefined) {
-    throw new Fault(
+    throw fault(
       "conversation/too-large",
       `Sealed it has ${message.length + SEAL_BYTES} bytes, at most ${limit.ENTRY_BYTES_MAX} are possible`,
     );

@@ -11,7 +11,8 @@ import {
 } from "ts-mls";
 import { encode } from "ts-mls/codec/tlsEncoder.js";
 import { decodeSecretTreeNode, secretTreeNodeEncoder } from "ts-mls/secretTree.js";
-import { type EntryId, entryId, Fault, type MailboxId } from "../ground/mod.ts";
+import { type EntryId, entryId, type MailboxId } from "../ground/mod.ts";
+import { fault } from "./fault.ts";
 import { joined, Reader } from "./bytes.ts";
 import { whole } from "./package.ts";
 
@@ -59,13 +60,12 @@ export function changedRatchets(group: GroupState, before: GroupState | null): R
 /** The group that `encodeSnapshot` and `changedRatchets` kept; throws Fault<"conversation/malformed">. */
 export function decodeGroup(snapshot: Uint8Array, ratchets: readonly Ratchet[]): GroupState {
   const group = whole(decodeGroupState, snapshot);
-  if (group === null) throw new Fault("conversation/malformed", "A conversation's snapshot can't be read");
+  if (group === null) throw fault("conversation/malformed", "A conversation's snapshot can't be read");
   const secretTree: SecretTree = group.ratchetTree.map(() => BLANK_NODE);
   // A tree in ts-mls lacks blank leaves at its right end; ratchets may lie beyond.
   for (const { node, bytes } of ratchets) {
     const decoded = whole(decodeSecretTreeNode, bytes);
-    if (decoded === null)
-      throw new Fault("conversation/malformed", `The ratchet of node ${node} can't be read`);
+    if (decoded === null) throw fault("conversation/malformed", `The ratchet of node ${node} can't be read`);
     while (secretTree.length < node) secretTree.push(BLANK_NODE);
     secretTree[node] = decoded;
   }

@@ -24,10 +24,14 @@ export {
   type SecretCode,
   writeKeyFile,
 } from "./secret.ts";
+export type { User, UserCode, UserOptions } from "./user.ts";
 import type { LoadedConfig, LoadOptions } from "./config.ts";
 import type { ReportRow } from "./config_report.ts";
 import type { RunRelayOptions } from "./relay_run.ts";
 import type { ConfigWatchOptions } from "./config_watch.ts";
+import type { User, UserOptions } from "./user.ts";
+
+export { relayAddresses } from "./user_relay.ts";
 
 /** Reads, merges and checks what is in force; see config.ts. Throws Fault<"config/…">. */
 export async function loadConfig(options: LoadOptions): Promise<LoadedConfig> {
@@ -57,4 +61,10 @@ export async function watchConfig(options: ConfigWatchOptions): Promise<Disposab
 export async function runRelay(options: RunRelayOptions): Promise<boolean> {
   const running = await import("./relay_run.ts");
   return running.runRelay(options);
+}
+
+/** Opens a person's device; see user.ts. */
+export async function openUser(options: UserOptions): Promise<User> {
+  const user = await import("./user.ts");
+  return user.openUser(options);
 }

@@ -19,8 +19,11 @@ import {
 import { openDeviceStore } from "../store/client/mod.ts";
 import { systemClock } from "./clock.ts";
 import type { Config } from "./config.ts";
-import { defaultRelayDir, defaultUserDir, findRelay, prepareDir } from "./data_dir.ts";
+import { defaultUserDir, prepareDir } from "./data_dir.ts";
 import { openKeyFile } from "./secret.ts";
+
+/** no-identity: nobody said whose device it is · other-identity: the directory is somebody else's. */
+export type UserCode = "user/no-identity" | "user/other-identity";
 
 const DATABASE = "device.db";
 /** A device is certified anew whenever half of this is over and its identity is opened. */
@@ -50,10 +53,17 @@ export async function openUser(options: UserOptions): Promise<User> {
   const { config, env } = options;
   const { identity: path } = config.user;
   if (path === undefined) {
-    throw new Fault("user/no-identity", "Whose device? Name a key file by --identity FILE or DCHAT_USER_IDENTITY");
+    throw new Fault(
+      "user/no-identity",
+      "Whose device? Name a key file by --identity FILE or DCHAT_USER_IDENTITY",
+    );
   }
   const crypto = stack.use(await openCrypto({ backends: config.crypto.backends, needs: [] }));
-  using opened = openKeyFile(crypto, { path, type: "identity", passphrase: { file: options.passphraseFile, env } });
+  using opened = openKeyFile(crypto, {
+    path,
+    type: "identity",
+    passphrase: { file: options.passphraseFile, env },
+  });
   const identity = publicKey(opened.publicKey.slice());
   const name = fingerprint(crypto, identity);
   const dataDir = config.user.data_dir ?? defaultUserDir(env, name);
@@ -62,7 +72,11 @@ export async function openUser(options: UserOptions): Promise<User> {
   const store = stack.use(await openDeviceStore({ path: join(dataDir, DATABASE), crypto, passphrase }));
   const keys = await certifiedDevice({ crypto, store, key: opened.key, identity, dataDir });
   stack.defer(() => crypto.wipe(keys.seed));
-  const mls = await openMls({ crypto, provider: mlsCryptoProvider(crypto), checkMember: memberCheck(crypto) });
+  const mls = await openMls({
+    crypto,
+    provider: mlsCryptoProvider(crypto),
+    checkMember: memberCheck(crypto),
+  });
   const dialler = stack.use(openDialler({ crypto, limits: dialLimits(config), clock: systemClock }));
   const client = new Client({
     store,
@@ -83,15 +97,6 @@ export async function openUser(options: UserOptions): Promise<User> {
     burner: passphrase === null,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
-}
-
-/** Addresses of the relay that a person uses: those given, else those of the relay of this machine. */
-export function relayAddresses(
-  config: Config,
-  options: { env: Readonly<Record<string, string | undefined>>; relayDir?: string | undefined },
-): readonly string[] {
-  if (config.user.bootstrap.length > 0) return config.user.bootstrap;
-  return findRelay(options.relayDir ?? config.relay.data_dir ?? defaultRelayDir(options.env)).addresses;
 }
 
 /** The device's key with a certificate that holds a good while longer, made where it is missing. */
@@ -119,7 +124,8 @@ function certifiedDevice(options: {
     const nowMs = systemClock.now();
     const kept = keeper.value("certificate");
     const inHalfLifeMs = nowMs + CERTIFICATE_LIFE_MS / 2;
-    const holds = kept !== null && checkCertificate(crypto, kept, { device: publicHalf, nowMs: inHalfLifeMs }) !== null;
+    const holds =
+      kept !== null && checkCertificate(crypto, kept, { device: publicHalf, nowMs: inHalfLifeMs }) !== null;
     const certificate = holds
       ? kept
       : issueCertificate(crypto, key, {

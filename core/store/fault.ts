@@ -3,7 +3,7 @@ import { Fault } from "../ground/mod.ts";
 /**
  * unavailable: nothing was kept, whether it's worth trying again is in the message · unknown: the commit may or
  * may not have been kept · corrupt: what is stored contradicts itself or isn't ours · older, newer: the schema is
- * of another version · busy: another process holds the store.
+ * of another version · busy: another process holds the store · key: what should open it doesn't.
  */
 export type StoreCode =
   "store/unavailable" | "store/unknown" | "store/corrupt" | "store/older" | "store/newer" | "store/busy";

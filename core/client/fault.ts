@@ -1,0 +1,38 @@
+import { Fault } from "../ground/mod.ts";
+import type { Refusal } from "../wire/mod.ts";
+
+/**
+ * unknown: no such conversation · name: a name that can't be had · invite: an invitation that isn't good any more ·
+ * welcome: a Welcome that contradicts itself · untrue: a relay was caught at a contradiction · damaged: the
+ * database lacks something · keys: others change the keys faster than we write · refused: the relay won't, and
+ * nothing here can mend it · away: it is going, and will be back.
+ */
+export type ClientCode =
+  | "client/unknown"
+  | "client/name"
+  | "client/invite"
+  | "client/welcome"
+  | "client/untrue"
+  | "client/damaged"
+  | "client/keys"
+  | "client/refused"
+  | "client/away";
+
+/** A Fault of this folder; messages never hold text or keys. */
+export function fault<Code extends ClientCode>(code: Code, message: string): Fault<Code> {
+  return new Fault(code, message);
+}
+
+const WHY: Partial<Record<Refusal["code"], string>> = {
+  denied: "the relay doesn't know the mailbox, or its keys have changed",
+  full: "the mailbox is full until its readers have read",
+  expired: "this machine's clock is too far from the relay's",
+  lapsed: "what was there went before it was read",
+  draining: "the relay is stopping",
+};
+
+/** What a refusal means to whoever waits, where nothing here can mend it. */
+export function refusedFault(what: string, refusal: Refusal): Fault<"client/refused" | "client/away"> {
+  const why = WHY[refusal.code] ?? `the relay says ${refusal.code}`;
+  return fault(refusal.code === "draining" ? "client/away" : "client/refused", `Cannot ${what}: ${why}`);
+}
