@@ -1,10 +1,13 @@
 /** Every fault that can reach a command, its exit code, and what to do about it where the message doesn't say. */
 import { isFault } from "@dchat/core/ground/mod.ts";
 import type { ClientCode } from "@dchat/core/client/mod.ts";
+import type { SessionCode } from "@dchat/core/client/session/mod.ts";
+import type { ControlCode } from "@dchat/core/control/mod.ts";
 import type { ConversationCode } from "@dchat/core/conversation/mod.ts";
-import type { EdgeFault } from "@dchat/core/edge/port.ts";
+import type { EdgeFault } from "@dchat/core/edge/mod.ts";
 import type { IdentityCode } from "@dchat/core/identity/mod.ts";
 import type { ConfigCode, DataDirCode, SecretCode, UserCode } from "@dchat/core/node/mod.ts";
+import type { StoreCode } from "@dchat/core/store/mod.ts";
 import { exit, type ExitCode } from "./exit.ts";
 import { printable, type Terminal, wrap } from "./terminal.ts";
 import type { UsageCode } from "./usage.ts";
@@ -12,6 +15,7 @@ import type { UsageCode } from "./usage.ts";
 /** The codes of a folder's faults. */
 type CodeOf<F> = F extends { readonly code: infer Code extends string } ? Code : never;
 
+/** What may come up from below: a code of these folders without a line in the table doesn't compile. */
 type Code =
   | UsageCode
   | ConfigCode
@@ -19,8 +23,11 @@ type Code =
   | IdentityCode
   | SecretCode
   | UserCode
+  | ControlCode
+  | StoreCode
   | ConversationCode
   | ClientCode
+  | SessionCode
   | CodeOf<EdgeFault>;
 
 interface Meaning {
@@ -98,27 +105,10 @@ const meanings: Record<Code, Meaning> = {
   "store/older": { exit: exit.failed, mend: "dchat database migrate brings it up." },
   "store/newer": { exit: exit.failed, mend: "Use the dchat that wrote it, or a newer one." },
   "store/busy": { exit: exit.failed, mend: "Stop the process that holds it." },
-  "conversation/too-large": { exit: exit.usage },
-  "conversation/malformed": { exit: exit.failed },
-  "conversation/member": { exit: exit.failed },
-  "conversation/package": { exit: exit.failed },
-  "conversation/welcome": { exit: exit.failed },
-  "conversation/invite": { exit: exit.failed, mend: "Ask for a new invitation." },
-  "client/unknown": { exit: exit.failed, mend: "dchat user contacts shows whom you write with." },
-  "client/name": { exit: exit.failed },
-  "client/invite": { exit: exit.failed, mend: "Ask for a new invitation." },
-  "client/welcome": { exit: exit.failed },
-  "client/untrue": { exit: exit.failed, mend: "Do not trust this relay with new conversations." },
-  "client/damaged": { exit: exit.failed },
-  "client/keys": { exit: exit.failed, mend: "Try again." },
-  "client/refused": { exit: exit.failed },
-  "client/away": { exit: exit.failed, mend: "Try again in a moment." },
   "session/closed": { exit: exit.failed, mend: "Try again in a moment." },
   "session/untrue": { exit: exit.failed, mend: "Do not trust this relay with new conversations." },
   "session/timeout": { exit: exit.failed, mend: "Try again in a moment." },
   "session/unsupported": { exit: exit.failed, mend: "Use a newer dchat, or another relay." },
-  "user/no-identity": { exit: exit.usage },
-  "user/other-identity": { exit: exit.failed },
 } satisfies Record<Code, Meaning>;
 
 function meaningOf(error: unknown): Meaning | undefined {

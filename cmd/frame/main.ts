@@ -1,6 +1,6 @@
 /** Finds the subcommand, parses its line, runs it, and turns what goes wrong into one block and an exit code. */
 import { type ArgTable, type Command, type Entry, kebab, type Registry } from "./command.ts";
-import { commonArgs } from "./common.ts";
+import { commonArgs } from "./flags.ts";
 import { openContext } from "./context.ts";
 import { exit, type ExitCode } from "./exit.ts";
 import { faultBlock, exitOf } from "./fault.ts";
