@@ -2,7 +2,6 @@
 import {
   type EntryId,
   entryId,
-  type Hash,
   hash,
   type MailboxId,
   mailboxId,
@@ -97,4 +96,10 @@ export interface AppendOptions {
   readonly nowMs: number;
 }
 
-export type { Hash };
+/** A value without the class of its bytes: PostgreSQL's driver gives Buffers. */
+export function plain(value: unknown): unknown {
+  if (value instanceof Uint8Array) return value.toHex();
+  if (Array.isArray(value)) return value.map(plain);
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, plain(each)]));
+}

@@ -57,7 +57,7 @@ export async function startPostgres(
         "unix_socket_directories=",
         ...(options.flags ?? []),
       ],
-      onLog: (message) => log.push(String(message)),
+      onLog: (message) => log.push(message),
       onError: (message) => log.push(String(message)),
     });
   let server = make();

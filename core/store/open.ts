@@ -1,0 +1,17 @@
+import type { MailboxStore } from "../mailbox/mod.ts";
+import { openPostgresStore } from "./postgres.ts";
+import { openSqliteStore } from "./sqlite.ts";
+
+export interface StoreLocation {
+  /** A PostgreSQL database; null for SQLite. */
+  readonly url: string | null;
+  /** SQLite's file where there is no `url`; its folder must exist. */
+  readonly path: string;
+}
+
+/** Opens the store that a relay is configured with. Rejects as openPostgresStore and openSqliteStore do. */
+export function openStore(location: StoreLocation): Promise<MailboxStore> {
+  return location.url === null
+    ? openSqliteStore({ path: location.path })
+    : openPostgresStore({ url: location.url });
+}

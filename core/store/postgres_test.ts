@@ -1,0 +1,18 @@
+import postgres from "postgres";
+import { startPostgres } from "../../test/harness/postgres.ts";
+import { storeConformance } from "./conformance.ts";
+import { openPostgresStore } from "./postgres.ts";
+
+storeConformance("openPostgresStore()", async () => {
+  const server = await startPostgres();
+  const url = await server.database();
+  return {
+    open: () => openPostgresStore({ url }),
+    async setTerm(id, term) {
+      const sql = postgres(url, { max: 1 });
+      await sql`UPDATE mailbox SET term = ${term} WHERE id = ${id}`;
+      await sql.end();
+    },
+    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
+  };
+});

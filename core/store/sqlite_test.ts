@@ -1,0 +1,20 @@
+import { Database } from "bun:sqlite";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { storeConformance } from "./conformance.ts";
+import { openSqliteStore } from "./sqlite.ts";
+
+storeConformance("openSqliteStore()", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "dchat-store-"));
+  const path = join(folder, "relay.sqlite");
+  return {
+    open: () => openSqliteStore({ path }),
+    async setTerm(id, term) {
+      using db = new Database(path);
+      db.run("PRAGMA busy_timeout = 5000");
+      db.run("UPDATE mailbox SET term = ?1 WHERE id = ?2", [term, id]);
+    },
+    [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }),
+  };
+});
