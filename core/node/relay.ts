@@ -8,7 +8,7 @@ import { type EdgeLimits, type Listener, openListener } from "../edge/mod.ts";
 import type { Clock } from "../ground/mod.ts";
 import { peerIdFromPublicKey } from "../link/mod.ts";
 import type { MailboxStore } from "../mailbox/mod.ts";
-import { openSqliteStore } from "../store/mod.ts";
+import { openStore } from "../store/mod.ts";
 import { type Log, openTelemetry, type Telemetry } from "../telemetry/mod.ts";
 import { PROTOCOL_ID } from "../wire/mod.ts";
 import type { Config } from "./config.ts";
@@ -53,7 +53,9 @@ export async function openRelay(options: RelayOptions): Promise<Relay> {
   const telemetry = openTelemetry({ log, clock, version });
   const crypto = stack.use(await openCrypto({ backends: config.crypto.backends, needs: [] }));
   const keys = stack.use(openRelayKeys({ crypto, clock, dataDir: dir.path, env: options.env }));
-  const store = stack.use(await openStore(dir.path));
+  const store = stack.use(
+    await openStore({ url: config.database.url ?? null, path: join(dir.path, "relay.sqlite") }),
+  );
   stack.use(openSweep({ store, clock, telemetry }));
   const peer = peerIdFromPublicKey(keys.node.publicKey);
   const pipeline = new Pipeline({
@@ -103,10 +105,6 @@ export async function openRelay(options: RelayOptions): Promise<Relay> {
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
-}
-
-async function openStore(dataDir: string): Promise<MailboxStore> {
-  return openSqliteStore({ path: join(dataDir, "relay.sqlite") });
 }
 
 interface Swept {

@@ -65,7 +65,9 @@ function keeping(subject: () => Subject, store: () => MailboxStore): void {
     }
     expect((await store().mailbox(owner.mailbox))?.size).toBe(1);
   });
+}
 
+function refusing(store: () => MailboxStore): void {
   test("commit() refuses another entry under a used id", async () => {
     const owner = new Owner();
     const id = entryId(random(16));
@@ -89,7 +91,9 @@ function keeping(subject: () => Subject, store: () => MailboxStore): void {
     for (const outcome of outcomes) expect(outcome).toEqual({ is: "refused", refusal: { code: "denied" } });
     expect((await store().mailbox(owner.mailbox))?.size).toBe(0);
   });
+}
 
+function rows(subject: () => Subject, store: () => MailboxStore): void {
   test("mailbox() returns what was committed, the same after opening again, and null for none", async () => {
     const owner = new Owner({ readers: 3 });
     const [reader = key()] = owner.readers;
@@ -121,7 +125,9 @@ function keeping(subject: () => Subject, store: () => MailboxStore): void {
     expect(stale).toEqual({ is: "refused", refusal: { code: "turn", turn: 1, seq: 1 } });
     expect(appended(ok).entry.seq).toBe(2);
   });
+}
 
+function keys(subject: () => Subject, store: () => MailboxStore): void {
   test("a reset changes owner, writer, readers and policy, and readers that stay keep their cursors", async () => {
     const owner = new Owner({ readers: 2 });
     const [stays = key()] = owner.readers;
@@ -160,7 +166,9 @@ function keeping(subject: () => Subject, store: () => MailboxStore): void {
     expect(row?.readers.length).toBe(limit.MAILBOX_READERS_MAX);
     expect(row?.readers.filter((reader) => reader.cursor === 1).length).toBe(some.length);
   });
+}
 
+function using(store: () => MailboxStore): void {
   test("a take gets the oldest package of each slot, once, and the same take the same again", async () => {
     const owner = new Owner();
     const put = (slot: number, kind: "package" | "lastResort" = "package") => owner.append({ kind, slot });
@@ -224,7 +232,9 @@ function reading(store: () => MailboxStore): void {
     const found = await store().read(owner.mailbox, { from: 0, bytesMax: 1e6, entriesMax: 9 });
     expect(found.map((entry) => plain(entry.entry))).toEqual(bodies.map(plain));
   });
+}
 
+function proving(store: () => MailboxStore): void {
   test("nodes() gives what every proof of inclusion and consistency needs", async () => {
     const owner = new Owner();
     const roots = [rootOf(digest, [])];
@@ -333,16 +343,17 @@ export function storeConformance(name: string, openSubject: OpenSubject): void {
       await store?.[Symbol.asyncDispose]();
       await subject?.[Symbol.asyncDispose]();
     });
-    keeping(
-      () => subject,
-      () => store,
-    );
-    reading(() => store);
-    sharing(
-      () => subject,
-      () => store,
-    );
-    sweepConformance(() => store);
-    modelConformance(() => store);
+    const ofSubject = () => subject;
+    const ofStore = () => store;
+    keeping(ofSubject, ofStore);
+    refusing(ofStore);
+    rows(ofSubject, ofStore);
+    keys(ofSubject, ofStore);
+    using(ofStore);
+    reading(ofStore);
+    proving(ofStore);
+    sharing(ofSubject, ofStore);
+    sweepConformance(ofStore);
+    modelConformance(ofStore);
   });
 }

@@ -1,6 +1,6 @@
 /** Any store is a slow way of keeping maps: random batches on it and on a model that keeps maps, compared. */
 import { expect, test } from "bun:test";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { entryId, type PublicKey } from "../ground/mod.ts";
 import {
   decideBatch,

@@ -18,8 +18,7 @@ async function held(store: MailboxStore, owner: Owner): Promise<number[]> {
   return entries.filter((entry) => entry.entry !== null).map((entry) => entry.seq);
 }
 
-/** Declares the tests of sweeps. */
-export function sweepConformance(store: () => MailboxStore): void {
+function reads(store: () => MailboxStore): void {
   test("sweep() takes what all readers have passed, and leaves what one hasn't", async () => {
     const owner = new Owner({ readers: 2 });
     const [a = key(), b = key()] = owner.readers;
@@ -50,7 +49,9 @@ export function sweepConformance(store: () => MailboxStore): void {
     await sweepAll(store(), NOW_MS + 90_000);
     expect(await held(store(), owner)).toEqual([]);
   });
+}
 
+function times(store: () => MailboxStore): void {
   test("sweep() takes what is past its time, whoever has read it, and control entries later", async () => {
     const owner = new Owner();
     const change = { writer: key(), added: [], removed: [] };
@@ -79,7 +80,9 @@ export function sweepConformance(store: () => MailboxStore): void {
       expect(await held(store(), owner)).toEqual([0]);
     }
   });
+}
 
+function bounds(store: () => MailboxStore): void {
   test("sweep() leaves rows: ids answer, tombstones read, proofs verify", async () => {
     const owner = new Owner();
     const [reader = key()] = owner.readers;
@@ -128,4 +131,11 @@ export function sweepConformance(store: () => MailboxStore): void {
     expect(await store().counts()).toEqual(before);
     expect((await store().mailbox(owner.mailbox))?.entriesHeld).toBe(0);
   });
+}
+
+/** Declares the tests of sweeps. */
+export function sweepConformance(store: () => MailboxStore): void {
+  reads(store);
+  times(store);
+  bounds(store);
 }
