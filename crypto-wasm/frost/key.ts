@@ -1,0 +1,128 @@
+/** What a member holds: its share, inside the module, and the group, which anyone may see. */
+import type { Instance } from "../wasm/instance.ts";
+import { Handle } from "../wasm/runtime.ts";
+import { type Answer, expectMessage, Request } from "./request.ts";
+import { SigningNonces } from "./sign.ts";
+
+const KEY_BYTES = 32;
+
+/** One member's share of a split key. Dispose wipes it. */
+export class FrostShare implements Disposable {
+  readonly handle: Handle;
+  readonly member: number;
+  readonly threshold: number;
+  /** The group's Ed25519 public key, 32 bytes. */
+  readonly publicKey: Uint8Array;
+
+  private constructor(handle: Handle, stored: { member: number; threshold: number; publicKey: Uint8Array }) {
+    this.handle = handle;
+    this.member = stored.member;
+    this.threshold = stored.threshold;
+    this.publicKey = stored.publicKey;
+  }
+
+  /** From `exportSecret`; the caller wipes it. Throws FrostRefusal("malformed") where it is none. */
+  static import(instance: Instance, stored: Uint8Array): FrostShare {
+    const request = new Request().bytes(expectMessage("share", stored));
+    const answer = request.ask("frost_share_import", "read a share", instance);
+    const handle = new Handle(instance, answer.u32());
+    return new FrostShare(handle, {
+      member: answer.u16(),
+      threshold: answer.u16(),
+      publicKey: answer.bytes(KEY_BYTES),
+    });
+  }
+
+  /** The share that an answer gives the handle of. */
+  static held(instance: Instance, number: number): FrostShare {
+    const handle = new Handle(instance, number);
+    const stored = exported(handle);
+    const share = new FrostShare(handle, {
+      member: stored[2]! | (stored[3]! << 8),
+      threshold: stored[4]! | (stored[5]! << 8),
+      publicKey: stored.slice(-KEY_BYTES),
+    });
+    stored.fill(0);
+    return share;
+  }
+
+  /** The share to store, with a version; secret, and the caller's to wipe. */
+  exportSecret(): Uint8Array {
+    return exported(this.handle);
+  }
+
+  /** Round one of a signature: nonces for one use, and the commitments to them for whoever coordinates. */
+  commit(): { readonly nonces: SigningNonces; readonly commitments: Uint8Array } {
+    const answer = new Request().handle("share", this.handle).ask("frost_commit", "commit to nonces");
+    const nonces = new SigningNonces(new Handle(answer.instance, answer.u32()));
+    return { nonces, commitments: answer.blob() };
+  }
+
+  [Symbol.dispose](): void {
+    this.handle[Symbol.dispose]();
+  }
+}
+
+function exported(handle: Handle): Uint8Array<ArrayBuffer> {
+  const answer = new Request().handle("share", handle).ask("frost_share_export", "write a share");
+  const stored = answer.rest();
+  answer.wipe();
+  return stored;
+}
+
+/** A group's public side: its key, its threshold, and by what each member's shares are checked. */
+export class FrostGroup implements Disposable {
+  readonly handle: Handle;
+  /** The group, with a version: the same bytes for every member, so that they can compare. */
+  readonly encoded: Uint8Array;
+  readonly threshold: number;
+  /** Ascending. */
+  readonly members: readonly number[];
+  /** An Ed25519 public key, 32 bytes: what the group signs holds under it as any signature does. */
+  readonly publicKey: Uint8Array;
+
+  private constructor(handle: Handle, encoded: Uint8Array) {
+    this.handle = handle;
+    this.encoded = encoded;
+    this.threshold = encoded[2]! | (encoded[3]! << 8);
+    this.publicKey = encoded.slice(5, 5 + KEY_BYTES);
+    this.members = Array.from({ length: encoded[4]! }, (_, i) => {
+      const at = 5 + KEY_BYTES + i * (2 + KEY_BYTES);
+      return encoded[at]! | (encoded[at + 1]! << 8);
+    });
+  }
+
+  /** From `encoded`. Throws FrostRefusal where it is none. */
+  static import(instance: Instance, encoded: Uint8Array): FrostGroup {
+    const request = new Request().bytes(expectMessage("group", encoded));
+    const answer = request.ask("frost_group_import", "read a group", instance);
+    return FrostGroup.held(instance, answer.u32());
+  }
+
+  /** The group that an answer gives the handle of. */
+  static held(instance: Instance, number: number): FrostGroup {
+    const handle = new Handle(instance, number);
+    const answer = new Request().handle("group", handle).ask("frost_group_export", "write a group");
+    return new FrostGroup(handle, answer.rest());
+  }
+
+  [Symbol.dispose](): void {
+    this.handle[Symbol.dispose]();
+  }
+}
+
+/** What a ceremony ends in. */
+export interface Membership {
+  readonly share: FrostShare;
+  readonly group: FrostGroup;
+}
+
+/** The share and the group that an answer gives the handles of. */
+export function membershipOf(answer: Answer): Membership {
+  const share = answer.u32();
+  const group = answer.u32();
+  return {
+    share: FrostShare.held(answer.instance, share),
+    group: FrostGroup.held(answer.instance, group),
+  };
+}

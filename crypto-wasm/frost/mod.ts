@@ -1,0 +1,52 @@
+/**
+ * FROST(Ed25519, SHA-512), RFC 9591: a key that no one holds, whose signatures hold as any Ed25519 signature. Shares
+ * and nonces stay inside the WASM module; messages are bytes with a version, checked against the sender that the
+ * caller's channel authenticated, and what is refused throws FrostRefusal naming that sender.
+ *
+ * What it does not protect: whoever coordinates a signature chooses the message, so a member signs only what it has
+ * looked at; a member can stop a ceremony by silence; and nothing here opens a channel.
+ */
+import type { Runtime } from "../wasm/runtime.ts";
+import {
+  acceptDealt,
+  type Agreed,
+  type Complaint,
+  deal,
+  DistributedKeyGeneration,
+  judgeComplaint,
+} from "./generate.ts";
+import { FrostGroup, FrostShare, type Membership } from "./key.ts";
+
+export type { Agreed, Complaint, DistributedKeyGeneration } from "./generate.ts";
+export type { FrostGroup, FrostShare, Membership } from "./key.ts";
+export { FrostRefusal, type FrostReason } from "./refusal.ts";
+export { finishRepair, type Repair, repairDeltas, repairSigma } from "./repair.ts";
+export { MEMBERS_MAX, type Messages } from "./request.ts";
+export { dealReshare, finishReshare, type Reshare } from "./reshare.ts";
+export { type SigningNonces, SigningPackage } from "./sign.ts";
+
+export interface Frost {
+  /** A trusted dealer's messages, one for each member, secret; of `secret` (a scalar, 32 bytes) or a new key. */
+  deal(agreed: Agreed, secret?: Uint8Array): Map<number, Uint8Array>;
+  /** Checks and takes what a dealer sent. */
+  accept(dealt: { session: Uint8Array; member: number; message: Uint8Array }): Membership;
+  /** Begins one member's part in a distributed key generation. */
+  generate(agreed: Agreed, member: number): DistributedKeyGeneration;
+  judgeComplaint(complaint: Complaint): "accused" | "accuser";
+  /** From `FrostShare.exportSecret`, which the caller wipes. */
+  importShare(stored: Uint8Array): FrostShare;
+  /** From `FrostGroup.encoded`. */
+  importGroup(encoded: Uint8Array): FrostGroup;
+}
+
+/** FROST on the instance of an opened WASM module. */
+export function openFrost({ runtime }: { readonly runtime: Runtime }): Frost {
+  return {
+    deal: (agreed, secret) => deal(runtime.instance, agreed, secret),
+    accept: (dealt) => acceptDealt(runtime.instance, dealt),
+    generate: (agreed, member) => new DistributedKeyGeneration(runtime.instance, agreed, member),
+    judgeComplaint: (complaint) => judgeComplaint(runtime.instance, complaint),
+    importShare: (stored) => FrostShare.import(runtime.instance, stored),
+    importGroup: (encoded) => FrostGroup.import(runtime.instance, encoded),
+  };
+}

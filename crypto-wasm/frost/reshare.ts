@@ -1,0 +1,55 @@
+/**
+ * The same key in new shares: for the same members and threshold (a refresh), for others, or with another threshold.
+ * A refreshed share and an old one don't sign together. Old shares stay good with one another until they are wiped:
+ * new members first compare `group.encoded`, then all wipe.
+ */
+import { type FrostGroup, type FrostShare, type Membership, membershipOf } from "./key.ts";
+import { type Messages, Request } from "./request.ts";
+
+/** What all who take part agree on before it. */
+export interface Reshare {
+  /** 32 bytes for this resharing alone. */
+  readonly session: Uint8Array;
+  /** The group as it is. */
+  readonly group: FrostGroup;
+  /** Who of it deals: at least its threshold. */
+  readonly dealers: readonly number[];
+  /** Who holds shares from then on; old members may be among them. */
+  readonly members: readonly number[];
+  /** How many must sign from then on. */
+  readonly threshold: number;
+}
+
+function begun(reshare: Reshare): Request {
+  return new Request()
+    .session(reshare.session)
+    .handle("group", reshare.group.handle)
+    .members("dealers", reshare.dealers)
+    .members("members", reshare.members)
+    .threshold(reshare.threshold);
+}
+
+/** A dealer's step: a commitment for all new members, and a secret share for each. */
+export function dealReshare(
+  reshare: Reshare,
+  share: FrostShare,
+): { readonly commitment: Uint8Array; readonly shares: Map<number, Uint8Array> } {
+  const answer = begun(reshare).handle("share", share.handle).ask("frost_reshare_deal", "deal new shares");
+  const commitment = answer.blob();
+  const shares = answer.messages();
+  answer.wipe();
+  return { commitment, shares };
+}
+
+/** A new member's step, from all dealers' commitments and their shares for it. */
+export function finishReshare(
+  reshare: Reshare,
+  received: { readonly member: number; readonly commitments: Messages; readonly shares: Messages },
+): Membership {
+  const answer = begun(reshare)
+    .member("member", received.member)
+    .messages("commitments", received.commitments)
+    .messages("shares", received.shares)
+    .ask("frost_reshare_finish", "take a new share");
+  return membershipOf(answer);
+}

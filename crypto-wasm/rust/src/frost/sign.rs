@@ -1,0 +1,154 @@
+//! The two rounds of a signature (RFC 9591, section 5), and its aggregation, which names whoever's share is wrong.
+//!
+//! Nonces live in a slot of this module's memory and nowhere else: there is no encoding of them. A signature takes
+//! them out before it looks at anything else, so whatever comes of it, they can't be used again; and a crash takes
+//! them along. What this can't see is a machine that is copied or set back while it runs, memory and all.
+
+use super::fault::{by, finish, number, plain, Fault, Reason};
+use super::wire::{begin, identifier, open, put_blob, Reader, COMMITMENTS, SIGNATURE_SHARE};
+use super::{group_of, held, hold, share, taken, Held};
+use crate::random::Host;
+use crate::status::NO_SUCH_HANDLE;
+use alloc::boxed::Box;
+use alloc::collections::{BTreeMap, BTreeSet};
+use frost_ed25519::keys::{PublicKeyPackage, VerifyingShare};
+use frost_ed25519::round1::{self, NonceCommitment, SigningCommitments};
+use frost_ed25519::round2::{self, SignatureShare};
+use frost_ed25519::{Identifier, SigningPackage};
+use sha2::{Digest, Sha512};
+
+/// Tells one package from another: a signature share carries it, so that one for another package is known at sight.
+type Tag = [u8; 16];
+
+/// What is to be signed and by whom, decoded once for all that sign or aggregate here.
+pub struct Package {
+    signing: SigningPackage,
+    signers: BTreeSet<u16>,
+    group: PublicKeyPackage,
+    tag: Tag,
+}
+
+/// In: a share's handle. Out: a handle of nonces, then their commitments for the coordinator.
+#[no_mangle]
+pub extern "C" fn frost_commit(length: usize) -> i32 {
+    finish((|| {
+        let share = share(Reader::request(length)?.u32()?)?;
+        let (nonces, commitments) = round1::commit(share.signing_share(), &mut Host);
+        let mut message = begin(COMMITMENTS, None, number(share.identifier()));
+        message.extend(commitments.hiding().serialize()?);
+        message.extend(commitments.binding().serialize()?);
+        let mut out = hold(Held::Nonces(Box::new(nonces)))?.to_le_bytes().to_vec();
+        put_blob(&mut out, &message);
+        Ok(out)
+    })())
+}
+
+/// In: a group's handle, who signs, their commitments, and the message. Out: a handle of the package.
+#[no_mangle]
+pub extern "C" fn frost_package(length: usize) -> i32 {
+    finish((|| {
+        let mut input = Reader::request(length)?;
+        let group = group_of(input.u32()?)?;
+        let signers = input.members()?;
+        if signers.len() < usize::from(group.min_signers().unwrap_or(u16::MAX)) {
+            return Err(plain(Reason::BadNumbers));
+        }
+        let mut hash = Sha512::new();
+        hash.update(b"dchat frost package v1");
+        hash.update(group.verifying_key().serialize()?);
+        let mut commitments = BTreeMap::new();
+        for (from, message) in input.messages(&signers)? {
+            let member = identifier(from)?;
+            if !group.verifying_shares().contains_key(&member) {
+                return Err(by(Reason::NotMember, from));
+            }
+            let read = open(COMMITMENTS, None, from, message, |body| {
+                let hiding = NonceCommitment::deserialize(body.bytes::<32>()?)?;
+                let binding = NonceCommitment::deserialize(body.bytes::<32>()?)?;
+                Ok(SigningCommitments::new(hiding, binding))
+            })?;
+            hash.update(message);
+            commitments.insert(member, read);
+        }
+        let message = input.rest();
+        hash.update(message);
+        let mut tag = Tag::default();
+        tag.copy_from_slice(&hash.finalize()[..16]);
+        let signing = SigningPackage::new(commitments, message);
+        let package = Package { signing, signers, group: group.clone(), tag };
+        Ok(hold(Held::Package(Box::new(package)))?.to_le_bytes().to_vec())
+    })())
+}
+
+fn package(handle: u32) -> Result<&'static Package, Fault> {
+    match held(handle)? {
+        Held::Package(package) => Ok(package),
+        _ => Err(NO_SUCH_HANDLE.into()),
+    }
+}
+
+/// In: handles of nonces, of a share, of a package. Out: the signature share. The nonces are gone, whatever it answers.
+#[no_mangle]
+pub extern "C" fn frost_sign(length: usize) -> i32 {
+    finish((|| {
+        let mut input = Reader::request(length)?;
+        let Held::Nonces(nonces) = taken(input.u32()?)? else { return Err(NO_SUCH_HANDLE.into()) };
+        let share = share(input.u32()?)?;
+        let package = package(input.u32()?)?;
+        input.end()?;
+        let own = number(share.identifier());
+        let known = package.group.verifying_shares().get(share.identifier());
+        if known != Some(share.verifying_share()) || package.group.verifying_key() != share.verifying_key() {
+            return Err(by(Reason::OtherGroup, own));
+        }
+        let signed = round2::sign(&package.signing, &nonces, share)?;
+        let mut out = begin(SIGNATURE_SHARE, None, own);
+        out.extend(package.tag);
+        out.extend(signed.serialize());
+        Ok(out)
+    })())
+}
+
+/// In: a package's handle, the signers' shares. Out: the signature, 64 bytes, which holds as any Ed25519 signature.
+#[no_mangle]
+pub extern "C" fn frost_aggregate(length: usize) -> i32 {
+    finish((|| {
+        let mut input = Reader::request(length)?;
+        let Package { signing, signers, group, tag } = package(input.u32()?)?;
+        let mut shares: BTreeMap<Identifier, SignatureShare> = BTreeMap::new();
+        for (from, message) in input.messages(signers)? {
+            let share = open(SIGNATURE_SHARE, None, from, message, |body| {
+                if body.bytes::<16>()? != tag {
+                    return Err(plain(Reason::Replayed));
+                }
+                Ok(SignatureShare::deserialize(body.bytes::<32>()?)?)
+            })?;
+            shares.insert(identifier(from)?, share);
+        }
+        input.end()?;
+        let detection = frost_core::CheaterDetection::AllCheaters;
+        Ok(frost_core::aggregate_custom(signing, &shares, group, detection)?.serialize()?)
+    })())
+}
+
+/// In: a package's handle, a signer, its share. Out: 1 where the share holds, else 0.
+#[no_mangle]
+pub extern "C" fn frost_share_holds(length: usize) -> i32 {
+    finish((|| {
+        let mut input = Reader::request(length)?;
+        let Package { signing, group, tag, .. } = package(input.u32()?)?;
+        let from = input.u16()?;
+        let member = identifier(from)?;
+        let public: &VerifyingShare =
+            group.verifying_shares().get(&member).ok_or_else(|| by(Reason::NotMember, from))?;
+        let share = open(SIGNATURE_SHARE, None, from, input.rest(), |body| {
+            if body.bytes::<16>()? != tag {
+                return Err(plain(Reason::Replayed));
+            }
+            Ok(SignatureShare::deserialize(body.bytes::<32>()?)?)
+        })?;
+        let key = group.verifying_key();
+        let holds = frost_core::verify_signature_share(member, public, &share, signing, key).is_ok();
+        Ok([holds as u8].to_vec())
+    })())
+}
