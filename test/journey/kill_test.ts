@@ -1,0 +1,114 @@
+/**
+ * Two people write to each other while their relay is killed again and again, one of them away for a part.
+ * Everything that the relay has acknowledged arrives: once, in order, readable.
+ */
+import { expect, test } from "bun:test";
+import { makePair, type MessageLine, type Person } from "../harness/people.ts";
+import { type SpawnedRelay, spawnRelay } from "../harness/relay.ts";
+import { openWriter, type WriterProcess } from "../harness/writer_process.ts";
+
+const MESSAGES = 500;
+const KILLS = 10;
+/** Real text in several scripts, long and short. */
+const WORDS =
+  "a relay keeps what it has acknowledged 水 até amanhã здравствуй 🙂 and every device catches up by itself".split(
+    " ",
+  );
+
+function textOf(who: string, at: number): string {
+  const words = Array.from(
+    { length: 3 + ((at * 7) % 40) },
+    (_, word) => WORDS[(at + word * 5) % WORDS.length],
+  );
+  return `${who} ${at}: ${words.join(" ")}`;
+}
+
+/** Relay that is killed and started again on the same ports and data. */
+class Mortal {
+  relay: SpawnedRelay;
+  kills = 0;
+
+  constructor(relay: SpawnedRelay) {
+    this.relay = relay;
+  }
+
+  async kill(): Promise<void> {
+    const { dataDir, file } = this.relay;
+    await this.relay.stop("SIGKILL");
+    this.kills += 1;
+    this.relay = await spawnRelay({ dataDir, same: file });
+  }
+}
+
+interface Said {
+  readonly seq: number;
+  readonly text: string;
+}
+
+/** Writes `texts` in order; `onSaid` after each. */
+async function write(writer: WriterProcess, texts: readonly string[], onSaid: () => void): Promise<Said[]> {
+  const said: Said[] = [];
+  for (const text of texts) {
+    said.push(await writer.send(text));
+    onSaid();
+  }
+  return said;
+}
+
+function range(from: number, to: number, who: string): string[] {
+  return Array.from({ length: to - from }, (_, at) => textOf(who, from + at));
+}
+
+async function history(person: Person): Promise<MessageLine[]> {
+  return person.lines<MessageLine>("history", "--with", person.other);
+}
+
+test("two people lose and double nothing while their relay is killed ten times under load", async () => {
+  await using first = await spawnRelay();
+  using pair = await makePair(first.address);
+  const { ann, bob } = pair;
+  const mortal = new Mortal(first);
+  const half = MESSAGES / 2;
+  // Moments at random, but never two at once: after so many acknowledged messages.
+  const moments = Array.from({ length: KILLS }, () => Math.floor(Math.random() * (MESSAGES - 20)) + 5).sort(
+    (a, b) => a - b,
+  );
+  let count = 0;
+  let killing: Promise<void> = Promise.resolve();
+  const onSaid = (): void => {
+    count += 1;
+    while ((moments[0] ?? Number.POSITIVE_INFINITY) <= count) {
+      moments.shift();
+      killing = killing.then(() => mortal.kill());
+    }
+  };
+  const received: Record<string, string[]> = { ann: [], bob: [] };
+  await using annWrites = await openWriter(ann);
+  // Bob is away while Ann writes the first part.
+  const fromAnn = await write(annWrites, range(0, half / 2, "ann"), onSaid);
+  const fromBob: Said[] = [];
+  {
+    await using bobWrites = await openWriter(bob);
+    const both = await Promise.all([
+      write(annWrites, range(half / 2, half, "ann"), onSaid),
+      write(bobWrites, range(0, half, "bob"), onSaid),
+    ]);
+    fromAnn.push(...both[0]);
+    fromBob.push(...both[1]);
+    await killing;
+    received["bob"]?.push(...(await bobWrites.sync()));
+    received["ann"]?.push(...(await annWrites.sync()));
+    received["bob"]?.push(...(await bobWrites.sync()));
+    expect([annWrites.alarms, bobWrites.alarms]).toEqual([[], []]);
+  }
+  expect(mortal.kills).toBe(KILLS);
+  expect(received["bob"]).toEqual(fromAnn.map(({ text }) => text));
+  expect(received["ann"]).toEqual(fromBob.map(({ text }) => text));
+  const [annHas, bobHas] = await Promise.all([history(ann), history(bob)]);
+  const acknowledged = [...fromAnn, ...fromBob].sort((a, b) => a.seq - b.seq);
+  expect(annHas.map(({ sequence, text }) => ({ seq: sequence, text }))).toEqual(acknowledged);
+  expect(bobHas.map(({ sequence, text }) => [sequence, text])).toEqual(
+    annHas.map(({ sequence, text }) => [sequence, text]),
+  );
+  await mortal.relay[Symbol.asyncDispose]();
+}, 180_000);
