@@ -79,7 +79,7 @@ export async function ping(
 
 /** The answer, or the signal's reason and the stream reset. */
 async function until<T>(
-  stream: EdgeStream<unknown>,
+  stream: EdgeStream,
   answer: Promise<T>,
   options: { signal?: AbortSignal },
 ): Promise<T> {

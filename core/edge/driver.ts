@@ -150,15 +150,7 @@ export class Driver implements LinkEvents<Connection> {
 
   /** A profile's part that all links of this driver share. */
   profile(rest: Omit<LinkProfile<Connection>, "pool" | "events" | "limits">): LinkProfile<Connection> {
-    const driver = this;
-    return {
-      ...rest,
-      pool: this.pool,
-      events: this,
-      get limits() {
-        return driver.limits;
-      },
-    };
+    return { ...rest, pool: this.pool, events: this, limits: () => this.limits };
   }
 
   readonly #flushAll = (): void => {

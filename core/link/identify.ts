@@ -1,6 +1,6 @@
 /** /ipfs/id/1.0.0: each side tells the other what it is, what it speaks and how it sees it. Nothing in it is proven. */
 import { limit } from "../ground/mod.ts";
-import { concat } from "./bytes.ts";
+import { concat, copyOf } from "./bytes.ts";
 import { ProtobufReader, ProtobufWriter, pushVarint } from "./protobuf.ts";
 import { encodePeerKey } from "./peer_id.ts";
 import type { LinkStream, LinkStreamHandler } from "./stream.ts";
@@ -56,7 +56,7 @@ export function decodeIdentify(message: Uint8Array): Identified | null {
     if (reader.field === PROTOCOL) {
       if (protocols.length < LIST_MAX) protocols.push(decoder.decode(bytes));
     } else if (reader.field === LISTEN_ADDRESS) {
-      if (listenAddresses.length < LIST_MAX) listenAddresses.push(bytes.slice());
+      if (listenAddresses.length < LIST_MAX) listenAddresses.push(copyOf(bytes));
     } else if (reader.field <= AGENT_VERSION) single.set(reader.field, bytes);
   }
   if (reader.failed) return null;
@@ -65,9 +65,13 @@ export function decodeIdentify(message: Uint8Array): Identified | null {
     protocolVersion: decoder.decode(single.get(PROTOCOL_VERSION)),
     protocols,
     listenAddresses,
-    observedAddress: single.get(OBSERVED_ADDRESS)?.slice() ?? null,
-    publicKey: single.get(PUBLIC_KEY)?.slice() ?? null,
+    observedAddress: copied(single.get(OBSERVED_ADDRESS)),
+    publicKey: copied(single.get(PUBLIC_KEY)),
   };
+}
+
+function copied(bytes: Uint8Array | undefined): Uint8Array | null {
+  return bytes === undefined ? null : copyOf(bytes);
 }
 
 /** Answers who asks: the constant part, the address that its connection comes from, and the end. */

@@ -8,12 +8,13 @@
  */
 import { limit } from "../ground/mod.ts";
 import { NO_BYTES, equalBytes, readU16, writeU16 } from "./bytes.ts";
-import { Muxer } from "./muxer.ts";
+import { Muxer, type MuxerHost } from "./muxer.ts";
 import { Negotiation, encodeProposal } from "./multistream.ts";
 import { NoiseHandshake, type NoiseIdentity } from "./noise_handshake.ts";
 import { YAMUX } from "./noise_payload.ts";
 import { LENGTH_BYTES, NoiseTransport } from "./noise_transport.ts";
 import { OutputQueue } from "./output.ts";
+import { PartialFrame } from "./partial_frame.ts";
 import type { BufferPool } from "./pool.ts";
 import { type LinkStream, type LinkStreamHandler, type ProtocolTable, noStream } from "./stream.ts";
 import { GO_AWAY } from "./yamux.ts";
@@ -45,7 +46,8 @@ export interface LinkProfile<Owner> {
   readonly role: "listener" | "dialler";
   readonly noise: NoiseIdentity;
   readonly pool: BufferPool;
-  limits: LinkLimits;
+  /** As they stand now. */
+  readonly limits: () => LinkLimits;
   readonly events: LinkEvents<Owner>;
   /** Who serves a protocol that the peer asks for, or null; see withBuiltins(). */
   readonly protocols: ProtocolTable<Owner>;
@@ -55,7 +57,7 @@ export interface LinkProfile<Owner> {
 
 type Phase = "security" | "handshake" | "muxer" | "open" | "closed";
 
-export class Link<Owner> {
+export class Link<Owner> implements MuxerHost<Owner> {
   readonly profile: LinkProfile<Owner>;
   readonly owner: Owner;
   readonly queue: OutputQueue;
@@ -70,9 +72,7 @@ export class Link<Owner> {
   #muxer: Muxer<Owner> | null = null;
   /** Bytes at the queue's head that go out as they are, before anything sealed. */
   #raw = 0;
-  /** A frame that came in pieces: a buffer of the pool and how much of it counts. */
-  #held: Uint8Array | null = null;
-  #heldLength = 0;
+  #held: PartialFrame | null = null;
   #started: number;
   #heard: number;
   /** When our keepalive ping went out; 0 when none is under way. */
@@ -115,7 +115,7 @@ export class Link<Owner> {
 
   /** When tick() wants to be called next, in the time that the caller passes in. */
   get deadline(): number {
-    const limits = this.profile.limits;
+    const limits = this.profile.limits();
     if (this.#phase === "closed") return Infinity;
     if (this.#phase !== "open") return this.#started + limits.handshakeTimeoutMs;
     if (this.#pinged > 0) return this.#pinged + limits.keepaliveTimeoutMs;
@@ -194,6 +194,23 @@ export class Link<Owner> {
     this.#transport = null;
   }
 
+  /** For the muxer: what the driver should hear. */
+  get streamsMax(): number {
+    return this.profile.limits().streamsMax;
+  }
+
+  wrote(): void {
+    this.profile.events.output(this);
+  }
+
+  limited(name: string): void {
+    this.profile.events.limited(this, name);
+  }
+
+  failed(error: unknown): void {
+    this.profile.events.error(error);
+  }
+
   /** For the muxer: the peer broke the protocol. */
   violated(reason: string): void {
     this.#muxer?.goAway(GO_AWAY.protocolError);
@@ -255,35 +272,15 @@ export class Link<Owner> {
   }
 
   #hold(bytes: Uint8Array, at: number): number {
-    const known = this.#heldLength >= LENGTH_BYTES && this.#held !== null;
-    const wanted = LENGTH_BYTES + (known && this.#held !== null ? readU16(this.#held, 0) : 0);
-    const stop = Math.min(bytes.length, at + wanted - this.#heldLength);
-    const held = this.#holdRoom(stop - at);
-    held.set(bytes.subarray(at, stop), this.#heldLength);
-    this.#heldLength += stop - at;
-    if (this.#heldLength < LENGTH_BYTES) return stop;
-    const length = readU16(held, 0);
-    if (!this.#legalLength(length)) return bytes.length;
-    if (this.#heldLength === LENGTH_BYTES + length) {
-      this.#held = null;
-      this.#heldLength = 0;
-      this.#whole(held.subarray(LENGTH_BYTES, LENGTH_BYTES + length));
-      this.profile.pool.give(held);
-    }
+    const held = (this.#held ??= new PartialFrame(this.profile.pool));
+    const stop = held.take(bytes, at);
+    if (!this.#legalLength(held.announced)) return bytes.length;
+    const body = held.body;
+    if (body === null) return stop;
+    this.#held = null;
+    this.#whole(body);
+    held.release();
     return stop;
-  }
-
-  /** The held frame's buffer, with room for `more`: it grows with what came, never with what was announced. */
-  #holdRoom(more: number): Uint8Array {
-    const held = this.#held;
-    if (held !== null && held.length >= this.#heldLength + more) return held;
-    const larger = this.profile.pool.take(this.#heldLength + more);
-    if (held !== null) {
-      larger.set(held.subarray(0, this.#heldLength));
-      this.profile.pool.give(held);
-    }
-    this.#held = larger;
-    return larger;
   }
 
   #legalLength(length: number): boolean {
@@ -375,7 +372,7 @@ export class Link<Owner> {
     this.#handshake?.dispose();
     this.#handshake = null;
     this.#negotiation = null;
-    if (this.#held !== null) this.profile.pool.give(this.#held);
+    this.#held?.release();
     this.#held = null;
     this.#muxer?.closeAll(reason);
     this.profile.events.closed(this, reason);

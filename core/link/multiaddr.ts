@@ -5,7 +5,7 @@
 import { Fault } from "../ground/mod.ts";
 import { concat, readU16, writeU16 } from "./bytes.ts";
 import { formatIp6, parseIp4, parseIp6 } from "./ip.ts";
-import { type PeerId, parsePeerId } from "./peer_id.ts";
+import { type PeerId, parsePeerId, peerIdOf } from "./peer_id.ts";
 import { pushVarint } from "./protobuf.ts";
 
 export interface Host {
@@ -122,18 +122,30 @@ export function observedAddress(ip: string, at: Pick<Address, "port" | "transpor
 
 function decodeRest(host: string, bytes: Uint8Array, at: number): string | null {
   if (bytes[at] !== CODE.tcp || bytes.length < at + 3) return null;
-  const tail = bytes.subarray(at + 3);
-  const text = `${host}/tcp/${readU16(bytes, at + 1)}`;
-  if (tail.length === 0) return text;
-  for (const [name, codes] of [
-    ["/ws", code(CODE.ws)],
-    ["/tls/ws", concat(code(CODE.tls), code(CODE.ws))],
-  ] as const) {
-    if (tail.length === codes.length && codes.every((byte, index) => byte === tail[index]))
-      return text + name;
+  let tail = bytes.subarray(at + 3);
+  let text = `${host}/tcp/${readU16(bytes, at + 1)}`;
+  for (const [name, prefix] of TRANSPORT_CODES) {
+    if (!startsWith(tail, prefix)) continue;
+    text += name;
+    tail = tail.subarray(prefix.length);
+    break;
   }
-  return null;
+  if (tail.length === 0) return text;
+  const peer = startsWith(tail, P2P_CODE) ? tail.subarray(P2P_CODE.length + 1) : null;
+  if (peer === null || peer.length !== tail[P2P_CODE.length]) return null;
+  return `${text}/p2p/${peerIdOf(peer).text}`;
 }
+
+function startsWith(bytes: Uint8Array, prefix: Uint8Array): boolean {
+  return prefix.every((byte, index) => byte === bytes[index]);
+}
+
+const P2P_CODE = code(CODE.p2p);
+const TRANSPORT_CODES = [
+  ["/ws", code(CODE.ws)],
+  ["/wss", code(CODE.wss)],
+  ["/tls/ws", concat(code(CODE.tls), code(CODE.ws))],
+] as const;
 
 function parseHost(text: string, kind: string, name: string): Host {
   if (kind === "ip4") {

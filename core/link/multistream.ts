@@ -7,7 +7,7 @@
  * protocol that it names, and is left to the caller.
  */
 import { limit } from "../ground/mod.ts";
-import { concat } from "./bytes.ts";
+import { concat, copyOf } from "./bytes.ts";
 import { pushVarint } from "./protobuf.ts";
 
 export const MULTISTREAM = "/multistream/1.0.0";
@@ -92,7 +92,7 @@ export class Negotiation {
       return start;
     }
     if (start > end || start + length > end) {
-      this.#held = at < end ? bytes.slice(at, end) : null;
+      this.#held = at < end ? copyOf(bytes, at, end) : null;
       return at;
     }
     const stop = start + length;

@@ -5,16 +5,38 @@
  */
 import { limit } from "../ground/mod.ts";
 import { readU16, readU32 } from "./bytes.ts";
-import type { Link } from "./link.ts";
+import type { OutputQueue } from "./output.ts";
 import { LinkStream, type LinkStreamHandler, noStream } from "./stream.ts";
 import { FLAG, GO_AWAY, HEADER_BYTES, TYPE } from "./yamux.ts";
+
+/** What a session needs of the connection that it runs on. */
+export interface MuxerHost<Owner> {
+  readonly owner: Owner;
+  /** Where frames go. */
+  readonly queue: OutputQueue;
+  /** Whether frames are still taken and sent. */
+  readonly isOpen: boolean;
+  /** The time of the last call that brought it. */
+  readonly now: number;
+  readonly streamsMax: number;
+  /** Something was put into the queue. */
+  wrote(): void;
+  limited(name: string): void;
+  /** A handler threw. */
+  failed(error: unknown): void;
+  /** The peer broke the protocol, or said that it failed: the connection is over. */
+  violated(reason: string): void;
+  /** No streams are left, or none may come. */
+  rested(): void;
+  handlerOf(protocol: string): LinkStreamHandler<Owner> | null;
+}
 
 export class Muxer<Owner> {
   /** The peer said GoAway: it takes no new streams. */
   peerLeaving = false;
   /** We said GoAway: streams that the peer still opens are refused. */
   leaving = false;
-  readonly #link: Link<Owner>;
+  readonly #link: MuxerHost<Owner>;
   /** Null while there is none: most connections rest. */
   #streams: Map<number, LinkStream<Owner>> | null = null;
   #nextId: number;
@@ -29,7 +51,7 @@ export class Muxer<Owner> {
   #opensAt: number;
   #drainWanted = false;
 
-  constructor(link: Link<Owner>, options: { dialler: boolean; now: number }) {
+  constructor(link: MuxerHost<Owner>, options: { dialler: boolean; now: number }) {
     this.#link = link;
     this.#nextId = options.dialler ? 1 : 2;
     this.#opensAt = options.now;
@@ -51,13 +73,12 @@ export class Muxer<Owner> {
   /** Opens a stream; throws Fault<"link/closed"> where the peer is leaving or too many are open. */
   open<T>(protocol: string, handler: LinkStreamHandler<Owner, T>, context: T): LinkStream<Owner, T> {
     if (this.peerLeaving || this.leaving) throw noStream("the connection is going away");
-    if (this.streams >= this.#link.profile.limits.streamsMax) {
-      throw noStream(`${this.streams} are open, the limit is ${this.#link.profile.limits.streamsMax}`);
+    if (this.streams >= this.#link.streamsMax) {
+      throw noStream(`${this.streams} are open, the limit is ${this.#link.streamsMax}`);
     }
     const stream = new LinkStream(this, this.#nextId, { proposal: protocol, handler, context });
     this.#nextId += 2;
-    // Kept as one whose context nobody here reads.
-    this.#keep(stream as LinkStream<Owner>);
+    this.#keep(stream);
     return stream;
   }
 
@@ -108,7 +129,7 @@ export class Muxer<Owner> {
   }
 
   failed(error: unknown): void {
-    this.#link.profile.events.error(error);
+    this.#link.failed(error);
   }
 
   forget(id: number): void {
@@ -123,14 +144,14 @@ export class Muxer<Owner> {
   send(type: number, flags: number, id: number, length: number): void {
     if (!this.#link.isOpen) return;
     this.#link.queue.appendHeader(type, flags, id, length);
-    this.#link.profile.events.output(this.#link);
+    this.#link.wrote();
   }
 
   sendData(flags: number, id: number, bytes: Uint8Array, from: number, to: number): void {
     if (!this.#link.isOpen) return;
     this.#link.queue.appendHeader(TYPE.data, flags, id, to - from);
     this.#link.queue.append(bytes, from, to);
-    this.#link.profile.events.output(this.#link);
+    this.#link.wrote();
   }
 
   #hold(bytes: Uint8Array, at: number, end: number): number {
@@ -202,11 +223,10 @@ export class Muxer<Owner> {
       this.#violation("stream id");
       return false;
     }
-    const { limits, events } = this.#link.profile;
-    const full = this.streams >= limits.streamsMax;
+    const full = this.streams >= this.#link.streamsMax;
     if (this.leaving || full || !this.#mayOpen()) {
-      if (full) events.limited(this.#link, "STREAMS_MAX");
-      else if (!this.leaving) events.limited(this.#link, "STREAM_OPENS_PER_SECOND");
+      if (full) this.#link.limited("STREAMS_MAX");
+      else if (!this.leaving) this.#link.limited("STREAM_OPENS_PER_SECOND");
       this.send(TYPE.windowUpdate, FLAG.rst | FLAG.ack, id, 0);
       return true;
     }
@@ -230,7 +250,7 @@ export class Muxer<Owner> {
   }
 
   #toldToGo(code: number): void {
-    if (code !== GO_AWAY.normal) return this.#link.close(`peer went away with code ${code}`);
+    if (code !== GO_AWAY.normal) return this.#link.violated(`peer went away with code ${code}`);
     this.peerLeaving = true;
     if (this.#streams === null) this.#link.rested();
   }

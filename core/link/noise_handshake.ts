@@ -3,7 +3,7 @@
  * `-> e`, `<- e, ee, s, es`, `-> s, se`. Dropped when it is done; what stays are the two cipher states.
  */
 import type { AgreementKey, CipherState, NoiseCrypto } from "@dchat/crypto-wasm";
-import { NO_BYTES, concat } from "./bytes.ts";
+import { NO_BYTES, concat, copyOf } from "./bytes.ts";
 import { type NoisePeer, openPayload } from "./noise_payload.ts";
 
 const PROTOCOL_NAME = new TextEncoder().encode("Noise_XX_25519_ChaChaPoly_SHA256");
@@ -60,7 +60,7 @@ export class NoiseHandshake {
   /** Responder: takes `-> e`, borrowed. False where it is malformed. */
   readFirst(message: Uint8Array): boolean {
     if (message.length < KEY_BYTES) return false;
-    this.#remoteEphemeral = message.slice(0, KEY_BYTES);
+    this.#remoteEphemeral = copyOf(message, 0, KEY_BYTES);
     this.#mixHash(this.#remoteEphemeral);
     // Nothing is encrypted yet, so a payload here is hashed and ignored; stock peers send none.
     this.#mixHash(message.subarray(KEY_BYTES));
@@ -81,7 +81,7 @@ export class NoiseHandshake {
   readSecond(message: Uint8Array): boolean {
     const keyEnd = KEY_BYTES + KEY_BYTES + TAG_BYTES;
     if (message.length < keyEnd + TAG_BYTES) return false;
-    this.#remoteEphemeral = message.slice(0, KEY_BYTES);
+    this.#remoteEphemeral = copyOf(message, 0, KEY_BYTES);
     this.#mixHash(this.#remoteEphemeral);
     if (!this.#mixKey(this.#ephemeral, this.#remoteEphemeral)) return false;
     const remoteStatic = this.#open(message.subarray(KEY_BYTES, keyEnd));

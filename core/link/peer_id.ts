@@ -4,7 +4,7 @@
  */
 import { Fault } from "../ground/mod.ts";
 import { decodeBase58, encodeBase58 } from "./base58.ts";
-import { concat } from "./bytes.ts";
+import { concat, copyOf } from "./bytes.ts";
 import { ProtobufReader, ProtobufWriter } from "./protobuf.ts";
 
 /** Multihash bytes of a PeerId, with its base58btc text. */
@@ -54,7 +54,7 @@ export function peerIdFromPublicKey(key: Uint8Array): PeerId {
 export function publicKeyOfPeerId(peer: Uint8Array): Uint8Array | null {
   if (peer.length < 2 || peer[0] !== IDENTITY_HASH) return null;
   const key = decodePeerKey(peer.subarray(2));
-  return key?.type === "ed25519" ? key.data.slice() : null;
+  return key?.type === "ed25519" ? copyOf(key.data) : null;
 }
 
 /** Multihash bytes of the key whose protobuf is `encoded`; `sha256` serves keys that are too long to be held inline. */

@@ -207,8 +207,7 @@ export class LinkStream<Owner, T = unknown> {
   /** For the negotiation: whether the peer's proposal is served. */
   serves(protocol: string): boolean {
     const handler = this.#muxer.handlerOf(protocol);
-    // The table's handlers set their own context in onOpen; until then nobody reads it.
-    this.#handler = handler as LinkStreamHandler<Owner, T> | null;
+    this.#handler = handler;
     return handler !== null;
   }
 

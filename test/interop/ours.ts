@@ -32,24 +32,24 @@ interface Echoing {
 
 /** Sends back what comes, within both windows, and ends when the peer has. */
 export class Echo implements StreamHandler<unknown> {
-  readonly #states = new WeakMap<EdgeStream<unknown>, Echoing>();
+  readonly #states = new WeakMap<EdgeStream, Echoing>();
 
-  onOpen(stream: EdgeStream<unknown>): void {
+  onOpen(stream: EdgeStream): void {
     this.#states.set(stream, { waiting: [], ended: false });
   }
 
-  onData(stream: EdgeStream<unknown>, bytes: Uint8Array): void {
+  onData(stream: EdgeStream, bytes: Uint8Array): void {
     this.#states.get(stream)?.waiting.push(bytes.slice());
     this.onDrain(stream);
   }
 
-  onEnd(stream: EdgeStream<unknown>): void {
+  onEnd(stream: EdgeStream): void {
     const state = this.#states.get(stream);
     if (state !== undefined) state.ended = true;
     this.onDrain(stream);
   }
 
-  onDrain(stream: EdgeStream<unknown>): void {
+  onDrain(stream: EdgeStream): void {
     const state = this.#states.get(stream);
     if (state === undefined) return;
     for (let first = state.waiting[0]; first !== undefined; first = state.waiting[0]) {
