@@ -31,12 +31,12 @@ export const mailboxColumns = (sql: Sql) => sql`
   id, generation, term, owner, writer, entries_max AS "entriesMax", bytes_max AS "bytesMax", ttl_ms AS "ttlMs",
   retention_ms AS "retentionMs", size, peaks, turn, version, floor, entries_held AS "entriesHeld",
   bytes_held AS "bytesHeld", created_ms AS "createdMs", deleted, started_size AS "startedSize",
-  started_root AS "startedRoot", started_ms AS "startedMs", swept, sweep_ms AS "sweepMs"`;
+  started_root AS "startedRoot", started_ms AS "startedMs", sum, swept, sweep_ms AS "sweepMs"`;
 
 /** Columns of an entry but for its body. */
 export const entryColumns = (sql: Sql) => sql`
   e.mailbox, e.seq, e.id, e.generation, e.turn, e.kind, e.slot, e.time_ms AS "timeMs",
-  e.expiry_ms AS "expiryMs", e.entry_hash AS "entryHash", e.nodes, e.taken_by AS "takenBy", e.bytes`;
+  e.expiry_ms AS "expiryMs", e.entry_hash AS "entryHash", e.nodes, e.taken_by AS "takenBy", e.bytes, e.sum`;
 
 const READING = new Set(["describe", "read", "subscribe", "proveInclusion", "proveConsistency"]);
 
@@ -76,7 +76,7 @@ async function selectMailboxes(
 
 /** Readers of mailboxes, by the mailbox's hex id. */
 export async function selectReaders(sql: Sql, ids: readonly Uint8Array[]): Promise<Map<string, ReaderRow[]>> {
-  const rows = await sql<In<ReaderRecord>[]>`SELECT mailbox, key, cursor, lapsed FROM reader
+  const rows = await sql<In<ReaderRecord>[]>`SELECT mailbox, key, cursor, lapsed, sum FROM reader
     WHERE mailbox = ANY(${bytesArray(ids)}::bytea[]) ORDER BY mailbox, key`;
   const readers = new Map<string, ReaderRow[]>();
   for (const row of rows) {
@@ -98,7 +98,9 @@ async function selectEntries(sql: Sql, keys: LoadKeys["entries"]): Promise<reado
 
 async function selectTurns(sql: Sql, keys: LoadKeys["turns"]): Promise<readonly In<TurnRecord>[]> {
   if (keys.length === 0) return [];
-  return sql<In<TurnRecord>[]>`SELECT t.mailbox, t.turn, t.writer, t.first_seq AS "firstSeq" FROM turn t
+  return sql<
+    In<TurnRecord>[]
+  >`SELECT t.mailbox, t.turn, t.writer, t.first_seq AS "firstSeq", t.sum FROM turn t
     JOIN unnest(${bytesArray(keys.map((each) => each.mailbox))}::bytea[],
                 ${numberArray(keys.map((each) => each.turn))}::bigint[]) AS k(mailbox, turn)
       ON t.mailbox = k.mailbox AND t.turn = k.turn`;

@@ -46,6 +46,8 @@ export const mailbox = pgTable(
     startedSize: long("started_size"),
     startedRoot: bytes("started_root"),
     startedMs: long("started_ms"),
+    /** See row_sum.ts. */
+    sum: long("sum").notNull(),
     /** No plain entry below this sequence number has a body: where a sweep of what all have read goes on. */
     swept: long("swept").notNull(),
     /** When a sweep should look at this mailbox; null where nothing but expiry can come up. */
@@ -65,6 +67,7 @@ export const reader = pgTable(
     key: bytes("key").notNull(),
     cursor: long("cursor").notNull(),
     lapsed: boolean("lapsed").notNull(),
+    sum: long("sum").notNull(),
   },
   (table) => [primaryKey({ columns: [table.mailbox, table.key] })],
 );
@@ -76,6 +79,7 @@ export const turn = pgTable(
     turn: long("turn").notNull(),
     writer: bytes("writer").notNull(),
     firstSeq: long("first_seq").notNull(),
+    sum: long("sum").notNull(),
   },
   (table) => [primaryKey({ columns: [table.mailbox, table.turn] })],
 );
@@ -98,6 +102,7 @@ export const entry = pgTable(
     nodes: bytes("nodes").notNull(),
     takenBy: bytes("taken_by"),
     bytes: integer("bytes").notNull(),
+    sum: long("sum").notNull(),
     /** Null once the body has gone; the rest stays for proofs. */
     body: bytes("body"),
   },
@@ -126,6 +131,7 @@ export const receipt = pgTable(
     cursor: long("cursor").notNull(),
     notAfterMs: long("not_after_ms").notNull(),
     signature: bytes("signature").notNull(),
+    sum: long("sum").notNull(),
   },
   (table) => [primaryKey({ columns: [table.mailbox, table.reader] })],
 );

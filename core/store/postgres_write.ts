@@ -1,9 +1,11 @@
 /** Writes a plan inside the transaction that loaded for it: one statement a table, all sent together. */
 import type { Loaded, MailboxRow, NewEntry, Plan, ReaderRow } from "../mailbox/mod.ts";
+import { sameId } from "../wire/mod.ts";
 import { hex, joinHashes } from "./hashes.ts";
 import { kindNumber } from "./kind.ts";
 import { booleanArray, bytesArray, numberArray } from "./postgres_array.ts";
 import type { Sql } from "./postgres_connect.ts";
+import { entrySum, mailboxSum, readerSum, receiptSum, turnSum } from "./row_sum.ts";
 import { StaleRow } from "./stale_row.ts";
 import { sweepDueMs } from "./sweep_due.ts";
 
@@ -32,14 +34,15 @@ function mailboxArrays(rows: readonly MailboxRow[]): string[] {
     bytesArray(rows.map((row) => row.started?.root ?? null)),
     numberArray(rows.map((row) => row.started?.timeMs ?? null)),
     numberArray(rows.map(sweepDueMs)),
+    numberArray(rows.map(mailboxSum)),
   ];
 }
 
 const MAILBOX_VALUES = `id, generation, term, owner, writer, entries_max, bytes_max, ttl_ms, retention_ms, size, peaks,
-  turn, version, floor, entries_held, bytes_held, created_ms, deleted, started_size, started_root, started_ms, sweep_ms`;
+  turn, version, floor, entries_held, bytes_held, created_ms, deleted, started_size, started_root, started_ms, sweep_ms, sum`;
 const MAILBOX_UNNEST = `$1::bytea[], $2::bigint[], $3::bigint[], $4::bytea[], $5::bytea[], $6::bigint[], $7::bigint[],
   $8::bigint[], $9::bigint[], $10::bigint[], $11::bytea[], $12::bigint[], $13::bigint[], $14::bigint[],
-  $15::bigint[], $16::bigint[], $17::bigint[], $18::boolean[], $19::bigint[], $20::bytea[], $21::bigint[], $22::bigint[]`;
+  $15::bigint[], $16::bigint[], $17::bigint[], $18::boolean[], $19::bigint[], $20::bytea[], $21::bigint[], $22::bigint[], $23::bigint[]`;
 
 const INSERT_MAILBOXES = `INSERT INTO mailbox (${MAILBOX_VALUES}, swept)
   SELECT *, 0 FROM unnest(${MAILBOX_UNNEST}) ON CONFLICT (id) DO NOTHING`;
@@ -48,9 +51,9 @@ const UPDATE_MAILBOXES = `UPDATE mailbox m SET generation = v.generation, term =
     writer = v.writer, entries_max = v.entries_max, bytes_max = v.bytes_max, ttl_ms = v.ttl_ms,
     retention_ms = v.retention_ms, size = v.size, peaks = v.peaks, turn = v.turn, version = v.version,
     floor = v.floor, entries_held = v.entries_held, bytes_held = v.bytes_held, deleted = v.deleted,
-    started_size = v.started_size, started_root = v.started_root, started_ms = v.started_ms,
+    started_size = v.started_size, started_root = v.started_root, started_ms = v.started_ms, sum = v.sum,
     sweep_ms = least(m.sweep_ms, v.sweep_ms)
-  FROM unnest(${MAILBOX_UNNEST}, $23::bigint[], $24::bigint[])
+  FROM unnest(${MAILBOX_UNNEST}, $24::bigint[], $25::bigint[])
     AS v(${MAILBOX_VALUES}, expect_term, expect_size)
   WHERE m.id = v.id AND m.term = v.expect_term AND m.size = v.expect_size`;
 
@@ -99,12 +102,14 @@ function readerChanges(plan: Plan, loaded: Loaded): ReaderChanges {
 /** Puts readers' rows. */
 export async function putReaders(sql: Sql, put: ReaderChanges["put"]): Promise<void> {
   if (put.length === 0) return;
-  await sql`INSERT INTO reader (mailbox, key, cursor, lapsed)
+  await sql`INSERT INTO reader (mailbox, key, cursor, lapsed, sum)
     SELECT * FROM unnest(${bytesArray(put.map((each) => each.mailbox))}::bytea[],
       ${bytesArray(put.map((each) => each.reader.key))}::bytea[],
       ${numberArray(put.map((each) => each.reader.cursor))}::bigint[],
-      ${booleanArray(put.map((each) => each.reader.lapsed))}::boolean[])
-    ON CONFLICT (mailbox, key) DO UPDATE SET cursor = excluded.cursor, lapsed = excluded.lapsed`;
+      ${booleanArray(put.map((each) => each.reader.lapsed))}::boolean[],
+      ${numberArray(put.map((each) => readerSum(each.mailbox, each.reader)))}::bigint[])
+    ON CONFLICT (mailbox, key) DO UPDATE SET cursor = excluded.cursor, lapsed = excluded.lapsed,
+      sum = excluded.sum`;
 }
 
 async function removeReaders(sql: Sql, gone: ReaderChanges["gone"]): Promise<void> {
@@ -124,7 +129,7 @@ export type StoringEntry = Omit<NewEntry, "entry"> & {
 export async function insertEntries(sql: Sql, rows: readonly StoringEntry[]): Promise<void> {
   if (rows.length === 0) return;
   await sql`INSERT INTO entry (mailbox, seq, id, generation, turn, kind, slot, time_ms, expiry_ms, entry_hash, nodes,
-      taken_by, bytes, body)
+      taken_by, bytes, sum, body)
     SELECT * FROM unnest(${bytesArray(rows.map((row) => row.mailbox))}::bytea[],
       ${numberArray(rows.map((row) => row.seq))}::bigint[],
       ${bytesArray(rows.map((row) => row.id))}::bytea[],
@@ -138,40 +143,54 @@ export async function insertEntries(sql: Sql, rows: readonly StoringEntry[]): Pr
       ${bytesArray(rows.map((row) => joinHashes(row.nodes)))}::bytea[],
       ${bytesArray(rows.map((row) => row.takenBy))}::bytea[],
       ${numberArray(rows.map((row) => row.bytes))}::integer[],
+      ${numberArray(rows.map((row) => entrySum(row.mailbox, row)))}::bigint[],
       ${bytesArray(rows.map((row) => row.entry))}::bytea[])`;
 }
 
 /** Inserts turns. */
 export async function insertTurns(sql: Sql, turns: Plan["turns"]): Promise<void> {
   if (turns.length === 0) return;
-  await sql`INSERT INTO turn (mailbox, turn, writer, first_seq)
+  await sql`INSERT INTO turn (mailbox, turn, writer, first_seq, sum)
     SELECT * FROM unnest(${bytesArray(turns.map((each) => each.mailbox))}::bytea[],
       ${numberArray(turns.map((each) => each.turn))}::bigint[],
       ${bytesArray(turns.map((each) => each.writer))}::bytea[],
-      ${numberArray(turns.map((each) => each.firstSeq))}::bigint[])`;
+      ${numberArray(turns.map((each) => each.firstSeq))}::bigint[],
+      ${numberArray(turns.map((each) => turnSum(each.mailbox, each)))}::bigint[])`;
 }
 
-async function take(sql: Sql, taken: Plan["taken"]): Promise<void> {
+/** The slot of a package that a batch takes: one that was loaded, or that the same batch appended. */
+function slotOf(taken: Plan["taken"][number], plan: Plan, loaded: Loaded): number {
+  const waiting = loaded.packages.get(hex(taken.mailbox))?.find((entry) => entry.seq === taken.seq);
+  if (waiting !== undefined) return waiting.slot;
+  const fresh = plan.entries.find((entry) => entry.seq === taken.seq && sameId(entry.mailbox, taken.mailbox));
+  return fresh?.slot ?? 0;
+}
+
+async function take(sql: Sql, plan: Plan, loaded: Loaded): Promise<void> {
+  const { taken } = plan;
   if (taken.length === 0) return;
-  await sql`UPDATE entry e SET taken_by = v.taken_by
+  const sums = taken.map((each) => entrySum(each.mailbox, { ...each, slot: slotOf(each, plan, loaded) }));
+  await sql`UPDATE entry e SET taken_by = v.taken_by, sum = v.sum
     FROM unnest(${bytesArray(taken.map((each) => each.mailbox))}::bytea[],
       ${numberArray(taken.map((each) => each.seq))}::bigint[],
-      ${bytesArray(taken.map((each) => each.takenBy))}::bytea[]) AS v(mailbox, seq, taken_by)
+      ${bytesArray(taken.map((each) => each.takenBy))}::bytea[],
+      ${numberArray(sums)}::bigint[]) AS v(mailbox, seq, taken_by, sum)
     WHERE e.mailbox = v.mailbox AND e.seq = v.seq`;
 }
 
 /** Puts receipts, the furthest of each reader. */
 export async function putReceipts(sql: Sql, receipts: Plan["receipts"]): Promise<void> {
   if (receipts.length === 0) return;
-  await sql`INSERT INTO receipt (mailbox, reader, generation, cursor, not_after_ms, signature)
+  await sql`INSERT INTO receipt (mailbox, reader, generation, cursor, not_after_ms, signature, sum)
     SELECT * FROM unnest(${bytesArray(receipts.map((each) => each.mailbox))}::bytea[],
       ${bytesArray(receipts.map((each) => each.reader))}::bytea[],
       ${numberArray(receipts.map((each) => each.generation))}::bigint[],
       ${numberArray(receipts.map((each) => each.cursor))}::bigint[],
       ${numberArray(receipts.map((each) => each.notAfterMs))}::bigint[],
-      ${bytesArray(receipts.map((each) => each.signature))}::bytea[])
+      ${bytesArray(receipts.map((each) => each.signature))}::bytea[],
+      ${numberArray(receipts.map(receiptSum))}::bigint[])
     ON CONFLICT (mailbox, reader) DO UPDATE SET generation = excluded.generation, cursor = excluded.cursor,
-      not_after_ms = excluded.not_after_ms, signature = excluded.signature
+      not_after_ms = excluded.not_after_ms, signature = excluded.signature, sum = excluded.sum
     WHERE (excluded.generation, excluded.cursor) >= (receipt.generation, receipt.cursor)`;
 }
 
@@ -188,7 +207,7 @@ export async function writePostgres(sql: Sql, plan: Plan, loaded: Loaded): Promi
       plan.entries.map((entry) => ({ ...entry, bytes: entry.entry.length })),
     ),
     insertTurns(sql, plan.turns),
-    take(sql, plan.taken),
+    take(sql, plan, loaded),
     putReceipts(sql, plan.receipts),
   ];
   // All of them, so that none is left to fail when nobody listens; the first failure is the one to tell.

@@ -11,9 +11,9 @@ export type SqliteMailbox = typeof sqlite.mailbox.$inferSelect;
 export type MailboxRecord = Omit<SqliteMailbox, "box"> | typeof postgres.mailbox.$inferSelect;
 export type ReaderRecord = Pick<
   typeof sqlite.reader.$inferSelect | typeof postgres.reader.$inferSelect,
-  "key" | "cursor" | "lapsed"
+  "key" | "cursor" | "lapsed" | "sum"
 >;
-export type TurnRecord = Pick<typeof sqlite.turn.$inferSelect, "turn" | "writer" | "firstSeq">;
+export type TurnRecord = Pick<typeof sqlite.turn.$inferSelect, "turn" | "writer" | "firstSeq" | "sum">;
 /** An entry's columns, with its sequence number and without its body. */
 export type EntryRecord = Omit<typeof postgres.entry.$inferSelect, "mailbox" | "body">;
 /** With the number of its body. */

@@ -41,6 +41,8 @@ export const mailbox = sqliteTable(
     startedSize: integer("started_size"),
     startedRoot: bytes("started_root"),
     startedMs: integer("started_ms"),
+    /** See row_sum.ts. */
+    sum: integer("sum").notNull(),
     /** No plain entry below this sequence number has a body: where a sweep of what all have read goes on. */
     swept: integer("swept").notNull(),
     /** When a sweep should look at this mailbox; null where nothing but expiry can come up. */
@@ -61,6 +63,7 @@ export const reader = sqliteTable(
     key: bytes("key").notNull(),
     cursor: integer("cursor").notNull(),
     lapsed: integer("lapsed").notNull(),
+    sum: integer("sum").notNull(),
   },
   (table) => [uniqueIndex("reader_key").on(table.box, table.key)],
 );
@@ -73,6 +76,7 @@ export const turn = sqliteTable(
     turn: integer("turn").notNull(),
     writer: bytes("writer").notNull(),
     firstSeq: integer("first_seq").notNull(),
+    sum: integer("sum").notNull(),
   },
   (table) => [uniqueIndex("turn_turn").on(table.box, table.turn)],
 );
@@ -96,6 +100,7 @@ export const entry = sqliteTable(
     /** Its row in `body`; null once the body has gone. */
     body: integer("body"),
     bytes: integer("bytes").notNull(),
+    sum: integer("sum").notNull(),
   },
   (table) => [
     uniqueIndex("entry_id").on(sql`(place >> 32)`, table.id),
@@ -127,6 +132,7 @@ export const receipt = sqliteTable(
     cursor: integer("cursor").notNull(),
     notAfterMs: integer("not_after_ms").notNull(),
     signature: bytes("signature").notNull(),
+    sum: integer("sum").notNull(),
   },
   (table) => [uniqueIndex("receipt_reader").on(table.box, table.reader)],
 );

@@ -18,10 +18,10 @@ function loading(db: Database) {
       `SELECT ${MAILBOX_COLUMNS} FROM mailbox WHERE id = ?1`,
     ),
     readers: db.prepare<ReaderRecord, [number]>(
-      "SELECT key, cursor, lapsed FROM reader WHERE box = ?1 ORDER BY number",
+      "SELECT key, cursor, lapsed, sum FROM reader WHERE box = ?1 ORDER BY number",
     ),
     turn: db.prepare<TurnRecord, [number, number]>(
-      "SELECT turn, writer, first_seq AS firstSeq FROM turn WHERE box = ?1 AND turn = ?2",
+      "SELECT turn, writer, first_seq AS firstSeq, sum FROM turn WHERE box = ?1 AND turn = ?2",
     ),
     entryById: db.prepare<SqliteEntry, [number, Uint8Array]>(
       `SELECT ${ENTRY_COLUMNS} FROM entry WHERE (place >> 32) = ?1 AND id = ?2`,
@@ -62,8 +62,8 @@ function writing(db: Database) {
     insertMailbox: db.prepare<unknown, Value[]>(
       `INSERT INTO mailbox (id, generation, term, owner, writer, entries_max, bytes_max, ttl_ms, retention_ms, size,
          peaks, turn, version, floor, entries_held, bytes_held, created_ms, deleted, started_size, started_root,
-         started_ms, sweep_ms, swept)
-       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, 0)`,
+         started_ms, sweep_ms, sum, swept)
+       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, 0)`,
     ),
     // What every append moves.
     advanceMailbox: db.prepare<unknown, Value[]>(
@@ -75,30 +75,35 @@ function writing(db: Database) {
     changeMailbox: db.prepare<unknown, Value[]>(
       `UPDATE mailbox SET generation = ?1, term = ?2, owner = ?3, writer = ?4, entries_max = ?5, bytes_max = ?6,
          ttl_ms = ?7, retention_ms = ?8, turn = ?9, version = ?10, deleted = ?11, started_size = ?12,
-         started_root = ?13, started_ms = ?14 WHERE box = ?15`,
+         started_root = ?13, started_ms = ?14, sum = ?15 WHERE box = ?16`,
     ),
     insertReader: db.prepare<unknown, Value[]>(
-      "INSERT INTO reader (box, key, cursor, lapsed) VALUES (?1, ?2, ?3, ?4)",
+      "INSERT INTO reader (box, key, cursor, lapsed, sum) VALUES (?1, ?2, ?3, ?4, ?5)",
     ),
     updateReader: db.prepare<unknown, Value[]>(
-      "UPDATE reader SET cursor = ?3, lapsed = ?4 WHERE box = ?1 AND key = ?2",
+      "UPDATE reader SET cursor = ?3, lapsed = ?4, sum = ?5 WHERE box = ?1 AND key = ?2",
     ),
     deleteReader: db.prepare<unknown, Value[]>("DELETE FROM reader WHERE box = ?1 AND key = ?2"),
     insertTurn: db.prepare<unknown, Value[]>(
-      "INSERT INTO turn (box, turn, writer, first_seq) VALUES (?1, ?2, ?3, ?4)",
+      "INSERT INTO turn (box, turn, writer, first_seq, sum) VALUES (?1, ?2, ?3, ?4, ?5)",
     ),
     insertBody: db.prepare<unknown, [Uint8Array]>("INSERT INTO body (bytes) VALUES (?1)"),
     insertEntry: db.prepare<unknown, Value[]>(
       `INSERT INTO entry (place, id, generation, turn, kind, slot, time_ms, expiry_ms, entry_hash, nodes, taken_by,
-         body, bytes)
-       VALUES ((?1 << 32) + ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)`,
+         body, bytes, sum)
+       VALUES ((?1 << 32) + ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)`,
     ),
-    take: db.prepare<unknown, Value[]>("UPDATE entry SET taken_by = ?3 WHERE place = (?1 << 32) + ?2"),
+    slot: db.prepare<{ slot: number }, [number, number]>(
+      "SELECT slot FROM entry WHERE place = (?1 << 32) + ?2",
+    ),
+    take: db.prepare<unknown, Value[]>(
+      "UPDATE entry SET taken_by = ?3, sum = ?4 WHERE place = (?1 << 32) + ?2",
+    ),
     putReceipt: db.prepare<unknown, Value[]>(
-      `INSERT INTO receipt (box, reader, generation, cursor, not_after_ms, signature)
-       VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+      `INSERT INTO receipt (box, reader, generation, cursor, not_after_ms, signature, sum)
+       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
        ON CONFLICT (box, reader) DO UPDATE SET generation = excluded.generation, cursor = excluded.cursor,
-         not_after_ms = excluded.not_after_ms, signature = excluded.signature
+         not_after_ms = excluded.not_after_ms, signature = excluded.signature, sum = excluded.sum
        WHERE (excluded.generation, excluded.cursor) >= (generation, cursor)`,
     ),
     addTotal: db.prepare<unknown, Value[]>(

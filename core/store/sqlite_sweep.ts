@@ -65,7 +65,7 @@ class Sweep {
   /** Plain bodies that all readers have passed and whose retention is over. */
   passed(record: SqliteMailbox): void {
     const readers = this.#db
-      .query<ReaderRecord, [number]>("SELECT key, cursor, lapsed FROM reader WHERE box = ?1")
+      .query<ReaderRecord, [number]>("SELECT key, cursor, lapsed, sum FROM reader WHERE box = ?1")
       .all(record.box)
       .map(readerRow);
     const row = mailboxRow(record, readers);

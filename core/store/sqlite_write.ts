@@ -5,6 +5,7 @@ import { hex, joinHashes } from "./hashes.ts";
 import { kindNumber } from "./kind.ts";
 import type { CachedMailbox } from "./row_cache.ts";
 import type { SqliteStatements } from "./sqlite_statements.ts";
+import { entrySum, mailboxSum, readerSum, receiptSum, turnSum } from "./row_sum.ts";
 import { StaleRow } from "./stale_row.ts";
 import { sweepDueMs } from "./sweep_due.ts";
 
@@ -26,13 +27,21 @@ function sameKeys(a: readonly ReaderRow[], b: readonly ReaderRow[]): boolean {
   return true;
 }
 
+function putReader(
+  statement: SqliteStatements["insertReader"],
+  row: { readonly box: number; readonly mailbox: MailboxId; readonly reader: ReaderRow },
+): void {
+  const { box, mailbox, reader } = row;
+  statement.run(box, reader.key, reader.cursor, Number(reader.lapsed), readerSum(mailbox, reader));
+}
+
 function sameState(a: ReaderRow, b: ReaderRow): boolean {
   return a.cursor === b.cursor && a.lapsed === b.lapsed;
 }
 
 function writeReaders(
   sql: SqliteStatements,
-  box: number,
+  { box, mailbox }: { readonly box: number; readonly mailbox: MailboxId },
   rows: { readonly before: readonly ReaderRow[]; readonly after: readonly ReaderRow[] },
 ): void {
   const { before, after } = rows;
@@ -41,7 +50,7 @@ function writeReaders(
     for (let at = 0; at < after.length; at += 1) {
       const [old, now] = [before[at], after[at]];
       if (old === undefined || now === undefined || sameState(old, now)) continue;
-      sql.updateReader.run(box, now.key, now.cursor, Number(now.lapsed));
+      putReader(sql.updateReader, { box, mailbox, reader: now });
     }
     return;
   }
@@ -50,9 +59,9 @@ function writeReaders(
     const key = hex(now.key);
     const old = gone.get(key);
     gone.delete(key);
-    if (old === undefined) sql.insertReader.run(box, now.key, now.cursor, Number(now.lapsed));
+    if (old === undefined) putReader(sql.insertReader, { box, mailbox, reader: now });
     else if (!sameState(old, now)) {
-      sql.updateReader.run(box, now.key, now.cursor, Number(now.lapsed));
+      putReader(sql.updateReader, { box, mailbox, reader: now });
     }
   }
   for (const reader of gone.values()) sql.deleteReader.run(box, reader.key);
@@ -84,10 +93,10 @@ export function insertMailbox(sql: SqliteStatements, row: MailboxRow): number {
     started?.root ?? null,
     started?.timeMs ?? null,
     sweepDueMs(row),
+    mailboxSum(row),
   );
   const box = Number(lastInsertRowid);
-  for (const reader of row.readers)
-    sql.insertReader.run(box, reader.key, reader.cursor, Number(reader.lapsed));
+  for (const reader of row.readers) putReader(sql.insertReader, { box, mailbox: row.id, reader });
   return box;
 }
 
@@ -126,7 +135,7 @@ export function updateMailbox(
     expectSize,
   );
   if (advanced.changes !== 1) throw new StaleRow(`mailbox ${hex(row.id)} moved on`);
-  writeReaders(sql, box, { before: before.readers, after: row.readers });
+  writeReaders(sql, { box, mailbox: row.id }, { before: before.readers, after: row.readers });
   if (onlyAdvanced(before, row)) return;
   const { policy, started } = row;
   sql.changeMailbox.run(
@@ -144,6 +153,7 @@ export function updateMailbox(
     started?.size ?? null,
     started?.root ?? null,
     started?.timeMs ?? null,
+    mailboxSum(row),
     box,
   );
 }
@@ -152,7 +162,7 @@ export function updateMailbox(
 export function insertEntry(
   sql: SqliteStatements,
   box: number,
-  entry: Omit<NewEntry, "entry" | "mailbox"> & { readonly entry: Uint8Array | null; readonly bytes: number },
+  entry: Omit<NewEntry, "entry"> & { readonly entry: Uint8Array | null; readonly bytes: number },
 ): void {
   const body = entry.entry === null ? null : sql.insertBody.run(entry.entry).lastInsertRowid;
   sql.insertEntry.run(
@@ -170,6 +180,7 @@ export function insertEntry(
     entry.takenBy,
     body,
     entry.bytes,
+    entrySum(entry.mailbox, entry),
   );
 }
 
@@ -211,13 +222,25 @@ export function writePlan(
   }
   for (const turn of plan.turns) {
     const mailbox = find(turn.mailbox);
-    sql.insertTurn.run(mailbox.box, turn.turn, turn.writer, turn.firstSeq);
+    sql.insertTurn.run(mailbox.box, turn.turn, turn.writer, turn.firstSeq, turnSum(turn.mailbox, turn));
     mailbox.turns.set(turn.turn, turn);
   }
-  for (const { mailbox, seq, takenBy } of plan.taken) sql.take.run(find(mailbox).box, seq, takenBy);
+  for (const taken of plan.taken) {
+    const { box } = find(taken.mailbox);
+    const slot = sql.slot.get(box, taken.seq)?.slot ?? 0;
+    sql.take.run(box, taken.seq, taken.takenBy, entrySum(taken.mailbox, { ...taken, slot }));
+  }
   for (const each of plan.receipts) {
     const { reader, generation, cursor, notAfterMs, signature } = each;
-    sql.putReceipt.run(find(each.mailbox).box, reader, generation, cursor, notAfterMs, signature);
+    sql.putReceipt.run(
+      find(each.mailbox).box,
+      reader,
+      generation,
+      cursor,
+      notAfterMs,
+      signature,
+      receiptSum(each),
+    );
   }
   if (deltas.mailboxes !== 0 || deltas.entries !== 0 || deltas.bytes !== 0) {
     sql.addTotal.run(deltas.mailboxes, deltas.entries, deltas.bytes);

@@ -12,6 +12,7 @@ CREATE TABLE "entry" (
 	"nodes" "bytea" NOT NULL,
 	"taken_by" "bytea",
 	"bytes" integer NOT NULL,
+	"sum" bigint NOT NULL,
 	"body" "bytea",
 	CONSTRAINT "entry_mailbox_seq_pk" PRIMARY KEY("mailbox","seq")
 );
@@ -38,6 +39,7 @@ CREATE TABLE "mailbox" (
 	"started_size" bigint,
 	"started_root" "bytea",
 	"started_ms" bigint,
+	"sum" bigint NOT NULL,
 	"swept" bigint NOT NULL,
 	"sweep_ms" bigint
 );
@@ -47,6 +49,7 @@ CREATE TABLE "reader" (
 	"key" "bytea" NOT NULL,
 	"cursor" bigint NOT NULL,
 	"lapsed" boolean NOT NULL,
+	"sum" bigint NOT NULL,
 	CONSTRAINT "reader_mailbox_key_pk" PRIMARY KEY("mailbox","key")
 );
 --> statement-breakpoint
@@ -57,6 +60,7 @@ CREATE TABLE "receipt" (
 	"cursor" bigint NOT NULL,
 	"not_after_ms" bigint NOT NULL,
 	"signature" "bytea" NOT NULL,
+	"sum" bigint NOT NULL,
 	CONSTRAINT "receipt_mailbox_reader_pk" PRIMARY KEY("mailbox","reader")
 );
 --> statement-breakpoint
@@ -71,6 +75,7 @@ CREATE TABLE "turn" (
 	"turn" bigint NOT NULL,
 	"writer" "bytea" NOT NULL,
 	"first_seq" bigint NOT NULL,
+	"sum" bigint NOT NULL,
 	CONSTRAINT "turn_mailbox_turn_pk" PRIMARY KEY("mailbox","turn")
 );
 --> statement-breakpoint

@@ -16,7 +16,8 @@ CREATE TABLE `entry` (
 	`nodes` blob NOT NULL,
 	`taken_by` blob,
 	`body` integer,
-	`bytes` integer NOT NULL
+	`bytes` integer NOT NULL,
+	`sum` integer NOT NULL
 );
 --> statement-breakpoint
 CREATE UNIQUE INDEX `entry_id` ON `entry` ((place >> 32),`id`);--> statement-breakpoint
@@ -46,6 +47,7 @@ CREATE TABLE `mailbox` (
 	`started_size` integer,
 	`started_root` blob,
 	`started_ms` integer,
+	`sum` integer NOT NULL,
 	`swept` integer NOT NULL,
 	`sweep_ms` integer
 );
@@ -57,7 +59,8 @@ CREATE TABLE `reader` (
 	`box` integer NOT NULL,
 	`key` blob NOT NULL,
 	`cursor` integer NOT NULL,
-	`lapsed` integer NOT NULL
+	`lapsed` integer NOT NULL,
+	`sum` integer NOT NULL
 );
 --> statement-breakpoint
 CREATE UNIQUE INDEX `reader_key` ON `reader` (`box`,`key`);--> statement-breakpoint
@@ -68,7 +71,8 @@ CREATE TABLE `receipt` (
 	`generation` integer NOT NULL,
 	`cursor` integer NOT NULL,
 	`not_after_ms` integer NOT NULL,
-	`signature` blob NOT NULL
+	`signature` blob NOT NULL,
+	`sum` integer NOT NULL
 );
 --> statement-breakpoint
 CREATE UNIQUE INDEX `receipt_reader` ON `receipt` (`box`,`reader`);--> statement-breakpoint
@@ -85,7 +89,8 @@ CREATE TABLE `turn` (
 	`box` integer NOT NULL,
 	`turn` integer NOT NULL,
 	`writer` blob NOT NULL,
-	`first_seq` integer NOT NULL
+	`first_seq` integer NOT NULL,
+	`sum` integer NOT NULL
 );
 --> statement-breakpoint
 CREATE UNIQUE INDEX `turn_turn` ON `turn` (`box`,`turn`);
