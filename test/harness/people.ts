@@ -42,7 +42,9 @@ function person(dir: string, names: { name: string; other: string }): Person {
   const identity = join(dir, `${names.name}.json`);
   const dataDir = join(dir, names.name);
   const user = (...args: readonly string[]) =>
-    runDchat(["user", ...args, "--identity", identity, "--data-dir", dataDir], { env: { XDG_STATE_HOME: dir } });
+    runDchat(["user", ...args, "--identity", identity, "--data-dir", dataDir], {
+      env: { XDG_STATE_HOME: dir },
+    });
   return {
     ...names,
     identity,

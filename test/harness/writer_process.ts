@@ -59,7 +59,8 @@ export async function openWriter(person: Person): Promise<WriterProcess> {
     async sync() {
       await ask({ sync: true });
       const fresh: string[] = [];
-      for (let answer = await next(); !("synced" in answer); answer = await next()) fresh.push(String(answer["new"]));
+      for (let answer = await next(); !("synced" in answer); answer = await next())
+        fresh.push(String(answer["new"]));
       return fresh;
     },
     async kill() {

@@ -21,13 +21,19 @@ function spawnUser(person: Person, args: readonly string[]) {
 }
 
 /** `receive --follow` that is killed and started again until it is told to stop; gathers all that it printed. */
-async function followUnderFire(person: Person, signal: AbortSignal): Promise<{ lines: MessageLine[]; kills: number }> {
+async function followUnderFire(
+  person: Person,
+  signal: AbortSignal,
+): Promise<{ lines: MessageLine[]; kills: number }> {
   const lines: MessageLine[] = [];
   let kills = 0;
   while (!signal.aborted) {
     const child = spawnUser(person, ["receive", "--follow"]);
     const text = new Response(child.stdout).text();
-    await Promise.race([Bun.sleep(600 + Math.random() * 900), new Promise((stop) => signal.addEventListener("abort", stop))]);
+    await Promise.race([
+      Bun.sleep(600 + Math.random() * 900),
+      new Promise((stop) => signal.addEventListener("abort", stop)),
+    ]);
     child.kill("SIGKILL");
     await child.exited;
     kills += 1;

@@ -1,0 +1,277 @@
+import { Database } from "bun:sqlite";
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { crypto, makePlace, randomId, randomKey } from "../../../test/harness/party.ts";
+import type { DeviceStore, Keeper } from "../../conversation/mod.ts";
+import { hash, isFault } from "../../ground/mod.ts";
+import { openDeviceStore, rewrapDeviceStore } from "./mod.ts";
+
+const passphrase = new TextEncoder().encode("correct horse");
+const SECRET_TEXT = "the text that no thief may read";
+const SECRET_NAME = "the-name-that-no-thief-may-read";
+const secretSeed = new TextEncoder().encode("0123456789abcdef-seed-0123456789");
+
+let dir: string;
+let path: string;
+
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), "dchat-device-"));
+  path = join(dir, "device.db");
+});
+
+afterEach(() => rmSync(dir, { recursive: true, force: true }));
+
+function open(secret: Uint8Array | null = null): Promise<DeviceStore> {
+  return openDeviceStore({ path, crypto, passphrase: secret });
+}
+
+async function codeOf(work: Promise<unknown>): Promise<string | null> {
+  return work.then(
+    () => null,
+    (error: unknown) => (isFault(error) ? error.code : String(error)),
+  );
+}
+
+function addConversation(keeper: Keeper): number {
+  return keeper.addConversation({
+    name: SECRET_NAME,
+    peer: randomKey().publicKey,
+    createdMs: 1,
+    place: makePlace(),
+    ownerSeed: secretSeed,
+    readerSeed: secretSeed,
+    founding: null,
+    position: { generation: 1, size: 0, peaks: [], turn: 0, epochTurn: 0, acknowledged: 0 },
+    alarms: ["noted"],
+  });
+}
+
+function addMessage(keeper: Keeper, conversation: number, text = SECRET_TEXT) {
+  const message = {
+    conversation,
+    id: randomId(),
+    generation: 1,
+    seq: null,
+    mine: false,
+    timeMs: 5,
+    text,
+    head: { generation: 1, size: 3, root: hash(new Uint8Array(32).fill(9)) },
+    shown: false,
+  };
+  keeper.putMessage(message);
+  return message;
+}
+
+/** Everything that lies in the database's folder, in one string of bytes. */
+function fileBytes(): Buffer {
+  return Buffer.concat(readdirSync(dir).map((name) => readFileSync(join(dir, name))));
+}
+
+describe("openDeviceStore()", () => {
+  test("leaves no text, name, key or seed in the file, journal included, while open and after", async () => {
+    const store = await open(passphrase);
+    await store.transact((keeper) => {
+      const id = addConversation(keeper);
+      addMessage(keeper, id);
+      keeper.putValue("device", secretSeed);
+      keeper.putWriterSeed(id, 0, secretSeed);
+      keeper.putSnapshot(id, { snapshot: secretSeed, ratchets: [{ node: 0, bytes: secretSeed }] });
+      keeper.putPending(id, secretSeed);
+    });
+    const needles = [SECRET_TEXT, SECRET_NAME, "noted", Buffer.from(secretSeed), Buffer.from(passphrase)];
+    for (const needle of needles) expect(fileBytes().includes(needle)).toBe(false);
+    await store[Symbol.asyncDispose]();
+    for (const needle of needles) expect(fileBytes().includes(needle)).toBe(false);
+  });
+
+  test("gives back what was kept after it was closed, to the right passphrase only", async () => {
+    const first = await open(passphrase);
+    const kept = await first.transact((keeper) => addMessage(keeper, addConversation(keeper)));
+    await first[Symbol.asyncDispose]();
+    expect(await codeOf(open(new TextEncoder().encode("wrong")))).toBe("store/key");
+    expect(await codeOf(open(null))).toBe("store/key");
+    await using again = await open(passphrase);
+    expect(await again.transact((keeper) => keeper.messages(kept.conversation))).toEqual([kept]);
+    expect(await again.transact((keeper) => keeper.conversations()[0]?.name)).toBe(SECRET_NAME);
+  });
+
+  test("refuses a newer database and names both versions", async () => {
+    await (await open())[Symbol.asyncDispose]();
+    const raw = new Database(path);
+    raw.run("PRAGMA user_version = 99");
+    raw.close();
+    expect(await codeOf(open())).toBe("store/newer");
+    expect(open()).rejects.toThrow(/its version is 99, this dchat knows versions up to \d+/);
+  });
+
+  test("says so when a sealed cell was changed, or moved to another row", async () => {
+    const store = await open();
+    const id = await store.transact((keeper) => {
+      const conversation = addConversation(keeper);
+      addMessage(keeper, conversation, "one");
+      addMessage(keeper, conversation, "two");
+      return conversation;
+    });
+    await store[Symbol.asyncDispose]();
+    const raw = new Database(path);
+    raw.run("UPDATE message SET sealed = (SELECT sealed FROM message WHERE number = 2) WHERE number = 1");
+    raw.close();
+    await using again = await open();
+    expect(await codeOf(again.transact((keeper) => keeper.messages(id)))).toBe("store/corrupt");
+  });
+});
+
+describe("rewrapDeviceStore()", () => {
+  test("lets the new passphrase in and the old one out, and keeps what is there", async () => {
+    const store = await open(passphrase);
+    await store.transact((keeper) => keeper.putValue("device", secretSeed));
+    await store[Symbol.asyncDispose]();
+    const next = new TextEncoder().encode("another");
+    expect(() => rewrapDeviceStore({ path, crypto, from: next, to: next })).toThrow("former");
+    rewrapDeviceStore({ path, crypto, from: passphrase, to: next });
+    expect(await codeOf(open(passphrase))).toBe("store/key");
+    await using again = await open(next);
+    expect(await again.transact((keeper) => keeper.value("device"))).toEqual(secretSeed);
+  });
+});
+
+describe("DeviceStore.transact()", () => {
+  test("keeps nothing of a transaction that throws", async () => {
+    await using store = await open();
+    const failed = store.transact((keeper) => {
+      keeper.putValue("device", secretSeed);
+      throw new Error("midway");
+    });
+    expect(failed).rejects.toThrow("midway");
+    await failed.catch(() => undefined);
+    expect(await store.transact((keeper) => keeper.value("device"))).toBeNull();
+  });
+
+  test("runs one after another, in one process and over two connections", async () => {
+    await using store = await open();
+    await using other = await open();
+    const add = async (to: DeviceStore) => {
+      await to.transact(async (keeper) => {
+        const before = keeper.value("count")?.[0] ?? 0;
+        await Bun.sleep(1);
+        keeper.putValue("count", Uint8Array.of(before + 1));
+      });
+    };
+    await Promise.all(Array.from({ length: 40 }, (_, at) => add(at % 2 === 0 ? store : other)));
+    expect(await store.transact((keeper) => keeper.value("count"))).toEqual(Uint8Array.of(40));
+  });
+
+  test("shows another connection's commits by revision()", async () => {
+    await using store = await open();
+    await using other = await open();
+    const before = store.revision();
+    await other.transact((keeper) => keeper.putValue("device", secretSeed));
+    expect(store.revision()).not.toBe(before);
+  });
+
+  test("loses nothing that it committed when the process is killed, and nothing of the rest shows", async () => {
+    const script = `
+      import { openDeviceStore } from ${JSON.stringify(resolve(import.meta.dir, "mod.ts"))};
+      import { openCrypto } from "@dchat/crypto-wasm";
+      const store = await openDeviceStore({ path: ${JSON.stringify(path)}, crypto: await openCrypto({ needs: [] }), passphrase: null });
+      for (let at = 1; at < 250; at++) {
+        await store.transact(async (keeper) => {
+          keeper.putValue("one", Uint8Array.of(at));
+          await Bun.sleep(1);
+          keeper.putValue("two", Uint8Array.of(at));
+        });
+        process.stdout.write(at + "\\n");
+      }`;
+    const child = Bun.spawn([process.execPath, "-e", script], { stdout: "pipe", cwd: import.meta.dir });
+    let seen = "";
+    for await (const chunk of child.stdout) {
+      seen += new TextDecoder().decode(chunk);
+      if (seen.split("\n").length > 20) child.kill("SIGKILL");
+    }
+    await child.exited;
+    const last = Number(seen.split("\n").slice(0, -1).at(-1));
+    await using store = await open();
+    const [one, two] = await store.transact((keeper) => [keeper.value("one")?.[0], keeper.value("two")?.[0]]);
+    expect(one).toBe(two);
+    expect(one).toBeGreaterThanOrEqual(last);
+  });
+});
+
+describe("Keeper", () => {
+  test("orders messages by generation and number, those that wait last", async () => {
+    await using store = await open();
+    const texts = await store.transact((keeper) => {
+      const id = addConversation(keeper);
+      const put = (text: string, generation: number, seq: number | null) =>
+        keeper.putMessage({ ...addMessage(keeper, id, text), generation, seq });
+      put("waits", 1, null);
+      put("second generation", 2, 4);
+      put("first generation", 1, 5);
+      put("first of all", 1, 0);
+      put("waits too", 2, null);
+      return keeper.messages(id).map(({ text }) => text);
+    });
+    expect(texts).toEqual(["first of all", "first generation", "second generation", "waits", "waits too"]);
+  });
+
+  test("gives unshown messages once", async () => {
+    await using store = await open();
+    const counts = await store.transact((keeper) => {
+      addMessage(keeper, addConversation(keeper));
+      const before = keeper.unshown();
+      keeper.markShown(before);
+      return [before.length, keeper.unshown().length];
+    });
+    expect(counts).toEqual([1, 0]);
+  });
+
+  test("finds a leaf as the log stood in a generation", async () => {
+    await using store = await open();
+    const leaf = (fill: number) => hash(new Uint8Array(32).fill(fill));
+    const found = await store.transact((keeper) => {
+      const id = addConversation(keeper);
+      const add = (generation: number, seq: number, fill: number) =>
+        keeper.addLeaf({
+          conversation: id,
+          generation,
+          seq,
+          id: randomId(),
+          leaf: leaf(fill),
+          root: leaf(fill),
+        });
+      add(1, 0, 10);
+      add(1, 1, 11);
+      add(2, 1, 21);
+      return {
+        old: keeper.leaf(id, { generation: 1, seq: 1 })?.leaf,
+        now: keeper.leaf(id, { generation: 2, seq: 1 })?.leaf,
+        shared: keeper.leaf(id, { generation: 2, seq: 0 })?.leaf,
+        all: keeper.leaves(id, { generation: 2, size: 2 }),
+      };
+    });
+    expect(found).toEqual({ old: leaf(11), now: leaf(21), shared: leaf(10), all: [leaf(10), leaf(21)] });
+  });
+
+  test("forgets what was sent below a number, never what waits", async () => {
+    await using store = await open();
+    const left = await store.transact((keeper) => {
+      const id = addConversation(keeper);
+      for (const seq of [null, 1, 2, 3]) {
+        const sent = seq === null ? null : { generation: 1, seq, leaf: hash(new Uint8Array(32)) };
+        keeper.addOutgoing({
+          conversation: id,
+          id: randomId(),
+          kind: "plain",
+          sealed: null,
+          change: null,
+          sent,
+        });
+      }
+      keeper.dropSent(id, 3);
+      return [keeper.sent(id).map(({ sent }) => sent?.seq), keeper.unsent(id).length];
+    });
+    expect(left).toEqual([[3], 1]);
+  });
+});
