@@ -1,0 +1,53 @@
+/** One operation timed by mitata, as a row. */
+import { measure } from "mitata";
+import { round } from "../harness/quantile.ts";
+import type { Row, Size } from "../harness/result.ts";
+
+/** How long each operation of each subject runs, at least, and how many calls a sample of a short one holds. */
+const CPU_MS: Readonly<Record<Size, number>> = { small: 1, standard: 40, large: 300 };
+const BATCH: Readonly<Record<Size, number>> = { small: 16, standard: 1_024, large: 4_096 };
+
+export interface Timed {
+  readonly operation: string;
+  /** Bytes or items that one call handles. */
+  readonly size: number;
+  /** Each does the same work. */
+  readonly subjects: Readonly<Record<string, () => unknown>>;
+}
+
+/** Runs `work` for a while, so that the engine has compiled it (WASM in its second tier too) before it is timed. */
+function warm(work: () => unknown, ms: number): void {
+  const end = performance.now() + ms;
+  while (performance.now() < end) work();
+}
+
+/** Times every subject of an operation: p50 in us and the spread around it. */
+export async function time(timed: Timed, size: Size): Promise<Row[]> {
+  const rows: Row[] = [];
+  for (const [subject, work] of Object.entries(timed.subjects)) {
+    warm(work, CPU_MS[size] / 2);
+    const took = await measure(work, {
+      min_cpu_time: CPU_MS[size] * 1e6,
+      batch_samples: BATCH[size],
+      inner_gc: false,
+    });
+    const us = (ns: number): number => round(ns / 1_000);
+    rows.push({
+      subject,
+      parameters: { operation: timed.operation, size: timed.size },
+      figures: { p50Us: us(took.p50), p25Us: us(took.p25), p75Us: us(took.p75), p99Us: us(took.p99) },
+    });
+  }
+  return rows;
+}
+
+/** The p50 of `subject` in an operation, in us; NaN where it took no part. */
+export function p50(rows: readonly Row[], subject: string, operation: string, size?: number): number {
+  const row = rows.find(
+    (one) =>
+      one.subject === subject &&
+      one.parameters["operation"] === operation &&
+      (size === undefined || one.parameters["size"] === size),
+  );
+  return row?.figures["p50Us"] ?? Number.NaN;
+}

@@ -1,0 +1,91 @@
+/** Every operation of crypto-wasm beside libsodium's WASM, node:crypto and noble; MLS beside ts-mls's provider. */
+import { openCrypto } from "@dchat/crypto-wasm";
+import sodium from "libsodium-wrappers-sumo";
+import { handshakes } from "./crypto/handshake.ts";
+import { MEMBERS, mls } from "./crypto/mls.ts";
+import { aeads, batches, curves, hashes, kemsAndPassword } from "./crypto/operation.ts";
+import { p50, time } from "./crypto/time.ts";
+import { round } from "./harness/quantile.ts";
+import { atLeast, atMost, type Benchmark, type Ratio, type Row } from "./harness/result.ts";
+
+/** n, and how many times ours must beat libsodium's loop and node:crypto's. */
+const BATCH_TARGETS = [
+  [8, 4, 1.4],
+  [64, 5, 1.75],
+  [256, 5.4, 2],
+] as const;
+
+export const benchmark: Benchmark = {
+  name: "crypto",
+  about:
+    "every cryptographic operation beside libsodium's WASM, node:crypto and noble; MLS beside ts-mls's own",
+  standard: true,
+  versions: () => ({
+    libsodium: sodium.SODIUM_VERSION_STRING,
+    "node:crypto": process.versions.boringssl ?? "BoringSSL",
+  }),
+  async run({ size, progress, signal }) {
+    await sodium.ready;
+    await using dchat = await openCrypto();
+    await using portable = await openCrypto({ backends: "portable" });
+    const peers = { dchat, portable };
+    const rows: Row[] = [];
+    const all = [batches, curves, aeads, hashes, kemsAndPassword].flatMap((open) => open(peers));
+    for (const timed of all) {
+      signal.throwIfAborted();
+      progress(`crypto: ${timed.operation}, ${timed.size}`);
+      rows.push(...(await time(timed, size)));
+    }
+    progress("crypto: MLS");
+    rows.push(...(await mls(dchat, size)));
+    progress("crypto: Noise");
+    rows.push(handshakes(size));
+    return {
+      rows,
+      ratios: ratios(rows, MEMBERS[size]),
+      plots: [{ title: "CPU of an operation", x: "size", y: "p50Us", log: "xy" }],
+      notes: [
+        "one call's time: p50 with the quartiles and p99 around it; node:crypto's verify has its keys imported beforehand",
+      ],
+    };
+  },
+};
+
+function ratios(rows: readonly Row[], members: number): Ratio[] {
+  const over = (subject: string, operation: string, at?: number): number =>
+    round(p50(rows, subject, operation, at) / p50(rows, "dchat", operation, at));
+  const batch = "ed25519 verifyBatch";
+  const claims = BATCH_TARGETS.flatMap(([n, bySodium, byNode]) => [
+    atLeast(`verifyBatch of ${n}, libsodium's loop over dchat`, over("libsodium", batch, n), bySodium),
+    atLeast(`verifyBatch of ${n}, node:crypto's loop over dchat`, over("node:crypto", batch, n), byNode),
+    atLeast(`verifyBatch of ${n}, bare WASM over our interface`, over("dchat bare", batch, n), 0.9),
+  ]);
+  const wide = p50(rows, "dchat wide", "x25519 agree");
+  const mlsKinds = ["x25519", "x-wing"].flatMap((kind) => [
+    atLeast(
+      `MLS messages (${kind}), ts-mls's default over dchat`,
+      over("ts-mls default", `mls message, ${kind}`),
+      1.8,
+    ),
+    atLeast(
+      `MLS commit among ${members} (${kind}), ts-mls's default over dchat`,
+      over("ts-mls default", `mls commit, ${kind}`),
+      2.5,
+    ),
+  ]);
+  return [
+    ...claims,
+    atLeast("X25519 in WASM, libsodium over ours", round(p50(rows, "libsodium", "x25519 agree") / wide), 2.2),
+    ...mlsKinds,
+    atMost(
+      "Noise handshake, listener's CPU in ms",
+      round(p50(rows, "dchat", "noise handshake, listener") / 1_000),
+      0.25,
+    ),
+    atMost(
+      "the interface over bare SHA-256 of 64 bytes, in us",
+      round(p50(rows, "dchat", "sha256", 64) - p50(rows, "dchat bare", "sha256", 64)),
+      0.3,
+    ),
+  ];
+}
