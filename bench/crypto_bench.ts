@@ -1,9 +1,12 @@
 /** Every operation of crypto-wasm beside libsodium's WASM, node:crypto and noble; MLS beside ts-mls's provider. */
 import { openCrypto } from "@dchat/crypto-wasm";
-import sodium from "libsodium-wrappers-sumo";
+import sodium, { ready } from "libsodium-wrappers-sumo";
 import { handshakes } from "./crypto/handshake.ts";
 import { MEMBERS, mls } from "./crypto/mls.ts";
-import { aeads, batches, curves, hashes, kemsAndPassword } from "./crypto/operation.ts";
+import { aeads } from "./crypto/aead.ts";
+import { batches, curves } from "./crypto/curve.ts";
+import { hashes, keyedHashes } from "./crypto/hash.ts";
+import { kemsAndPassword } from "./crypto/kem.ts";
 import { p50, time } from "./crypto/time.ts";
 import { round } from "./harness/quantile.ts";
 import { atLeast, atMost, type Benchmark, type Ratio, type Row } from "./harness/result.ts";
@@ -25,12 +28,12 @@ export const benchmark: Benchmark = {
     "node:crypto": process.versions.boringssl ?? "BoringSSL",
   }),
   async run({ size, progress, signal }) {
-    await sodium.ready;
+    await ready;
     await using dchat = await openCrypto();
     await using portable = await openCrypto({ backends: "portable" });
     const peers = { dchat, portable };
     const rows: Row[] = [];
-    const all = [batches, curves, aeads, hashes, kemsAndPassword].flatMap((open) => open(peers));
+    const all = [batches, curves, aeads, hashes, keyedHashes, kemsAndPassword].flatMap((open) => open(peers));
     for (const timed of all) {
       signal.throwIfAborted();
       progress(`crypto: ${timed.operation}, ${timed.size}`);
