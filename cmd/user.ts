@@ -175,33 +175,39 @@ async function stay(client: UserClient, context: Context, json: boolean): Promis
   const stop = () => over.abort();
   process.once("SIGINT", stop);
   process.once("SIGTERM", stop);
-  let showing: Promise<void> | null = null;
-  let again = false;
   let failure: unknown = null;
-  const show = (): void => {
-    again = true;
-    showing ??= (async () => {
-      while (again) {
-        again = false;
-        await client.showNew((messages) => showMessages(messages, context, json));
-      }
-    })()
-      .catch((error: unknown) => {
-        failure = error;
-        over.abort();
-      })
-      .finally(() => {
-        showing = null;
-      });
-  };
-  show();
+  const show = inTurn(
+    () => client.showNew((messages) => showMessages(messages, context, json)),
+    (error) => {
+      failure = error;
+      over.abort();
+    },
+  );
+  void show();
   if (context.err.interactive && !json)
     context.note(context.err.style.dim("Waiting for messages; Ctrl-C ends it."));
-  await client.follow(over.signal, show);
-  await showing;
+  await client.follow(over.signal, () => void show());
+  await show();
   process.off("SIGINT", stop);
   process.off("SIGTERM", stop);
   if (failure !== null) throw failure;
+}
+
+/** Runs `work` whenever it is asked, one run at a time; what is asked meanwhile is done by one run more. */
+function inTurn(work: () => Promise<void>, failed: (error: unknown) => void): () => Promise<void> {
+  let running: Promise<void> = Promise.resolve();
+  let waiting = false;
+  return () => {
+    if (waiting) return running;
+    waiting = true;
+    running = running
+      .then(() => {
+        waiting = false;
+        return work();
+      })
+      .catch(failed);
+    return running;
+  };
 }
 
 export const contacts = command({

@@ -1,7 +1,7 @@
 /** Follows a mailbox's Merkle log: every entry is hashed into the tree before anything of it is believed. */
 import type { Crypto } from "@dchat/crypto-wasm";
 import type { KeptLeaf, Position, SeenHead } from "../conversation/mod.ts";
-import { Fault, type Hash } from "../ground/mod.ts";
+import type { Fault, Hash } from "../ground/mod.ts";
 import { append, leafHash, rootOf, sameHash } from "../merkle/mod.ts";
 import { type DeliveredEntry, type Head, leafBytes } from "../wire/mod.ts";
 import { fault } from "./fault.ts";

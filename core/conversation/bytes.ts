@@ -1,4 +1,4 @@
-import { Fault } from "../ground/mod.ts";
+import type { Fault } from "../ground/mod.ts";
 import { fault } from "./fault.ts";
 
 const encoder = new TextEncoder();

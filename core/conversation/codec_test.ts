@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { crypto, makePlace, mls, randomId, randomKey } from "../../test/harness/party.ts";
 import { entryId, hash, isFault, limit, mailboxId } from "../ground/mod.ts";
 import {

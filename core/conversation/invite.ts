@@ -7,7 +7,7 @@
  */
 import type { Crypto } from "@dchat/crypto-wasm";
 import {
-  Fault,
+  type Fault,
   type Hash,
   hash,
   type MailboxId,

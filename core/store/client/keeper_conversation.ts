@@ -54,7 +54,13 @@ function positionColumns(position: Position) {
 /** Conversations, their MLS state, invitations. */
 export function conversationKeeper(sql: DeviceSql, context: KeeperContext): Part {
   const { crypto, vault } = context;
-  return { ...valuePart(sql, context), ...groupPart(sql, context), ...invitePart(sql, context), ...rows() };
+  return {
+    ...valuePart(sql, context),
+    ...groupPart(sql, context),
+    ...writerPart(sql, context),
+    ...invitePart(sql, context),
+    ...rows(),
+  };
 
   function rows(): Pick<
     Part,
@@ -126,15 +132,11 @@ function valuePart(sql: DeviceSql, { vault }: KeeperContext): Pick<Part, "value"
 function groupPart(
   sql: DeviceSql,
   { vault }: KeeperContext,
-): Pick<
-  Part,
-  "group" | "putSnapshot" | "putRatchets" | "putPending" | "writerSeed" | "putWriterSeed" | "dropWriterSeeds"
-> {
+): Pick<Part, "group" | "putSnapshot" | "putRatchets" | "putPending"> {
   const cells = {
     epoch: (key: number) => ({ table: "epoch", key }),
     pending: (key: number) => ({ table: "epoch", column: "pending", key }),
     ratchet: (id: number, node: number) => ({ table: "ratchet", key: [id, node] }),
-    writer: (id: number, turn: number) => ({ table: "writer", key: [id, turn] }),
   };
   const putRatchets: Part["putRatchets"] = (id, ratchets) => {
     for (const { node, bytes } of ratchets) {
@@ -180,13 +182,22 @@ function groupPart(
       const sealed = pending === null ? null : vault.seal(cells.pending(id), pending);
       sql.update(epoch).set({ pending: sealed }).where(eq(epoch.conversation, id)).run();
     },
+  };
+}
+
+function writerPart(
+  sql: DeviceSql,
+  { vault }: KeeperContext,
+): Pick<Part, "writerSeed" | "putWriterSeed" | "dropWriterSeeds"> {
+  const cell = (id: number, turn: number) => ({ table: "writer", key: [id, turn] });
+  return {
     writerSeed(id, turn) {
       const at = and(eq(writer.conversation, id), eq(writer.turn, turn));
       const row = sql.select().from(writer).where(at).get();
-      return row === undefined ? null : vault.open(cells.writer(id, turn), row.sealed);
+      return row === undefined ? null : vault.open(cell(id, turn), row.sealed);
     },
     putWriterSeed(id, turn, seed) {
-      const sealed = vault.seal(cells.writer(id, turn), seed);
+      const sealed = vault.seal(cell(id, turn), seed);
       sql
         .insert(writer)
         .values({ conversation: id, turn, sealed })
