@@ -16,7 +16,7 @@ import type { DecideOptions, Loaded, Plan } from "./port.ts";
 import { decideTake } from "./take.ts";
 
 /** The one answer to whoever isn't authorised, whatever the reason. */
-export const DENIED: Outcome = { is: "refused", refusal: { code: "denied" } };
+const DENIED: Outcome = { is: "refused", refusal: { code: "denied" } };
 
 /** Decides a batch in order. `loaded` is borrowed and not changed; the plan shares its bytes. */
 export function decideBatch(

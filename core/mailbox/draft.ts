@@ -47,7 +47,7 @@ export interface MailboxDraft {
 }
 
 /** Key of maps: lower-case hex. */
-export function hex(bytes: Uint8Array): string {
+function hex(bytes: Uint8Array): string {
   return bytes.toHex();
 }
 

@@ -12,7 +12,7 @@ type Reset = Extract<CommandBody, { op: "reset" }>;
 const LIMIT: Outcome = { is: "refused", refusal: { code: "limit" } };
 
 /** Whether a relay whose own maximum is `ttlMsMax` takes this policy. */
-export function isPolicyAllowed(policy: Policy, ttlMsMax: number): boolean {
+function isPolicyAllowed(policy: Policy, ttlMsMax: number): boolean {
   return (
     policy.entriesMax >= 1 &&
     policy.entriesMax <= limit.MAILBOX_ENTRIES_MAX &&

@@ -1,7 +1,6 @@
 /** The rules of mailboxes: pure decisions, the port of what they need, and checks of what relays say. */
 export { decideBatch } from "./decide.ts";
-export { generationStart, nextGeneration } from "./generation.ts";
-export { isPolicyAllowed } from "./keys.ts";
+export { nextGeneration } from "./generation.ts";
 export { entryLeaf } from "./leaf.ts";
 export { type LoadKeys, loadKeys } from "./load.ts";
 export type * from "./outcome.ts";

@@ -5,9 +5,6 @@
 import { assert, type Hash } from "../ground/mod.ts";
 import { emptyRoot, nodeHash, type Digest } from "./hash.ts";
 
-/** Perfect subtrees and so peaks: sizes are safe integers. */
-export const PEAKS_MAX = 53;
-
 /** How many peaks a tree of `size` leaves has. */
 export function peakCount(size: number): number {
   let count = 0;

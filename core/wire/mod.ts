@@ -1,7 +1,6 @@
 /** Bytes to values and back, at the door: frames, commands, replies, statements. Layout: docs/protocol/mailbox.md. */
 export type * from "./command.ts";
 export {
-  AUTHORITY_BYTES,
   type DecodeContext,
   decodeCommand,
   decodeStreamControl,
@@ -21,7 +20,6 @@ export {
   REFUSAL_CODE,
   REPLY_KIND,
   TAG,
-  TAG_BYTES,
 } from "./constant.ts";
 export { FrameReader, type FrameSink, setRequest } from "./frame.ts";
 export type * from "./reply.ts";
@@ -41,8 +39,6 @@ export {
   needsNonce,
   promiseBytes,
   type PromiseFact,
-  RECORD_BYTES,
   sameId,
-  STATEMENT_BYTES,
   type StatementParts,
 } from "./statement.ts";

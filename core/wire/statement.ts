@@ -13,9 +13,7 @@ import type { AppendPromise, GenerationStatement, Head, LeafPreimage, NodeCertif
 export type Digest = Pick<Hashing, "sha256">;
 
 export const STATEMENT_BYTES = 160;
-export const TOKEN_BYTES = 32;
-export const RECORD_BYTES = 108;
-export const POLICY_BYTES = 28;
+const TOKEN_BYTES = 32;
 
 const writer = new ByteWriter(1024);
 
