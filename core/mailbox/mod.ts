@@ -10,6 +10,7 @@ export {
   headsConflict,
   isPromiseOf,
   promiseLeaf,
+  promiseRoot,
   type Verifier,
   verifyCertificate,
   verifyGeneration,

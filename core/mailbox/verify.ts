@@ -50,14 +50,14 @@ export function promiseLeaf(crypto: Pick<Crypto, "hash">, promise: AppendPromise
 }
 
 /** Root of the batch that a promise's path leads to, or null where the path doesn't fit its place. */
-function batchRoot(crypto: Verifier, promise: AppendPromise): Hash | null {
+export function promiseRoot(crypto: Pick<Crypto, "hash">, promise: AppendPromise): Hash | null {
   const { batchIndex: index, batchSize: size, path } = promise;
   return rootFromPath(crypto.hash, { index, size, leaf: promiseLeaf(crypto, promise), path });
 }
 
 /** Whether the node with `headKey` promised this. The caller compares mailbox, leaf and time with what it sent. */
 export function verifyPromise(crypto: Verifier, promise: AppendPromise, headKey: PublicKey): boolean {
-  const root = batchRoot(crypto, promise);
+  const root = promiseRoot(crypto, promise);
   if (root === null) return false;
   const statement = batchStatement({ size: promise.batchSize, root, timeMs: promise.batchTimeMs });
   return crypto.ed25519.verify(headKey, statement, promise.signature);

@@ -6,20 +6,17 @@
  * clients. Subscribers see the first by heads, and the second when they compare heads with one another.
  */
 import type { Crypto } from "@dchat/crypto-wasm";
-import { Fault, type Hash, type MailboxId, type PublicKey } from "../../ground/mod.ts";
-import { leafHash, nodeHash, rootOf, sameHash } from "../../merkle/mod.ts";
+import { Fault, type MailboxId, type PublicKey } from "../../ground/mod.ts";
+import { promiseRoot, verifyCertificate, verifyGeneration, verifyHead } from "../../mailbox/mod.ts";
+import { rootOf, sameHash } from "../../merkle/mod.ts";
 import {
   type AppendPromise,
   batchStatement,
-  certificateStatement,
   type DeliveredEntry,
   type Description,
   type GenerationStatement,
-  generationStatement,
   type Head,
-  headStatement,
   type Hello,
-  promiseBytes,
   type Refusal,
   sameId,
 } from "../../wire/mod.ts";
@@ -28,6 +25,10 @@ import type { SessionCode } from "./port.ts";
 /** The relay contradicts itself. */
 export function untrue(what: string): Fault<SessionCode> {
   return new Fault("session/untrue", `The relay's answer doesn't hold: ${what}`);
+}
+
+function unsigned(what: string): Fault<SessionCode> {
+  return untrue(`${what} that isn't signed by its head key`);
 }
 
 /** Verified batches that are remembered, since all promises of a batch share one signature. */
@@ -58,19 +59,20 @@ export class Verifier {
     if (relay !== null && !sameId(relay, certificate.relay)) throw untrue("it is another relay");
     if (!sameHash(certificate.peerId, peerId)) throw untrue("its certificate is for another PeerId");
     if (certificate.notAfterMs < nowMs) throw untrue("its certificate has expired");
-    if (!crypto.ed25519.verify(certificate.relay, certificateStatement(certificate), certificate.signature)) {
+    if (!verifyCertificate(crypto, certificate, { relay: certificate.relay, peerId, nowMs })) {
       throw untrue("its certificate isn't signed by the relay's identity");
     }
   }
 
   promise(promise: AppendPromise, mailbox: MailboxId): void {
     if (!sameId(promise.mailbox, mailbox)) throw untrue("a promise for another mailbox");
-    const root = this.#rootOf(promise);
+    const root = promiseRoot(this.#crypto, promise);
+    if (root === null) throw untrue("a promise whose path doesn't fit its batch");
     const { batchSize: size, batchTimeMs: timeMs, signature } = promise;
     const statement = batchStatement({ size, root, timeMs });
     const seen = `${statement.toHex()}${signature.toHex()}`;
     if (this.#batches.has(seen)) return;
-    this.#signed(statement, signature, "a promise");
+    if (!this.#crypto.ed25519.verify(this.#headKey, statement, signature)) throw unsigned("a promise");
     for (const oldest of this.#batches) {
       if (this.#batches.size < BATCHES_MAX) break;
       this.#batches.delete(oldest);
@@ -80,12 +82,12 @@ export class Verifier {
 
   head(head: Head, mailbox: MailboxId): void {
     if (!sameId(head.mailbox, mailbox)) throw untrue("a head of another mailbox");
-    this.#signed(headStatement(head), head.signature, "a head");
+    if (!verifyHead(this.#crypto, head, this.#headKey)) throw unsigned("a head");
   }
 
   started(statement: GenerationStatement, mailbox: MailboxId): void {
     if (!sameId(statement.mailbox, mailbox)) throw untrue("a generation of another mailbox");
-    this.#signed(generationStatement(statement), statement.signature, "a generation");
+    if (!verifyGeneration(this.#crypto, statement, this.#headKey)) throw unsigned("a generation");
   }
 
   description(description: Description, mailbox: MailboxId): void {
@@ -105,31 +107,5 @@ export class Verifier {
 
   refusal(refusal: Refusal, mailbox: MailboxId): void {
     if (refusal.code === "generation") this.started(refusal.started, mailbox);
-  }
-
-  /** The root that a promise's path leads to (RFC 9162, section 2.1.3.2). */
-  #rootOf(promise: AppendPromise): Hash {
-    const digest = this.#crypto.hash;
-    let node = promise.batchIndex;
-    let last = promise.batchSize - 1;
-    if (node > last) throw untrue("a promise outside its batch");
-    let root = leafHash(digest, promiseBytes(promise));
-    for (const step of promise.path) {
-      if (last === 0) throw untrue("a promise whose path is too long");
-      const isRight = node % 2 === 1;
-      root = isRight || node === last ? nodeHash(digest, [step, root]) : nodeHash(digest, [root, step]);
-      if (!isRight && node === last) {
-        while (node % 2 === 0 && node !== 0) [node, last] = [node / 2, Math.floor(last / 2)];
-      }
-      [node, last] = [Math.floor(node / 2), Math.floor(last / 2)];
-    }
-    if (last !== 0) throw untrue("a promise whose path is too short");
-    return root;
-  }
-
-  #signed(statement: Uint8Array, signature: Uint8Array, what: string): void {
-    if (!this.#crypto.ed25519.verify(this.#headKey, statement, signature)) {
-      throw untrue(`${what} that isn't signed by its head key`);
-    }
   }
 }
