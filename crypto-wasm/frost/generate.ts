@@ -14,12 +14,13 @@ export interface Agreed {
   readonly threshold: number;
 }
 
+function begun(agreed: Agreed): Request {
+  return new Request().session(agreed.session).members("members", agreed.members).threshold(agreed.threshold);
+}
+
 /** A dealer's messages, one for each member, secret. Splits `secret` (a scalar, 32 bytes) or makes a new key. */
 export function deal(instance: Instance, agreed: Agreed, secret?: Uint8Array): Map<number, Uint8Array> {
-  const request = new Request()
-    .session(agreed.session)
-    .members("members", agreed.members)
-    .threshold(agreed.threshold);
+  const request = begun(agreed);
   if (secret !== undefined) request.bytes(expectMessage("secret", secret));
   const answer = request.ask("frost_deal", "deal shares", instance);
   const messages = answer.messages();
@@ -30,10 +31,10 @@ export function deal(instance: Instance, agreed: Agreed, secret?: Uint8Array): M
 /** Checks what a dealer sent to `member` against its commitment. */
 export function acceptDealt(
   instance: Instance,
-  dealt: { session: Uint8Array; member: number; message: Uint8Array },
+  agreed: Agreed,
+  dealt: { readonly member: number; readonly message: Uint8Array },
 ): Membership {
-  const answer = new Request()
-    .session(dealt.session)
+  const answer = begun(agreed)
     .member("member", dealt.member)
     .bytes(expectMessage("message", dealt.message))
     .ask("frost_accept", "accept a share", instance);
@@ -55,11 +56,8 @@ export class DistributedKeyGeneration implements Disposable {
   #handle: Handle;
 
   constructor(instance: Instance, agreed: Agreed, member: number) {
-    const answer = new Request()
-      .session(agreed.session)
+    const answer = begun(agreed)
       .member("member", member)
-      .members("members", agreed.members)
-      .threshold(agreed.threshold)
       .ask("frost_dkg_begin", "begin a key generation", instance);
     this.member = member;
     this.#handle = new Handle(instance, answer.u32());

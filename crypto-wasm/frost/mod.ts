@@ -6,7 +6,7 @@
  * What it does not protect: whoever coordinates a signature chooses the message, so a member signs only what it has
  * looked at; a member can stop a ceremony by silence; and nothing here opens a channel.
  */
-import type { Runtime } from "../wasm/runtime.ts";
+import { Runtime, type RuntimeOptions } from "../wasm/runtime.ts";
 import {
   acceptDealt,
   type Agreed,
@@ -29,7 +29,7 @@ export interface Frost {
   /** A trusted dealer's messages, one for each member, secret; of `secret` (a scalar, 32 bytes) or a new key. */
   deal(agreed: Agreed, secret?: Uint8Array): Map<number, Uint8Array>;
   /** Checks and takes what a dealer sent. */
-  accept(dealt: { session: Uint8Array; member: number; message: Uint8Array }): Membership;
+  accept(agreed: Agreed, dealt: { readonly member: number; readonly message: Uint8Array }): Membership;
   /** Begins one member's part in a distributed key generation. */
   generate(agreed: Agreed, member: number): DistributedKeyGeneration;
   judgeComplaint(complaint: Complaint): "accused" | "accuser";
@@ -37,16 +37,22 @@ export interface Frost {
   importShare(stored: Uint8Array): FrostShare;
   /** From `FrostGroup.encoded`. */
   importGroup(encoded: Uint8Array): FrostGroup;
+  /** How many shares, groups, nonces, packages and ceremonies are open. */
+  readonly handles: number;
 }
 
-/** FROST on the instance of an opened WASM module. */
-export function openFrost({ runtime }: { readonly runtime: Runtime }): Frost {
+/** Opens FROST on an instance of the WASM module of its own; what one opened makes works with no other. */
+export function openFrost(options: RuntimeOptions = {}): Frost {
+  const runtime = new Runtime(options);
   return {
     deal: (agreed, secret) => deal(runtime.instance, agreed, secret),
-    accept: (dealt) => acceptDealt(runtime.instance, dealt),
+    accept: (agreed, dealt) => acceptDealt(runtime.instance, agreed, dealt),
     generate: (agreed, member) => new DistributedKeyGeneration(runtime.instance, agreed, member),
     judgeComplaint: (complaint) => judgeComplaint(runtime.instance, complaint),
     importShare: (stored) => FrostShare.import(runtime.instance, stored),
     importGroup: (encoded) => FrostGroup.import(runtime.instance, encoded),
+    get handles() {
+      return runtime.instance.handles;
+    },
   };
 }

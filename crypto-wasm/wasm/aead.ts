@@ -9,16 +9,10 @@ const KEY_BYTES = 32;
 const TAG_BYTES = 16;
 const EMPTY = new Uint8Array(0);
 
-/** A cipher key inside the module, with Noise's counter nonces. */
-class WasmCipherState implements CipherState {
-  readonly #handle: Handle;
-
-  constructor(handle: Handle) {
-    this.#handle = handle;
-  }
-
+/** A cipher key inside the module, with Noise's counter nonces. It is its own handle: a relay holds two a connection. */
+class WasmCipherState extends Handle implements CipherState {
   seal(counter: number, plaintext: Uint8Array, into: Uint8Array, at: number, ad = EMPTY): number {
-    const { instance, number } = this.#handle;
+    const { instance, number } = this;
     expectBytes("plaintext", plaintext);
     expectBytes("ad", ad);
     const length = ad.length + plaintext.length;
@@ -45,7 +39,7 @@ class WasmCipherState implements CipherState {
     expectBytes("ciphertext", ciphertext);
     expectBytes("ad", ad);
     if (ciphertext.length < TAG_BYTES) return -1;
-    const { instance, number } = this.#handle;
+    const { instance, number } = this;
     const length = ad.length + ciphertext.length;
     expectCounter(counter);
     expectRoom(into, at, ciphertext.length - TAG_BYTES);
@@ -67,10 +61,6 @@ class WasmCipherState implements CipherState {
     // What was opened doesn't stay; what was sealed may be seen by anyone.
     arena.fill(0, ad.length, opened);
     return opened - ad.length;
-  }
-
-  [Symbol.dispose](): void {
-    this.#handle[Symbol.dispose]();
   }
 }
 
@@ -94,7 +84,7 @@ export function openCipherState(runtime: Runtime, key: Uint8Array): CipherState 
   const length = expectDone(instance.call(instance.operations.cipher_key, KEY_BYTES));
   const number = readU32(instance.answer(length), 0);
   instance.clear(KEY_BYTES);
-  return new WasmCipherState(new Handle(instance, number));
+  return new WasmCipherState(instance, number);
 }
 
 interface Request {

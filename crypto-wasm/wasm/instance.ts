@@ -81,6 +81,8 @@ export class Instance {
   #bytes: Uint8Array;
   #arena = 0;
   #arenaBytes = 0;
+  /** The arena, kept so that a frame makes no view of it. */
+  #view = new Uint8Array(0);
   #poisoned = false;
 
   constructor(module: WebAssembly.Module, options: InstanceOptions = {}) {
@@ -111,8 +113,11 @@ export class Instance {
   arena(bytes: number): Uint8Array {
     if (this.#poisoned) throw poisonedError();
     if (bytes > this.#arenaBytes) this.#grow(bytes);
-    const memory = this.#memory();
-    return memory.subarray(this.#arena, this.#arena + this.#arenaBytes);
+    // Growing the memory detaches the view, wherever the arena lies.
+    if (this.#view.length === 0) {
+      this.#view = this.#memory().subarray(this.#arena, this.#arena + this.#arenaBytes);
+    }
+    return this.#view;
   }
 
   /** Calls an operation with a request of `length` bytes in the arena. Answers a length, or a status below zero. */

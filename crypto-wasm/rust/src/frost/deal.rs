@@ -1,7 +1,7 @@
 //! A trusted dealer (RFC 9591, appendix C): one party makes or splits a key. Each member checks its share against the
 //! commitment and works the group out by itself.
 
-use super::fault::{finish, number, plain, Fault, Reason};
+use super::fault::{by, finish, number, plain, Fault, Reason};
 use super::group::{hold_both, put_messages};
 use super::wire::{begin, identifier, open, Reader, DEALT};
 use crate::random::Host;
@@ -33,9 +33,6 @@ pub extern "C" fn frost_deal(length: usize) -> i32 {
         for (member, share) in &shares {
             let mut out = begin(DEALT, Some(session), 0);
             out.extend(number(member).to_le_bytes());
-            out.push(members.len() as u8);
-            out.extend(members.iter().flat_map(|member| member.to_le_bytes()));
-            out.extend(threshold.to_le_bytes());
             out.extend(share.commitment().serialize_whole()?);
             out.extend(share.signing_share().serialize());
             messages.push((number(member), out));
@@ -50,30 +47,30 @@ fn identifiers(members: &BTreeSet<u16>) -> Result<Vec<frost_ed25519::Identifier>
     members.iter().map(|member| identifier(*member)).collect()
 }
 
-/// In: session, own identifier, the dealer's message. Out: handles of the share and of its group.
+/// In: session, members, threshold, own identifier, the dealer's message. Out: handles of the share and of its group.
 #[no_mangle]
 pub extern "C" fn frost_accept(length: usize) -> i32 {
     finish((|| {
         let mut input = Reader::request(length)?;
         let session = input.bytes()?;
+        let members = input.members()?;
+        let threshold = input.threshold(members.len())?;
         let own = input.u16()?;
-        let (members, share) = open(DEALT, Some(session), 0, input.rest(), |body| {
+        if !members.contains(&own) {
+            return Err(by(Reason::NotMember, own));
+        }
+        let share = open(DEALT, Some(session), 0, input.rest(), |body| {
             if body.u16()? != own {
                 return Err(plain(Reason::Misdirected));
             }
-            let members = body.members()?;
-            let threshold = body.threshold(members.len())?;
             let commitment = body.slice(32 * usize::from(threshold))?;
             let commitment = VerifiableSecretSharingCommitment::deserialize_whole(commitment)?;
             let share = SigningShare::deserialize(body.bytes::<32>()?)?;
-            if !members.contains(&own) {
-                return Err(plain(Reason::NotMember));
-            }
-            Ok((members, SecretShare::new(identifier(own)?, share, commitment)))
+            Ok(SecretShare::new(identifier(own)?, share, commitment))
         })?;
         let identifiers = identifiers(&members)?.into_iter().collect();
         let group = PublicKeyPackage::from_commitment(&identifiers, share.commitment())?;
-        let share = KeyPackage::try_from(share).map_err(|_| super::fault::by(Reason::BadShare, 0))?;
+        let share = KeyPackage::try_from(share).map_err(|_| by(Reason::BadShare, 0))?;
         hold_both(share, group)
     })())
 }

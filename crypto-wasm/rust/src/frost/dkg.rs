@@ -37,15 +37,15 @@ pub struct Second {
     commitments: BTreeMap<Identifier, round1::Package>,
 }
 
-/// In: session, own identifier, members (own among them), threshold. Out: a handle, then the commitment to broadcast.
+/// In: session, members, threshold, own identifier (among the members). Out: a handle, then the commitment to broadcast.
 #[no_mangle]
 pub extern "C" fn frost_dkg_begin(length: usize) -> i32 {
     finish((|| {
         let mut input = Reader::request(length)?;
         let session = *input.bytes()?;
-        let own = input.u16()?;
         let mut others = input.members()?;
         let threshold = input.threshold(others.len())?;
+        let own = input.u16()?;
         input.end()?;
         let count = others.len() as u16;
         if !others.remove(&own) {

@@ -1,0 +1,215 @@
+import { describe, expect, test } from "bun:test";
+import { ed25519 } from "@noble/curves/ed25519.js";
+import fc from "fast-check";
+import { openWasm } from "../wasm/mod.ts";
+import {
+  agreed,
+  choices,
+  dealtMembers,
+  flipped,
+  get,
+  randomBytes,
+  refusal,
+  replaced,
+  signAll,
+  signature,
+  without,
+} from "./_ceremony.ts";
+import { openFrost, SigningPackage } from "./mod.ts";
+
+const MESSAGE = new TextEncoder().encode("what the members agreed on");
+
+describe.each(["wide", "portable"] as const)("FROST signatures on the %s build", (build) => {
+  const wasm = openWasm({ build });
+  const frost = openFrost({ build });
+
+  test("any t of n sign, for n to 5, and it verifies as plain Ed25519", () => {
+    for (let n = 2; n <= 5; n++) {
+      for (let t = 2; t <= n; t++) {
+        const members = dealtMembers(frost, agreed(n, t));
+        const { publicKey } = get(members, 1).group;
+        for (const signers of choices([...members.keys()], t)) {
+          const signed = signature(members, signers, MESSAGE);
+          expect(ed25519.verify(signed, MESSAGE, publicKey, { zip215: false })).toBe(true);
+          expect(wasm.ed25519.verify(publicKey, MESSAGE, signed)).toBe(true);
+        }
+      }
+    }
+  });
+
+  test("any t or more of n sign, for n to 16 and any identifiers and messages", () => {
+    const group = fc
+      .uniqueArray(fc.integer({ min: 1, max: 65_535 }), { minLength: 2, maxLength: 16 })
+      .chain((members) =>
+        fc.record({
+          members: fc.constant(members),
+          threshold: fc.integer({ min: 2, max: members.length }),
+        }),
+      )
+      .chain(({ members, threshold }) =>
+        fc.record({
+          members: fc.constant(members),
+          threshold: fc.constant(threshold),
+          signers: fc.subarray(members, { minLength: threshold }),
+          message: fc.uint8Array({ maxLength: 200 }),
+        }),
+      );
+    fc.assert(
+      fc.property(group, ({ members, threshold, signers, message }) => {
+        const all = dealtMembers(frost, { session: randomBytes(32), members, threshold });
+        const signed = signature(all, signers, message);
+        const { group } = get(all, signers[0]!);
+        expect(wasm.ed25519.verify(group.publicKey, message, signed)).toBe(true);
+        expect(group.members).toEqual(members.toSorted((a, b) => a - b));
+      }),
+      { numRuns: build === "wide" ? 12 : 5 },
+    );
+  });
+
+  test("t - 1 make no package, and their shares under a lower threshold make no signature", () => {
+    const members = dealtMembers(frost, agreed(4, 3));
+    const { group } = get(members, 1);
+    const two = [1, 2].map((signer) => get(members, signer));
+    expect(refusal(() => signAll(two, group, MESSAGE)).reason).toBe("bad-numbers");
+
+    // The same shares and group, stored with a threshold of two.
+    const lowered = frost.importGroup(lower(group.encoded, 2));
+    const forged = two.map(({ share }) => ({
+      share: frost.importShare(lower(share.exportSecret(), 4)),
+      group: lowered,
+    }));
+    const { signing, shares } = signAll(forged, lowered, MESSAGE);
+    // Both shares are honest, yet two points don't lie on what three define.
+    const refused = refusal(() => signing.aggregate(shares));
+    expect(refused.reason).toBe("bad-signature");
+  });
+
+  test("nonces sign once: the second use throws, from an alias too", () => {
+    const members = dealtMembers(frost, agreed(3, 2));
+    const { share, group } = get(members, 1);
+    const mine = share.commit();
+    const other = get(members, 2).share.commit();
+    const commitments = new Map([
+      [1, mine.commitments],
+      [2, other.commitments],
+    ]);
+    const first = SigningPackage.open({ group, commitments, message: MESSAGE });
+    const second = SigningPackage.open({ group, commitments, message: randomBytes(8) });
+    const alias = mine.nonces;
+    const before = frost.handles;
+    first.sign(share, mine.nonces);
+    expect(frost.handles).toBe(before - 1);
+    expect(() => second.sign(share, alias)).toThrow(expect.objectContaining({ code: "nonce-reused" }));
+    expect(() => first.sign(share, mine.nonces)).toThrow(expect.objectContaining({ code: "nonce-reused" }));
+  });
+
+  test("nonces are gone after a signature that was refused, and after dispose", () => {
+    const members = dealtMembers(frost, agreed(3, 2));
+    const { share, group } = get(members, 1);
+    const others = new Map([2, 3].map((member) => [member, get(members, member).share.commit().commitments]));
+    const signing = SigningPackage.open({ group, commitments: others, message: MESSAGE });
+    const { nonces } = share.commit();
+    expect(refusal(() => signing.sign(share, nonces)).reason).toBe("other-nonces");
+    expect(() => signing.sign(share, nonces)).toThrow(expect.objectContaining({ code: "nonce-reused" }));
+    const unused = share.commit().nonces;
+    unused[Symbol.dispose]();
+    expect(() => signing.sign(share, unused)).toThrow(expect.objectContaining({ code: "nonce-reused" }));
+  });
+
+  test("nonces have no form that could be stored or sent: a clone holds nothing", () => {
+    const { share } = get(dealtMembers(frost, agreed(2, 2)), 1);
+    const { nonces } = share.commit();
+    expect(JSON.stringify(nonces)).toBe("{}");
+    expect(Object.keys(structuredClone(nonces))).toEqual([]);
+  });
+
+  test("nonces of one package don't sign another that commits to others", () => {
+    const members = dealtMembers(frost, agreed(2, 2));
+    const { share, group } = get(members, 1);
+    const commitments = new Map(
+      [...members].map(([member, { share }]) => [member, share.commit().commitments]),
+    );
+    const signing = SigningPackage.open({ group, commitments, message: MESSAGE });
+    expect(refusal(() => signing.sign(share, share.commit().nonces)).reason).toBe("other-nonces");
+  });
+
+  test("aggregate() names every signer whose share is wrong, and holds() tells before", () => {
+    const members = dealtMembers(frost, agreed(5, 4));
+    const { group } = get(members, 1);
+    const { signing, shares } = signAll([...members.values()], group, MESSAGE);
+    const bad = replaced(replaced(shares, 2, flipped(get(shares, 2), -32)), 5, flipped(get(shares, 5), -20));
+    const refused = refusal(() => signing.aggregate(bad));
+    expect([refused.reason, refused.culprits]).toEqual(["bad-signature", [2, 5]]);
+    expect([...bad].filter(([member, share]) => !signing.holds(member, share)).map(([m]) => m)).toEqual([
+      2, 5,
+    ]);
+    expect(wasm.ed25519.verify(group.publicKey, MESSAGE, signing.aggregate(shares))).toBe(true);
+  });
+
+  test("a share of another package is a replay and names its sender", () => {
+    const members = dealtMembers(frost, agreed(3, 2));
+    const { group } = get(members, 1);
+    const both = [1, 3].map((member) => get(members, member));
+    const old = signAll(both, group, MESSAGE);
+    const { signing, shares } = signAll(both, group, MESSAGE);
+    const refused = refusal(() => signing.aggregate(replaced(shares, 3, get(old.shares, 3))));
+    expect([refused.reason, refused.culprits]).toEqual(["replayed", [3]]);
+  });
+
+  test("a message by another than its sender, a missing one and a stranger's are named", () => {
+    const members = dealtMembers(frost, agreed(3, 2));
+    const { group } = get(members, 1);
+    const { signing, shares } = signAll(
+      [1, 2].map((member) => get(members, member)),
+      group,
+      MESSAGE,
+    );
+    const swapped = replaced(shares, 1, get(shares, 2));
+    expect(refusal(() => signing.aggregate(swapped))).toMatchObject({ reason: "misdirected", culprits: [1] });
+    const missing = refusal(() => signing.aggregate(without(shares, 2)));
+    expect([missing.reason, missing.culprits]).toEqual(["missing", [2]]);
+    const stranger = refusal(() => signing.aggregate(new Map([...shares, [3, get(shares, 2)]])));
+    expect([stranger.reason, stranger.culprits]).toEqual(["not-member", [3]]);
+  });
+
+  test("commitments: every bit turned, every truncation and what follows is refused naming the sender, or signs nothing", () => {
+    const members = dealtMembers(frost, agreed(2, 2));
+    const { group, share } = get(members, 1);
+    const mine = share.commit().commitments;
+    const other = get(members, 2).share.commit().commitments;
+    const open = (commitments: Uint8Array) =>
+      SigningPackage.open({
+        group,
+        message: MESSAGE,
+        commitments: new Map([
+          [1, mine],
+          [2, commitments],
+        ]),
+      });
+    for (let length = 0; length < other.length; length++) {
+      expect(refusal(() => open(other.subarray(0, length)))).toMatchObject({ culprits: [2] });
+    }
+    expect(refusal(() => open(Uint8Array.from([...other, 0])))).toMatchObject({
+      reason: "malformed",
+      culprits: [2],
+    });
+    let opened = 0;
+    for (let at = 0; at < other.length; at++) {
+      try {
+        open(flipped(other, at))[Symbol.dispose]();
+        opened++;
+      } catch (error) {
+        expect(error).toMatchObject({ code: "protocol", culprits: [2] });
+      }
+    }
+    // A turned bit leaves a point in the prime-order group about one time in sixteen.
+    expect(opened).toBeLessThan(24);
+  });
+});
+
+/** A stored share or group with a threshold of two in the place of its own. */
+function lower(stored: Uint8Array, at: number): Uint8Array {
+  const copy = stored.slice();
+  copy[at] = 2;
+  return copy;
+}
