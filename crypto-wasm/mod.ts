@@ -5,6 +5,7 @@
  * the source, not a promise of the machine; wiped buffers may have been copied by a garbage collector before.
  */
 export { CryptoError, type CryptoErrorCode } from "./error.ts";
+export * from "./frost/mod.ts";
 export { libp2pNoiseCrypto, type Libp2pNoiseCrypto } from "./libp2p_noise.ts";
 export { MLS_SUITES, mlsCryptoProvider, type MlsSuite } from "./mls/mod.ts";
 export { openCrypto } from "./open.ts";

@@ -1,28 +1,28 @@
 /** For tests: whole ceremonies among members that all behave, and what makes one of them misbehave. */
 import type { DistributedKeyGeneration } from "./generate.ts";
-import type { FrostGroup, FrostShare, Membership } from "./key.ts";
+import type { FrostGroup, FrostShare, FrostMembership } from "./key.ts";
 import {
-  type Agreed,
+  type FrostAgreement,
   dealReshare,
   finishRepair,
   finishReshare,
   type Frost,
   FrostRefusal,
-  type Repair,
+  type FrostRepair,
   repairDeltas,
   repairSigma,
-  type Reshare,
+  type FrostReshare,
   SigningPackage,
 } from "./mod.ts";
 
-export type Members = ReadonlyMap<number, Membership>;
+export type Members = ReadonlyMap<number, FrostMembership>;
 
 export function randomBytes(length: number): Uint8Array {
   return crypto.getRandomValues(new Uint8Array(length));
 }
 
 /** 32 fresh bytes and the members 1 to n. */
-export function agreed(n: number, threshold: number): Agreed {
+export function agreed(n: number, threshold: number): FrostAgreement {
   return { session: randomBytes(32), members: Array.from({ length: n }, (_, i) => i + 1), threshold };
 }
 
@@ -76,7 +76,7 @@ export function refusal(work: () => unknown): FrostRefusal {
 }
 
 /** Shares from a dealer, accepted by all. */
-export function dealtMembers(frost: Frost, settings: Agreed, secret?: Uint8Array): Members {
+export function dealtMembers(frost: Frost, settings: FrostAgreement, secret?: Uint8Array): Members {
   const dealt = frost.deal(settings, secret);
   return new Map(
     [...dealt].map(([member, message]) => [member, frost.accept(settings, { member, message })]),
@@ -90,7 +90,7 @@ export interface Sharing {
   readonly shares: ReadonlyMap<number, ReadonlyMap<number, Uint8Array>>;
 }
 
-export function shareOut(frost: Frost, settings: Agreed): Sharing {
+export function shareOut(frost: Frost, settings: FrostAgreement): Sharing {
   const parts = new Map(settings.members.map((member) => [member, frost.generate(settings, member)]));
   const commitments = new Map([...parts].map(([member, part]) => [member, part.commitment]));
   const shares = new Map(
@@ -99,7 +99,7 @@ export function shareOut(frost: Frost, settings: Agreed): Sharing {
   return { parts, commitments, shares };
 }
 
-export function generatedMembers(frost: Frost, settings: Agreed): Members {
+export function generatedMembers(frost: Frost, settings: FrostAgreement): Members {
   const { parts, shares } = shareOut(frost, settings);
   return new Map([...parts].map(([member, part]) => [member, part.finish(inbox(shares, member))]));
 }
@@ -110,7 +110,11 @@ export interface Signing {
   readonly shares: ReadonlyMap<number, Uint8Array>;
 }
 
-export function signAll(members: readonly Membership[], group: FrostGroup, message: Uint8Array): Signing {
+export function signAll(
+  members: readonly FrostMembership[],
+  group: FrostGroup,
+  message: Uint8Array,
+): Signing {
   const first = members.map(({ share }) => ({ share, ...share.commit() }));
   const commitments = new Map(first.map(({ share, commitments }) => [share.member, commitments]));
   const signing = SigningPackage.open({ group, commitments, message });
@@ -129,7 +133,7 @@ export function signature(members: Members, signers: readonly number[], message:
 }
 
 /** All helpers' messages of a repair. */
-export function repairMessages(repair: Repair, members: Members) {
+export function repairMessages(repair: FrostRepair, members: Members) {
   const helpers = new Map(
     repair.helpers.map((helper) => [helper, repairDeltas(repair, get(members, helper).share)]),
   );
@@ -144,12 +148,12 @@ export function repairMessages(repair: Repair, members: Members) {
   return { commitments, deltas, sigmas };
 }
 
-export function repaired(repair: Repair, members: Members): FrostShare {
+export function repaired(repair: FrostRepair, members: Members): FrostShare {
   return finishRepair(repair, repairMessages(repair, members));
 }
 
 /** All dealers' messages of a resharing. */
-export function reshareMessages(reshare: Reshare, members: Members) {
+export function reshareMessages(reshare: FrostReshare, members: Members) {
   const dealt = new Map(
     reshare.dealers.map((dealer) => [dealer, dealReshare(reshare, get(members, dealer).share)]),
   );
@@ -158,7 +162,7 @@ export function reshareMessages(reshare: Reshare, members: Members) {
   return { commitments, shares };
 }
 
-export function resharedMembers(reshare: Reshare, members: Members): Members {
+export function resharedMembers(reshare: FrostReshare, members: Members): Members {
   const { commitments, shares } = reshareMessages(reshare, members);
   return new Map(
     reshare.members.map((member) => [

@@ -1,11 +1,11 @@
 /** How a split key comes to be: from a trusted dealer, or from all members together. */
 import type { Instance } from "../wasm/instance.ts";
 import { Handle } from "../wasm/runtime.ts";
-import { type Membership, membershipOf } from "./key.ts";
-import { expectMessage, type Messages, Request } from "./request.ts";
+import { type FrostMembership, membershipOf } from "./key.ts";
+import { expectMessage, type FrostMessages, Request } from "./request.ts";
 
 /** What all members of a ceremony agree on before it. */
-export interface Agreed {
+export interface FrostAgreement {
   /** 32 bytes for this ceremony alone: messages of another are replays. */
   readonly session: Uint8Array;
   /** At most 16, each from 1 to 65535. */
@@ -14,12 +14,16 @@ export interface Agreed {
   readonly threshold: number;
 }
 
-function begun(agreed: Agreed): Request {
+function begun(agreed: FrostAgreement): Request {
   return new Request().session(agreed.session).members("members", agreed.members).threshold(agreed.threshold);
 }
 
 /** A dealer's messages, one for each member, secret. Splits `secret` (a scalar, 32 bytes) or makes a new key. */
-export function deal(instance: Instance, agreed: Agreed, secret?: Uint8Array): Map<number, Uint8Array> {
+export function deal(
+  instance: Instance,
+  agreed: FrostAgreement,
+  secret?: Uint8Array,
+): Map<number, Uint8Array> {
   const request = begun(agreed);
   if (secret !== undefined) request.bytes(expectMessage("secret", secret));
   const answer = request.ask("frost_deal", "deal shares", instance);
@@ -31,9 +35,9 @@ export function deal(instance: Instance, agreed: Agreed, secret?: Uint8Array): M
 /** Checks what a dealer sent to `member` against its commitment. */
 export function acceptDealt(
   instance: Instance,
-  agreed: Agreed,
+  agreed: FrostAgreement,
   dealt: { readonly member: number; readonly message: Uint8Array },
-): Membership {
+): FrostMembership {
   const answer = begun(agreed)
     .member("member", dealt.member)
     .bytes(expectMessage("message", dealt.message))
@@ -55,7 +59,7 @@ export class DistributedKeyGeneration implements Disposable {
   readonly commitment: Uint8Array;
   #handle: Handle;
 
-  constructor(instance: Instance, agreed: Agreed, member: number) {
+  constructor(instance: Instance, agreed: FrostAgreement, member: number) {
     const answer = begun(agreed)
       .member("member", member)
       .ask("frost_dkg_begin", "begin a key generation", instance);
@@ -65,7 +69,7 @@ export class DistributedKeyGeneration implements Disposable {
   }
 
   /** From all others' commitments, the secret share for each. */
-  share(commitments: Messages): Map<number, Uint8Array> {
+  share(commitments: FrostMessages): Map<number, Uint8Array> {
     const request = new Request().handle("generation", this.#handle).messages("commitments", commitments);
     const answer = request.ask("frost_dkg_share", "share out");
     const next = new Handle(answer.instance, answer.u32());
@@ -77,7 +81,7 @@ export class DistributedKeyGeneration implements Disposable {
   }
 
   /** From all others' secret shares, this member's share and the group. */
-  finish(shares: Messages): Membership {
+  finish(shares: FrostMessages): FrostMembership {
     const request = new Request().handle("generation", this.#handle).messages("shares", shares);
     const answer = request.ask("frost_dkg_finish", "finish a key generation");
     this.#handle[Symbol.dispose]();
@@ -89,7 +93,7 @@ export class DistributedKeyGeneration implements Disposable {
   }
 }
 
-export interface Complaint {
+export interface FrostComplaint {
   readonly session: Uint8Array;
   readonly threshold: number;
   /** Who is said to have sent a bad share. */
@@ -102,7 +106,7 @@ export interface Complaint {
 }
 
 /** Who is wrong: the accused, or, where the published share holds, the accuser, who can go on with it. */
-export function judgeComplaint(instance: Instance, complaint: Complaint): "accused" | "accuser" {
+export function judgeComplaint(instance: Instance, complaint: FrostComplaint): "accused" | "accuser" {
   const answer = new Request()
     .session(complaint.session)
     .threshold(complaint.threshold)

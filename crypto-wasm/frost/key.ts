@@ -112,13 +112,13 @@ export class FrostGroup implements Disposable {
 }
 
 /** What a ceremony ends in. */
-export interface Membership {
+export interface FrostMembership {
   readonly share: FrostShare;
   readonly group: FrostGroup;
 }
 
 /** The share and the group that an answer gives the handles of. */
-export function membershipOf(answer: Answer): Membership {
+export function membershipOf(answer: Answer): FrostMembership {
   const share = answer.u32();
   const group = answer.u32();
   return {

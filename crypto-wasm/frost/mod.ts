@@ -9,30 +9,33 @@
 import { Runtime, type RuntimeOptions } from "../wasm/runtime.ts";
 import {
   acceptDealt,
-  type Agreed,
-  type Complaint,
+  type FrostAgreement,
+  type FrostComplaint,
   deal,
   DistributedKeyGeneration,
   judgeComplaint,
 } from "./generate.ts";
-import { FrostGroup, FrostShare, type Membership } from "./key.ts";
+import { FrostGroup, FrostShare, type FrostMembership } from "./key.ts";
 
-export type { Agreed, Complaint, DistributedKeyGeneration } from "./generate.ts";
-export type { FrostGroup, FrostShare, Membership } from "./key.ts";
+export type { FrostAgreement, FrostComplaint, DistributedKeyGeneration } from "./generate.ts";
+export type { FrostGroup, FrostShare, FrostMembership } from "./key.ts";
 export { FrostRefusal, type FrostReason } from "./refusal.ts";
-export { finishRepair, type Repair, repairDeltas, repairSigma } from "./repair.ts";
-export { MEMBERS_MAX, type Messages } from "./request.ts";
-export { dealReshare, finishReshare, type Reshare } from "./reshare.ts";
+export { finishRepair, type FrostRepair, repairDeltas, repairSigma } from "./repair.ts";
+export { MEMBERS_MAX, type FrostMessages } from "./request.ts";
+export { dealReshare, finishReshare, type FrostReshare } from "./reshare.ts";
 export { type SigningNonces, SigningPackage } from "./sign.ts";
 
 export interface Frost {
   /** A trusted dealer's messages, one for each member, secret; of `secret` (a scalar, 32 bytes) or a new key. */
-  deal(agreed: Agreed, secret?: Uint8Array): Map<number, Uint8Array>;
+  deal(agreed: FrostAgreement, secret?: Uint8Array): Map<number, Uint8Array>;
   /** Checks and takes what a dealer sent. */
-  accept(agreed: Agreed, dealt: { readonly member: number; readonly message: Uint8Array }): Membership;
+  accept(
+    agreed: FrostAgreement,
+    dealt: { readonly member: number; readonly message: Uint8Array },
+  ): FrostMembership;
   /** Begins one member's part in a distributed key generation. */
-  generate(agreed: Agreed, member: number): DistributedKeyGeneration;
-  judgeComplaint(complaint: Complaint): "accused" | "accuser";
+  generate(agreed: FrostAgreement, member: number): DistributedKeyGeneration;
+  judgeComplaint(complaint: FrostComplaint): "accused" | "accuser";
   /** From `FrostShare.exportSecret`, which the caller wipes. */
   importShare(stored: Uint8Array): FrostShare;
   /** From `FrostGroup.encoded`. */

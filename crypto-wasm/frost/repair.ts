@@ -1,9 +1,9 @@
 /** A lost share, brought back by enough other members without anyone learning anyone's share. */
 import { type FrostGroup, FrostShare } from "./key.ts";
-import { type Messages, Request } from "./request.ts";
+import { type FrostMessages, Request } from "./request.ts";
 
 /** What all who take part in a repair agree on before it. */
-export interface Repair {
+export interface FrostRepair {
   /** 32 bytes for this repair alone. */
   readonly session: Uint8Array;
   readonly group: FrostGroup;
@@ -13,7 +13,7 @@ export interface Repair {
   readonly helpers: readonly number[];
 }
 
-function begun(repair: Repair): Request {
+function begun(repair: FrostRepair): Request {
   return new Request()
     .session(repair.session)
     .handle("group", repair.group.handle)
@@ -26,7 +26,7 @@ function begun(repair: Repair): Request {
  * among them.
  */
 export function repairDeltas(
-  repair: Repair,
+  repair: FrostRepair,
   share: FrostShare,
 ): { readonly commitment: Uint8Array; readonly deltas: Map<number, Uint8Array> } {
   const answer = begun(repair).handle("share", share.handle).ask("frost_repair_deltas", "help with a repair");
@@ -38,8 +38,8 @@ export function repairDeltas(
 
 /** A helper's second step, from all helpers' commitments and their deltas for it: the secret sigma for the loser. */
 export function repairSigma(
-  repair: Repair,
-  received: { readonly helper: number; readonly commitments: Messages; readonly deltas: Messages },
+  repair: FrostRepair,
+  received: { readonly helper: number; readonly commitments: FrostMessages; readonly deltas: FrostMessages },
 ): Uint8Array {
   const answer = begun(repair)
     .member("helper", received.helper)
@@ -53,8 +53,8 @@ export function repairSigma(
 
 /** The loser's step, from all helpers' commitments and sigmas: its share as it was. */
 export function finishRepair(
-  repair: Repair,
-  received: { readonly commitments: Messages; readonly sigmas: Messages },
+  repair: FrostRepair,
+  received: { readonly commitments: FrostMessages; readonly sigmas: FrostMessages },
 ): FrostShare {
   const answer = begun(repair)
     .messages("commitments", received.commitments)

@@ -6,7 +6,7 @@ import { STATUS } from "../wasm/status.ts";
 import { parseRefusal } from "./refusal.ts";
 
 /** What the members of a ceremony send, by the member that the caller's channel authenticated. */
-export type Messages = ReadonlyMap<number, Uint8Array>;
+export type FrostMessages = ReadonlyMap<number, Uint8Array>;
 
 /** The most members that a group may have. */
 export const MEMBERS_MAX = 16;
@@ -84,7 +84,7 @@ export class Request {
     return this.u16(threshold);
   }
 
-  messages(name: string, messages: Messages): this {
+  messages(name: string, messages: FrostMessages): this {
     if (messages.size > MEMBERS_MAX) {
       throw new CryptoError("argument", `${name} must be at most ${MEMBERS_MAX}, got ${messages.size}`);
     }

@@ -3,11 +3,11 @@
  * A refreshed share and an old one don't sign together. Old shares stay good with one another until they are wiped:
  * new members first compare `group.encoded`, then all wipe.
  */
-import { type FrostGroup, type FrostShare, type Membership, membershipOf } from "./key.ts";
-import { type Messages, Request } from "./request.ts";
+import { type FrostGroup, type FrostShare, type FrostMembership, membershipOf } from "./key.ts";
+import { type FrostMessages, Request } from "./request.ts";
 
 /** What all who take part agree on before it. */
-export interface Reshare {
+export interface FrostReshare {
   /** 32 bytes for this resharing alone. */
   readonly session: Uint8Array;
   /** The group as it is. */
@@ -20,7 +20,7 @@ export interface Reshare {
   readonly threshold: number;
 }
 
-function begun(reshare: Reshare): Request {
+function begun(reshare: FrostReshare): Request {
   return new Request()
     .session(reshare.session)
     .handle("group", reshare.group.handle)
@@ -31,7 +31,7 @@ function begun(reshare: Reshare): Request {
 
 /** A dealer's step: a commitment for all new members, and a secret share for each. */
 export function dealReshare(
-  reshare: Reshare,
+  reshare: FrostReshare,
   share: FrostShare,
 ): { readonly commitment: Uint8Array; readonly shares: Map<number, Uint8Array> } {
   const answer = begun(reshare).handle("share", share.handle).ask("frost_reshare_deal", "deal new shares");
@@ -43,9 +43,9 @@ export function dealReshare(
 
 /** A new member's step, from all dealers' commitments and their shares for it. */
 export function finishReshare(
-  reshare: Reshare,
-  received: { readonly member: number; readonly commitments: Messages; readonly shares: Messages },
-): Membership {
+  reshare: FrostReshare,
+  received: { readonly member: number; readonly commitments: FrostMessages; readonly shares: FrostMessages },
+): FrostMembership {
   const answer = begun(reshare)
     .member("member", received.member)
     .messages("commitments", received.commitments)

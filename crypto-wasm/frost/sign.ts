@@ -8,7 +8,7 @@
 import { CryptoError } from "../error.ts";
 import { Handle } from "../wasm/runtime.ts";
 import type { FrostGroup, FrostShare } from "./key.ts";
-import { expectMessage, type Messages, Request } from "./request.ts";
+import { expectMessage, type FrostMessages, Request } from "./request.ts";
 
 /** A member's nonces for one signature. */
 export class SigningNonces implements Disposable {
@@ -42,7 +42,11 @@ export class SigningPackage implements Disposable {
   }
 
   /** `commitments` are from at least the threshold of members, each by whoever sent it. */
-  static open(options: { group: FrostGroup; commitments: Messages; message: Uint8Array }): SigningPackage {
+  static open(options: {
+    group: FrostGroup;
+    commitments: FrostMessages;
+    message: Uint8Array;
+  }): SigningPackage {
     const { group, commitments, message } = options;
     const answer = new Request()
       .handle("group", group.handle)
@@ -66,7 +70,7 @@ export class SigningPackage implements Disposable {
   }
 
   /** The signature, 64 bytes, from all signers' shares. A wrong one throws FrostRefusal naming all who sent such. */
-  aggregate(shares: Messages): Uint8Array {
+  aggregate(shares: FrostMessages): Uint8Array {
     const request = new Request().handle("package", this.#handle).messages("shares", shares);
     return request.ask("frost_aggregate", "aggregate a signature").rest();
   }
