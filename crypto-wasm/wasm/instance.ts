@@ -82,7 +82,7 @@ export class Instance {
   #arena = 0;
   #arenaBytes = 0;
   /** The arena, kept so that a frame makes no view of it. */
-  #view = new Uint8Array(0);
+  #view: Uint8Array = new Uint8Array(0);
   #poisoned = false;
 
   constructor(module: WebAssembly.Module, options: InstanceOptions = {}) {
@@ -182,6 +182,7 @@ export class Instance {
     if (at === 0 || at + this.#arenaBytes > this.#memory().length)
       throw new CryptoError("backend", `The WASM module has no memory for ${bytes} bytes`);
     this.#arena = at;
+    this.#view = this.#memory().subarray(at, at + this.#arenaBytes);
   }
 
   #poison(cause: unknown): CryptoError {
