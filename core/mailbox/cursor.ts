@@ -33,19 +33,29 @@ export function decideAcknowledge(box: MailboxDraft, authority: Authority, curso
 
 /**
  * Lets readers lapse before writers must be refused: in a mailbox that is nearly full, those that alone hold back
- * more than half of what is held. The one that is furthest ahead never lapses, so where nobody reads nothing
- * goes early and writers are refused instead.
+ * more than half of what is held, the furthest behind first. The lapsed stay fewer than half of all readers, and
+ * one that no other is ahead of never lapses: nothing goes that only a minority has read.
  */
 export function lapse(box: MailboxDraft): void {
   const { policy, entriesHeld, bytesHeld, size } = box;
   const pressure = Math.max(entriesHeld / policy.entriesMax, bytesHeld / policy.bytesMax);
   if (pressure < LAPSE_PRESSURE) return;
   let ahead = 0;
-  for (const reader of box.readers) ahead = Math.max(ahead, reader.cursor);
-  const behind = entriesHeld * LAPSE_BACKLOG;
-  const late = (reader: { cursor: number; lapsed: boolean }): boolean =>
-    !reader.lapsed && reader.cursor < ahead && size - reader.cursor > behind;
-  if (!box.readers.some(late)) return;
+  let lapsed = 0;
+  for (const reader of box.readers) {
+    ahead = Math.max(ahead, reader.cursor);
+    if (reader.lapsed) lapsed += 1;
+  }
+  const room = Math.ceil(box.readers.length / 2) - 1 - lapsed;
+  if (room <= 0) return;
+  const late = box.readers
+    .filter((reader) => {
+      const backlog = size - reader.cursor;
+      return !reader.lapsed && reader.cursor < ahead && backlog > entriesHeld * LAPSE_BACKLOG;
+    })
+    .sort((a, b) => a.cursor - b.cursor)
+    .slice(0, room);
+  if (late.length === 0) return;
   touch(box);
-  box.readers = box.readers.map((reader) => (late(reader) ? { ...reader, lapsed: true } : reader));
+  box.readers = box.readers.map((reader) => (late.includes(reader) ? { ...reader, lapsed: true } : reader));
 }

@@ -39,13 +39,14 @@ describe("decideBatch() on quotas and lapses", () => {
 
   test("lets the reader that holds back most lapse from three quarters on, tells it, and takes it back", () => {
     const { one, create, row, store } = room({ entriesMax: 8 });
-    one(OWNER, create);
+    if (create.op !== "create") throw new Error("not a create");
+    one(OWNER, { ...create, readers: [ANN, BOB, NOBODY] });
     const lapsed = () => row().readers.map((reader) => reader.lapsed);
     for (let id = 1; id <= 5; id += 1) one(WRITER, append(id));
-    one(ANN, { op: "acknowledge", cursor: 5 });
-    expect(lapsed()).toEqual([false, false]);
+    for (const who of [ANN, NOBODY]) one(who, { op: "acknowledge", cursor: 5 });
+    expect(lapsed()).toEqual([false, false, false]);
     one(WRITER, append(6));
-    expect(lapsed()).toEqual([false, true]);
+    expect(lapsed()).toEqual([false, true, false]);
     store.sweep(NOW_MS);
     expect(row()).toMatchObject({ floor: 5, entriesHeld: 1 });
     expect(one(BOB, { op: "read", from: 0, bytesMax: 1 })).toEqual({
@@ -54,7 +55,20 @@ describe("decideBatch() on quotas and lapses", () => {
     });
     expect(code(one(BOB, { op: "subscribe", from: 5 }))).toBe("allowed");
     expect(one(BOB, { op: "acknowledge", cursor: 5 })).toEqual({ is: "acknowledged", cursor: 5 });
-    expect(lapsed()).toEqual([false, false]);
+    expect(lapsed()).toEqual([false, false, false]);
+  });
+
+  test("never lets half of the readers lapse: between two, writers are refused and nothing goes unread", () => {
+    const { one, create, row, store } = room({ entriesMax: 8 });
+    one(OWNER, create);
+    for (let id = 1; id <= 8; id += 1) {
+      one(WRITER, append(id));
+      one(ANN, { op: "acknowledge", cursor: id });
+    }
+    expect(code(one(WRITER, append(9)))).toBe("full");
+    store.sweep(NOW_MS);
+    expect(row()).toMatchObject({ entriesHeld: 8, floor: 0 });
+    expect(row().readers.some((reader) => reader.lapsed)).toBe(false);
   });
 
   test("never lets all lapse: where nobody reads, writers are refused and nothing goes", () => {

@@ -111,7 +111,7 @@ class Maker {
 
   #readers(): PublicKey[] {
     const first = this.#pick([0, 1, 2, 3, 4, 5, 6, 7]);
-    return KEYS.slice(first, first + this.#pick([0, 1, 2, 3]));
+    return KEYS.slice(first, first + this.#pick([0, 1, 2, 3, 4, 5]));
   }
 
   #body(box: Box | undefined, record: CreationRecord): CommandBody {

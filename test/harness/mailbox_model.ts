@@ -194,8 +194,11 @@ export class MailboxModel {
 
   #lapse(box: ModelBox, held: number, bytes: number): void {
     if (held < box.policy.entriesMax * 0.75 && bytes < box.policy.bytesMax * 0.75) return;
-    const ahead = Math.max(...[...box.readers.values()].map((reader) => reader.cursor));
-    for (const reader of box.readers.values()) {
+    const all = [...box.readers.values()];
+    const ahead = Math.max(...all.map((reader) => reader.cursor));
+    for (const reader of all.toSorted((a, b) => a.cursor - b.cursor)) {
+      const lapsed = all.filter((one) => one.lapsed).length;
+      if ((lapsed + 1) * 2 >= all.length) break;
       if (reader.cursor !== ahead && box.log.length - reader.cursor > held / 2) reader.lapsed = true;
     }
   }
