@@ -1,4 +1,3 @@
-import { openBlake3 } from "./blake3.ts";
 import { nativeParts } from "./native/mod.ts";
 import type { BackendName, Parts } from "./part.ts";
 import { openRandom } from "./random.ts";
@@ -29,7 +28,10 @@ const OPENERS: Record<BackendName, (random: RandomSource) => Promise<Partial<Par
   wide: async (random) => wasmParts(fittingBuild(), random),
   portable: async (random) => wasmParts("portable", random),
   sodium: async (random) => sodiumParts(await openSodium(), openRandom(random)),
-  hashwasm: async () => ({ blake3: await openBlake3() }),
+  hashwasm: async () => {
+    const { openBlake3 } = await import("./blake3.ts");
+    return { blake3: await openBlake3() };
+  },
 };
 
 export const BACKENDS = [

@@ -4,20 +4,22 @@ import { CryptoError } from "./error.ts";
 import { KeysAhead } from "./keys_ahead.ts";
 import { openNoise } from "./noise.ts";
 import type { BackendName, Part, Parts } from "./part.ts";
-import type { Crypto, CryptoOptions, Kem } from "./port.ts";
+import type { Crypto, CryptoNeed, CryptoOptions, Kem } from "./port.ts";
 import { openRandom } from "./random.ts";
 import { PARTS_OF_NEED, TABLE } from "./table.ts";
 import { constantTimeEqual, wipe } from "./wipe.ts";
 
 const EPHEMERALS_AHEAD = 32;
-const ALL_NEEDS = ["kem"] as const;
+const ALL_NEEDS: readonly CryptoNeed[] = ["kem", "blake3"];
 
 /** Which of the table's parts are to be opened. */
-function wantedParts(needs: readonly "kem"[]): Part[] {
-  const left = new Set<Part>(needs.includes("kem") ? [] : PARTS_OF_NEED.kem);
-  const all: Part[] = [];
-  for (const part in TABLE) if (isPart(part) && !left.has(part)) all.push(part);
-  return all;
+function wantedParts(needs: readonly CryptoNeed[]): Part[] {
+  const left = new Set<Part>(
+    ALL_NEEDS.filter((need) => !needs.includes(need)).flatMap((need) => PARTS_OF_NEED[need]),
+  );
+  return Object.keys(TABLE)
+    .filter((part) => isPart(part))
+    .filter((part) => !left.has(part));
 }
 
 function isPart(name: string): name is Part {
@@ -41,11 +43,20 @@ async function openParts(options: CryptoOptions): Promise<Choose> {
   };
 }
 
-function notOpened(what: string): Kem {
-  const refuse = (): never => {
-    throw new CryptoError("backend", `${what} was not opened: pass needs: ["kem"] to openCrypto`);
+function refuse(what: string, need: CryptoNeed): () => never {
+  return () => {
+    throw new CryptoError("backend", `${what} was not opened: pass needs: ["${need}"] to openCrypto`);
   };
-  return { generate: refuse, fromSeed: refuse, encapsulate: refuse, decapsulate: refuse };
+}
+
+function kemNotOpened(what: string): Kem {
+  const no = refuse(what, "kem");
+  return { generate: no, fromSeed: no, encapsulate: no, decapsulate: no };
+}
+
+function blake3NotOpened(): Parts["blake3"] {
+  const no = refuse("BLAKE3", "blake3");
+  return { blake3: no, blake3Stream: no };
 }
 
 /**
@@ -58,7 +69,8 @@ export async function openCrypto(options: CryptoOptions = {}): Promise<Crypto> {
   const x25519 = checkedX25519(choose("x25519"), random);
   const wantedAhead = options.random === undefined ? (options.ephemeralsAhead ?? EPHEMERALS_AHEAD) : 0;
   const ahead = new KeysAhead(() => x25519.generate(), wantedAhead);
-  const kem = (options.needs ?? ALL_NEEDS).includes("kem");
+  const needs = options.needs ?? ALL_NEEDS;
+  const kem = needs.includes("kem");
   const parts = {
     "ed25519.sign": choose("ed25519.sign"),
     "ed25519.verify": choose("ed25519.verify"),
@@ -70,7 +82,7 @@ export async function openCrypto(options: CryptoOptions = {}): Promise<Crypto> {
     hmacSha512: choose("hmacSha512"),
     hkdfSha256: choose("hkdfSha256"),
     shake256: choose("shake256"),
-    blake3: choose("blake3"),
+    blake3: needs.includes("blake3") ? choose("blake3") : blake3NotOpened(),
     cipherState: choose("cipherState"),
   };
   const hash = checkedHash(parts);
@@ -84,8 +96,8 @@ export async function openCrypto(options: CryptoOptions = {}): Promise<Crypto> {
     aes256Gcm: checkedAead(choose("aes256Gcm")),
     noise: openNoise(parts, { x25519, sha256: hash.sha256, ahead }),
     password: checkedPassword(choose("argon2id")),
-    mlKem768: kem ? choose("mlKem768") : notOpened("ML-KEM-768"),
-    xWing: kem ? choose("xWing") : notOpened("X-Wing"),
+    mlKem768: kem ? choose("mlKem768") : kemNotOpened("ML-KEM-768"),
+    xWing: kem ? choose("xWing") : kemNotOpened("X-Wing"),
     random,
     equal: constantTimeEqual,
     wipe,

@@ -67,10 +67,14 @@ test("openCrypto() gives out replaced randomness, in order, and makes no keys ah
   expect(() => broken.ed25519.generate()).toThrow("random must be");
 });
 
-test("openCrypto() without the KEM refuses it by name and does the rest", async () => {
+test("openCrypto() without the KEM and BLAKE3 refuses them by name and does the rest", async () => {
   await using crypto = await openCrypto({ needs: [] });
   expect(() => crypto.mlKem768.generate()).toThrow('ML-KEM-768 was not opened: pass needs: ["kem"]');
   expect(() => crypto.xWing.encapsulate(new Uint8Array(1216))).toThrow("X-Wing was not opened");
+  expect(() => crypto.hash.blake3(new Uint8Array(3))).toThrow(
+    'BLAKE3 was not opened: pass needs: ["blake3"]',
+  );
+  expect(() => crypto.hash.blake3Stream()).toThrow("BLAKE3 was not opened");
   expect(crypto.hash.sha256()).toHaveLength(32);
 });
 
@@ -93,16 +97,19 @@ describe("what is loaded", () => {
     const crypto = await openCrypto(${options});
     using cipher = crypto.noise.cipher(new Uint8Array(32));
     crypto.noise.ephemeral();
-    console.log(Object.keys(require.cache).some((path) => path.includes("libsodium-sumo")));
+    const modules = Object.keys(require.cache);
+    console.log(["libsodium-sumo", "hash-wasm"].filter((name) => modules.some((path) => path.includes(name))).join());
   `);
 
-  test("a relay's needs load no libsodium", async () => {
-    expect(await loaded("{ needs: [] }")).toBe("false");
+  test("a relay's needs load neither libsodium nor hash-wasm", async () => {
+    expect(await loaded("{ needs: [] }")).toBe("");
   });
 
-  test("the KEM and the portable backends load it", async () => {
-    expect(await loaded("{}")).toBe("true");
-    expect(await loaded('{ needs: [], backends: "portable" }')).toBe("true");
+  test("the KEM, BLAKE3 and the portable backends load what they are on", async () => {
+    expect(await loaded("{}")).toBe("libsodium-sumo,hash-wasm");
+    expect(await loaded('{ needs: ["kem"] }')).toBe("libsodium-sumo");
+    expect(await loaded('{ needs: ["blake3"] }')).toBe("hash-wasm");
+    expect(await loaded('{ needs: [], backends: "portable" }')).toBe("libsodium-sumo");
   });
 });
 

@@ -156,14 +156,17 @@ export interface Crypto extends AsyncDisposable {
   wipe(...secrets: readonly Uint8Array[]): void;
 }
 
+/**
+ * What only some processes want, since its backend costs memory that a relay would rather keep: "kem" is ML-KEM-768
+ * and X-Wing (libsodium), "blake3" is BLAKE3 (hash-wasm). Using what was not opened throws CryptoError.
+ */
+export type CryptoNeed = "kem" | "blake3";
+
 export interface CryptoOptions {
   /** "fast" follows the table; "portable" forces what runs anywhere. */
   readonly backends?: "fast" | "portable";
-  /**
-   * What is wanted beyond the common set, since its backend costs memory (libsodium: 16 MiB of RSS). "kem" is
-   * ML-KEM-768 and X-Wing. All by default; a relay passes []. Using what was not opened throws CryptoError.
-   */
-  readonly needs?: readonly "kem"[];
+  /** What is wanted beyond the common set; all by default, while a relay passes []. */
+  readonly needs?: readonly CryptoNeed[];
   /** Ephemeral Noise keys that are kept ready; 32 by default, none where `random` is replaced. */
   readonly ephemeralsAhead?: number;
   /** Replaces the system's randomness, for simulation and vectors only. */

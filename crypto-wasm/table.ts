@@ -1,4 +1,5 @@
 import type { BackendName, Part } from "./part.ts";
+import type { CryptoNeed } from "./port.ts";
 
 /**
  * Which backend does what, and the measurement that says so. "portable" is what runs on any engine with
@@ -35,7 +36,7 @@ export const TABLE = {
 } as const satisfies Record<Part, Row>;
 
 /** The parts that are opened only where `needs` asks for them. */
-export const PARTS_OF_NEED = { kem: ["mlKem768", "xWing"] } as const satisfies Record<
-  string,
-  readonly Part[]
->;
+export const PARTS_OF_NEED = {
+  kem: ["mlKem768", "xWing"],
+  blake3: ["blake3"],
+} as const satisfies Record<CryptoNeed, readonly Part[]>;
