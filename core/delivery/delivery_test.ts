@@ -297,6 +297,17 @@ describe("Delivery", () => {
     expect(all.outlet.endings).toEqual([{ is: "refused", refusal: { code: "lapsed", floor: 5 } }]);
   });
 
+  test("a reader that lapsed is served from the floor on", async () => {
+    const all = setup();
+    append(all, id(1));
+    subscribe(all, id(1));
+    all.source.rows.set(id(1).toHex(), { floor: 0, readers: [{ key: READER, cursor: 0, lapsed: true }] });
+    all.stream.credit(1 << 20);
+    await all.source.settle();
+    expect(all.outlet.endings).toEqual([]);
+    expect(all.outlet.sent).toContain("1:0");
+  });
+
   test("a store that fails ends the subscription as unavailable and reports the error", async () => {
     const all = setup();
     append(all, id(1));

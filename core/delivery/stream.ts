@@ -202,7 +202,10 @@ function standing(subscription: Subscription, row: MailboxRow | null): Ending | 
   const reader = row.readers.find((each) => sameKey(each.key, subscription.reader));
   if (reader === undefined) return denied;
   if (row.generation !== subscription.generation) return { is: "generation", row };
-  if (reader.lapsed) return { is: "refused", refusal: { code: "lapsed", floor: row.floor } };
+  // At the floor and above a reader that lapsed is served like any other, as a READ is.
+  if (reader.lapsed && subscription.position < row.floor) {
+    return { is: "refused", refusal: { code: "lapsed", floor: row.floor } };
+  }
   return null;
 }
 
