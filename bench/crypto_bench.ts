@@ -1,6 +1,7 @@
 /** Every operation of crypto-wasm beside libsodium's WASM, node:crypto and noble; MLS beside ts-mls's provider. */
 import { openCrypto } from "@dchat/crypto-wasm";
 import sodium, { ready } from "libsodium-wrappers-sumo";
+import { frost } from "./crypto/frost.ts";
 import { handshakes } from "./crypto/handshake.ts";
 import { MEMBERS, mls } from "./crypto/mls.ts";
 import { aeads } from "./crypto/aead.ts";
@@ -33,7 +34,9 @@ export const benchmark: Benchmark = {
     await using portable = await openCrypto({ backends: "portable" });
     const peers = { dchat, portable };
     const rows: Row[] = [];
-    const all = [batches, curves, aeads, hashes, keyedHashes, kemsAndPassword].flatMap((open) => open(peers));
+    const all = [batches, curves, frost, aeads, hashes, keyedHashes, kemsAndPassword].flatMap((open) =>
+      open(peers),
+    );
     for (const timed of all) {
       signal.throwIfAborted();
       progress(`crypto: ${timed.operation}, ${timed.size}`);
@@ -79,6 +82,12 @@ function ratios(rows: readonly Row[], members: number): Ratio[] {
   return [
     ...claims,
     atLeast("X25519 in WASM, libsodium over ours", round(p50(rows, "libsodium", "x25519 agree") / wide), 2.2),
+    atLeast("FROST 2 of 3, noble over dchat", over("noble", "frost sign, 2 of 3"), 10),
+    atMost(
+      "FROST key generation of 3 in ms",
+      round(p50(rows, "dchat", "frost key generation, 3 parties") / 1_000),
+      5,
+    ),
     ...mlsKinds,
     atMost(
       "Noise handshake, listener's CPU in ms",
