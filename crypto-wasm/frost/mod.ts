@@ -21,7 +21,7 @@ export type { FrostAgreement, FrostComplaint, DistributedKeyGeneration } from ".
 export type { FrostGroup, FrostShare, FrostMembership } from "./key.ts";
 export { FrostRefusal, type FrostReason } from "./refusal.ts";
 export { finishRepair, type FrostRepair, repairDeltas, repairSigma } from "./repair.ts";
-export { MEMBERS_MAX, type FrostMessages } from "./request.ts";
+export { FROST_MEMBERS_MAX, type FrostMessages } from "./request.ts";
 export { dealReshare, finishReshare, type FrostReshare } from "./reshare.ts";
 export { type SigningNonces, SigningPackage } from "./sign.ts";
 
@@ -46,7 +46,11 @@ export interface Frost {
 
 /** Opens FROST on an instance of the WASM module of its own; what one opened makes works with no other. */
 export function openFrost(options: RuntimeOptions = {}): Frost {
-  const runtime = new Runtime(options);
+  return frostOn(new Runtime(options));
+}
+
+/** FROST on an instance that others use too. */
+export function frostOn(runtime: Runtime): Frost {
   return {
     deal: (agreed, secret) => deal(runtime.instance, agreed, secret),
     accept: (agreed, dealt) => acceptDealt(runtime.instance, agreed, dealt),

@@ -9,7 +9,7 @@ import { parseRefusal } from "./refusal.ts";
 export type FrostMessages = ReadonlyMap<number, Uint8Array>;
 
 /** The most members that a group may have. */
-export const MEMBERS_MAX = 16;
+export const FROST_MEMBERS_MAX = 16;
 const MEMBER_MAX = 0xffff;
 const SESSION_BYTES = 32;
 /** A refusal's longest answer: reason, count, a member in 16 bits for each. */
@@ -69,8 +69,8 @@ export class Request {
 
   members(name: string, members: Iterable<number>): this {
     const all = [...members];
-    if (all.length > MEMBERS_MAX) {
-      throw new CryptoError("argument", `${name} must be at most ${MEMBERS_MAX}, got ${all.length}`);
+    if (all.length > FROST_MEMBERS_MAX) {
+      throw new CryptoError("argument", `${name} must be at most ${FROST_MEMBERS_MAX}, got ${all.length}`);
     }
     this.u8(all.length);
     for (const member of all) this.member(name, member);
@@ -78,15 +78,15 @@ export class Request {
   }
 
   threshold(threshold: number): this {
-    if (!Number.isSafeInteger(threshold) || threshold < 2 || threshold > MEMBERS_MAX) {
-      throw new CryptoError("argument", `threshold must be a whole number from 2 to ${MEMBERS_MAX}`);
+    if (!Number.isSafeInteger(threshold) || threshold < 2 || threshold > FROST_MEMBERS_MAX) {
+      throw new CryptoError("argument", `threshold must be a whole number from 2 to ${FROST_MEMBERS_MAX}`);
     }
     return this.u16(threshold);
   }
 
   messages(name: string, messages: FrostMessages): this {
-    if (messages.size > MEMBERS_MAX) {
-      throw new CryptoError("argument", `${name} must be at most ${MEMBERS_MAX}, got ${messages.size}`);
+    if (messages.size > FROST_MEMBERS_MAX) {
+      throw new CryptoError("argument", `${name} must be at most ${FROST_MEMBERS_MAX}, got ${messages.size}`);
     }
     this.u8(messages.size);
     for (const [from, message] of messages) this.member(name, from).blob(expectMessage(name, message));

@@ -81,6 +81,8 @@ export class Instance {
   #bytes: Uint8Array;
   #arena = 0;
   #arenaBytes = 0;
+  /** How far requests have reached since all was cleared. */
+  #touched = 0;
   /** The arena, kept so that a frame makes no view of it. */
   #view: Uint8Array = new Uint8Array(0);
   #poisoned = false;
@@ -112,6 +114,7 @@ export class Instance {
   /** The arena with room for `bytes`, as a view that holds until the next call. */
   arena(bytes: number): Uint8Array {
     if (this.#poisoned) throw poisonedError();
+    if (bytes > this.#touched) this.#touched = bytes;
     if (bytes > this.#arenaBytes) this.#grow(bytes);
     // Growing the memory detaches the view, wherever the arena lies.
     if (this.#view.length === 0) {
@@ -147,7 +150,7 @@ export class Instance {
     memory.fill(0, Math.max(0, top - STACK_WIPED_BYTES), top);
   }
 
-  /** Wipes what a handle names. */
+  /** Wipes what a handle names, and what requests left in the arena and on the stack. */
   drop(handle: number): void {
     if (this.#poisoned) return;
     try {
@@ -155,11 +158,13 @@ export class Instance {
     } catch (cause) {
       throw this.#poison(cause);
     }
+    this.clear(this.#touched);
+    this.#touched = 0;
   }
 
-  /** The whole linear memory, for tests that look for secrets in it. */
-  inspect(): Uint8Array {
-    return this.#memory();
+  /** The whole linear memory, and where the stack begins that grows down from there, for tests that look into it. */
+  inspect(): { readonly memory: Uint8Array; readonly stackTop: number } {
+    return { memory: this.#memory(), stackTop: this.#exports.stackTop };
   }
 
   #memory(): Uint8Array {

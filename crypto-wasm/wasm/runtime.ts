@@ -57,7 +57,6 @@ export class Handle implements Disposable {
     const number = this.#number;
     this.#number = -1;
     this.instance.drop(number);
-    this.instance.clear(0);
   }
 }
 

@@ -1,0 +1,125 @@
+import { describe, expect, test } from "bun:test";
+import { Instance, REQUEST_BYTES_MAX } from "./instance.ts";
+import { openWasm } from "./mod.ts";
+import { fittingBuild, wasmModule } from "./module.ts";
+import { STATUS } from "./status.ts";
+
+const BUILDS = ["wide", "portable"] as const;
+const FUZZ_ROUNDS = process.env["DCHAT_TEST_LONG"] === "1" ? 20_000 : 400;
+
+/** Randomness that fails at its `at`th draw. */
+function failing(at: number): (length: number) => Uint8Array {
+  let draws = 0;
+  return (length) => {
+    if (++draws === at) throw new Error("the source of randomness broke");
+    return crypto.getRandomValues(new Uint8Array(length));
+  };
+}
+
+function poisoned() {
+  return expect.objectContaining({ code: "poisoned" });
+}
+
+/** A valid batch of `count`, whose verification draws randomness. */
+function batch(count: number) {
+  const { ed25519 } = openWasm();
+  return Array.from({ length: count }, (_, i) => {
+    using key = ed25519.fromSeed(new Uint8Array(32).fill(i));
+    const message = new Uint8Array(i);
+    return { key: key.publicKey, message, signature: ed25519.sign(key, message) };
+  });
+}
+
+test("fittingBuild() is the wide one on Bun", () => {
+  expect(fittingBuild()).toBe("wide");
+  expect(openWasm().build).toBe("wide");
+  expect(openWasm({ build: "portable" }).build).toBe("portable");
+});
+
+describe.each(BUILDS)("an instance of the %s build", (build) => {
+  test("checks the bounds of the arena, on both sides", () => {
+    const instance = new Instance(wasmModule(build));
+    const argument = expect.objectContaining({ code: "argument" });
+    expect(() => instance.arena(REQUEST_BYTES_MAX + 1)).toThrow(argument);
+    const { ed25519_verify: verify, cipher_key, cipher_seal: seal } = instance.operations;
+    expect(() => instance.call(verify, REQUEST_BYTES_MAX + 1)).toThrow(argument);
+    // Past this side, the module itself refuses what the arena hasn't.
+    const arena = instance.arena(96);
+    expect(verify(arena.length + 1)).toBe(STATUS.malformed);
+    expect(verify(-1)).toBe(STATUS.malformed);
+    expect(verify(95)).toBe(STATUS.malformed);
+    instance.call(cipher_key, 32);
+    const key = instance.answer(4)[0] ?? 0;
+    expect(seal(arena.length - 15, 0, key, 0, 0)).toBe(STATUS.malformed);
+    expect(seal(16, 33, key, 0, 0)).toBe(STATUS.malformed);
+    expect(seal(-1, 0, key, 0, 0)).toBe(STATUS.malformed);
+  });
+
+  test("answers every operation with any request and any numbers, and never traps", () => {
+    const instance = new Instance(wasmModule(build));
+    const names = Object.entries(instance.operations);
+    for (let round = 0; round < FUZZ_ROUNDS; round++) {
+      for (const [name, operation] of names) {
+        const length = Math.floor(Math.random() ** 3 * 600);
+        const arena = instance.arena(600);
+        crypto.getRandomValues(arena.subarray(0, 600));
+        // What most requests begin with, so that some get past it: a version and a kind, a small handle or count.
+        if (round % 2 === 0) arena.set([1, round % 13, 0, 0]);
+        const number = () => (Math.random() < 0.5 ? round % 8 : Math.floor(Math.random() * 2 ** 32));
+        const answer = instance.call(operation, length, number(), number(), number(), number());
+        if (answer < STATUS.refused) throw new Error(`${name} answered ${answer}`);
+      }
+    }
+    expect(instance.poisoned).toBe(false);
+  });
+
+  test("that fails inside is poisoned: the call and its keys say so, its memory is wiped, the next call works", () => {
+    const wasm = openWasm({ build, random: failing(2) });
+    const items = batch(3);
+    using key = wasm.ed25519.fromSeed(new Uint8Array(32).fill(9));
+    using cipher = wasm.cipherState(new Uint8Array(32).fill(9));
+    expect(wasm.ed25519.verifyBatch(items)).toEqual([]);
+    const before = wasm.runtime.instance;
+    expect(() => wasm.ed25519.verifyBatch(items)).toThrow(poisoned());
+    expect(before.poisoned).toBe(true);
+    expect(before.inspect().memory.every((byte) => byte === 0)).toBe(true);
+    expect(() => wasm.ed25519.sign(key, new Uint8Array(3))).toThrow(poisoned());
+    expect(() => cipher.seal(0, new Uint8Array(3), new Uint8Array(19), 0)).toThrow(poisoned());
+
+    expect(wasm.ed25519.verifyBatch(items)).toEqual([]);
+    expect(wasm.runtime.instance).not.toBe(before);
+  });
+
+  test("holds up when its arena grows: what was asked before and after is right", () => {
+    const wasm = openWasm({ build });
+    using key = wasm.ed25519.fromSeed(new Uint8Array(32).fill(1));
+    const small = wasm.ed25519.sign(key, new Uint8Array(10));
+    const large = new Uint8Array(3 * 1024 * 1024).fill(5);
+    const signature = wasm.ed25519.sign(key, large);
+    expect(wasm.ed25519.verify(key.publicKey, large, signature)).toBe(true);
+    expect(wasm.ed25519.verify(key.publicKey, new Uint8Array(10), small)).toBe(true);
+  });
+
+  test("forgets a handle's number at dispose, and an old number never names the key that came next", () => {
+    const wasm = openWasm({ build });
+    const { instance } = wasm.runtime;
+    const first = wasm.ed25519.fromSeed(new Uint8Array(32));
+    first[Symbol.dispose]();
+    first[Symbol.dispose]();
+    expect(instance.handles).toBe(0);
+    expect(() => first.exportSeed()).toThrow(expect.objectContaining({ code: "disposed" }));
+    using _ = wasm.ed25519.fromSeed(new Uint8Array(32).fill(2));
+    // The first key had slot 0 in its first life.
+    expect(instance.operations.ed25519_seed(0, 0)).toBe(STATUS.noSuchHandle);
+  });
+
+  test("opens and disposes a hundred thousand keys in the room of one", () => {
+    const wasm = openWasm({ build });
+    const { instance } = wasm.runtime;
+    wasm.cipherState(new Uint8Array(32))[Symbol.dispose]();
+    const before = instance.inspect().memory.length;
+    for (let i = 0; i < 100_000; i++) wasm.cipherState(new Uint8Array(32))[Symbol.dispose]();
+    expect(instance.handles).toBe(0);
+    expect(instance.inspect().memory.length).toBe(before);
+  });
+});
