@@ -48,7 +48,7 @@ export async function acceptInvite(
   const target = { addresses: invite.addresses, relay: invite.relay };
   await using session = await device.dial(signal === undefined ? target : { ...target, signal });
   const taken = await takePackage(device, session, { invite, take: begun.take });
-  return found(device, { invite, name, taken });
+  return found(device, { invite, name, taken, ttlMsMax: session.ttlMsMax });
 }
 
 /** Notes the acceptance before anything is sent: a retry takes under the same id. */
@@ -125,14 +125,15 @@ type Taken = Awaited<ReturnType<typeof takePackage>>;
 
 async function found(
   device: Device,
-  { invite, name, taken }: { invite: Invite; name: string | null; taken: Taken },
+  options: { invite: Invite; name: string | null; taken: Taken; ttlMsMax: number },
 ): Promise<KeptConversation> {
   const { crypto, mls } = device;
+  const { invite, name, taken } = options;
   const [owner, reader] = [freshKey(crypto), freshKey(crypto)];
   const record = {
     owner: owner.publicKey,
     relay: invite.relay,
-    policy: PAIR_POLICY,
+    policy: { ...PAIR_POLICY, ttlMs: Math.min(PAIR_POLICY.ttlMs, options.ttlMsMax) },
     nonce: crypto.random.bytes(16),
   };
   const { addresses } = invite;
@@ -156,7 +157,7 @@ async function found(
       ownerSeed: owner.seed,
       readerSeed: reader.seed,
       founding: { invite, welcomeId, welcomeEntry },
-      position: { generation: GENERATION_FIRST, size: 0, peaks: [], turn: 0, epochTurn: 0, acknowledged: 0 },
+      position: { generation: GENERATION_FIRST, size: 0, peaks: [], turn: 0, acknowledged: 0 },
       alarms: [],
     });
     keeper.putSnapshot(id, { snapshot: encodeSnapshot(group), ratchets: changedRatchets(group, null) });

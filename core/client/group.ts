@@ -33,7 +33,7 @@ export async function keepState(
   change: { id: number; before: Conversation; after: Conversation },
 ): Promise<void> {
   const { id, before, after } = change;
-  if (before.group.groupContext.epoch !== after.group.groupContext.epoch) {
+  if (before.group.keySchedule !== after.group.keySchedule) {
     keeper.putSnapshot(id, {
       snapshot: encodeSnapshot(after.group),
       ratchets: changedRatchets(after.group, null),

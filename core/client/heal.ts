@@ -6,7 +6,7 @@ import type { KeptConversation, Position } from "../conversation/mod.ts";
 import type { Hash } from "../ground/mod.ts";
 import { rootOf, sameHash } from "../merkle/mod.ts";
 import type { GenerationStatement } from "../wire/mod.ts";
-import { conversationOf, type Device, withKey } from "./device.ts";
+import { conversationOf, withKey } from "./device.ts";
 import { refusedFault } from "./fault.ts";
 import { peaksOf, untrue } from "./log.ts";
 import { isPrefix, type Line, raise } from "./sync.ts";
@@ -15,7 +15,9 @@ import { isPrefix, type Line, raise } from "./sync.ts";
 export async function startGeneration(line: Line, started: GenerationStatement): Promise<void> {
   const { device, id } = line;
   const before = await device.store.transact((keeper) => conversationOf(keeper, id));
-  if (started.generation <= before.position.generation) {
+  // Another process of ours may have been here first.
+  if (started.generation === before.position.generation) return;
+  if (started.generation < before.position.generation) {
     throw untrue(
       `generation ${started.generation} of ${before.name} comes after ${before.position.generation}`,
     );
@@ -24,13 +26,17 @@ export async function startGeneration(line: Line, started: GenerationStatement):
   await device.store.transact((keeper) => {
     const { position } = conversationOf(keeper, id);
     if (position.generation >= started.generation) return;
-    keeper.putPosition(
-      id,
-      positionAt(device, position, {
-        generation: started.generation,
-        leaves: keeper.leaves(id, { generation: position.generation, size: Math.min(common, position.size) }),
-      }),
-    );
+    const size = Math.min(common, position.size);
+    const last = size === 0 ? null : keeper.leaf(id, { generation: position.generation, seq: size - 1 });
+    const leaves = keeper.leaves(id, { generation: position.generation, size });
+    keeper.putPosition(id, {
+      generation: started.generation,
+      size,
+      peaks: peaksOf(device.crypto, leaves),
+      turn: size === position.size ? position.turn : (last?.turn ?? 0),
+      acknowledged: Math.min(position.acknowledged, size),
+    });
+    keeper.loseFormers(id, size);
     for (const own of keeper.sent(id)) {
       if (own.sent === null || own.sent.seq < common) continue;
       keeper.putOutgoing({ ...own, sent: null });
@@ -42,23 +48,6 @@ export async function startGeneration(line: Line, started: GenerationStatement):
     line,
     `its relay was restored or moved: generation ${started.generation} begins at entry ${common}`,
   );
-}
-
-function positionAt(
-  device: Device,
-  position: Position,
-  log: { generation: number; leaves: Parameters<typeof peaksOf>[1] },
-): Position {
-  const size = log.leaves.length;
-  return {
-    ...position,
-    generation: log.generation,
-    size,
-    peaks: peaksOf(device.crypto, log.leaves),
-    // What the log still shows; reading on and the relay's word raise it again.
-    turn: size === position.size ? position.turn : 0,
-    acknowledged: Math.min(position.acknowledged, size),
-  };
 }
 
 /**

@@ -5,20 +5,23 @@
 import {
   type Content,
   type Conversation,
+  encodeGroup,
   type Keeper,
   type KeptConversation,
   openControl,
   openPlain,
   type Position,
 } from "../conversation/mod.ts";
+import type { Hash } from "../ground/mod.ts";
+import { sameHash } from "../merkle/mod.ts";
 import type { DeliveredEntry, Head } from "../wire/mod.ts";
 import { conversationOf, type Device, putAlarm } from "./device.ts";
 import { keepState, loadState } from "./group.ts";
+import { forkByFormer, openByFormer } from "./former.ts";
 import { checkHead, followEntry, leafOf, untrue } from "./log.ts";
-import { sameHash } from "../merkle/mod.ts";
 
 /** What one transaction of intake works on. */
-interface Intake {
+export interface Intake {
   readonly device: Device;
   readonly keeper: Keeper;
   readonly conversation: KeptConversation;
@@ -79,42 +82,37 @@ async function takeEntry(intake: Intake, delivered: DeliveredEntry): Promise<boo
   const known = keeper.leafById(conversation.id, leaf.id) !== null;
   const followed = followEntry(device.crypto, position, delivered);
   keeper.addLeaf({ conversation: conversation.id, ...followed.kept });
-  const isControl = leaf.kind === "control";
-  const turn = isControl ? leaf.turn + 1 : Math.max(leaf.turn, position.turn);
-  intake.position = { ...followed.position, turn };
-  moveOwn(intake, delivered);
-  if (known) {
-    moveKnown(intake, delivered);
-    return true;
-  }
-  if (isControl) await takeControl(intake, delivered);
+  intake.position = followed.position;
+  moveOwn(intake, delivered, followed.kept.leaf);
+  if (known) moveKnown(intake, delivered);
+  else if (leaf.kind === "control") await takeControl(intake, delivered);
   else if (leaf.kind === "plain") await takePlain(intake, delivered);
   return true;
 }
 
 /** An entry of ours stands in the log: what the relay promised must be what it gives. */
-function moveOwn(intake: Intake, { leaf, entry }: DeliveredEntry): void {
+function moveOwn(intake: Intake, delivered: DeliveredEntry, hash: Hash): void {
   const { device, keeper, conversation } = intake;
+  const { leaf, entry } = delivered;
   const own = keeper.outgoing(conversation.id, leaf.id);
   if (own === null) return;
-  const kept = keeper.leafById(conversation.id, leaf.id);
-  const at = keeper.leaf(conversation.id, { generation: leaf.generation, seq: leaf.seq }) ?? kept;
-  if (at === null) return;
-  if (own.sent !== null && own.sent.generation === leaf.generation && own.sent.seq === leaf.seq) {
-    if (!sameHash(own.sent.leaf, at.leaf)) {
-      throw untrue(`it promised another entry ${leaf.seq} of ${conversation.name} than it gives`);
-    }
+  const { sent, sealed } = own;
+  const isPromised = sent !== null && sent.generation === leaf.generation && sent.seq === leaf.seq;
+  if (isPromised && !sameHash(sent.leaf, hash)) {
+    throw untrue(`it promised another entry ${leaf.seq} of ${conversation.name} than it gives`);
   }
-  if (entry !== null && own.sealed !== null && !device.crypto.equal(own.sealed.entry, entry)) {
+  if (entry !== null && sealed !== null && !device.crypto.equal(sealed.entry, entry)) {
     intake.alarms.push(`entry ${leaf.seq} has the id of one of ours and isn't what we sent`);
   }
-  keeper.putOutgoing({ ...own, sent: { generation: leaf.generation, seq: leaf.seq, leaf: at.leaf } });
-  moveKnown(intake, { leaf, entry });
+  keeper.putOutgoing({ ...own, sent: { generation: leaf.generation, seq: leaf.seq, leaf: hash } });
+  moveKnown(intake, delivered);
 }
 
+/** What is known by its id stands somewhere else now; a commit that was lost is there again. */
 function moveKnown({ keeper, conversation }: Intake, { leaf }: DeliveredEntry): void {
   const message = keeper.message(conversation.id, leaf.id);
   if (message !== null) keeper.putMessage({ ...message, generation: leaf.generation, seq: leaf.seq });
+  if (leaf.kind === "control") keeper.dropFormer(conversation.id, leaf.id);
 }
 
 async function takePlain(intake: Intake, { leaf, entry }: DeliveredEntry): Promise<void> {
@@ -126,20 +124,22 @@ async function takePlain(intake: Intake, { leaf, entry }: DeliveredEntry): Promi
     return;
   }
   const opened = await openPlain(device.mls, intake.state, { id: leaf.id, entry });
-  if (opened.is === "unreadable") {
-    intake.alarms.push(`entry ${leaf.seq} can't be read: ${opened.why}`);
+  if (opened.is === "message") intake.state = opened.state;
+  const read = opened.is === "message" ? opened : await openByFormer(intake, { id: leaf.id, entry });
+  if (read === null) {
+    const why = opened.is === "unreadable" ? opened.why : "";
+    intake.alarms.push(`entry ${leaf.seq} can't be read: ${why}`);
     return;
   }
-  intake.state = opened.state;
-  intake.consumed.push(...opened.consumed);
-  const { content } = opened;
+  intake.consumed.push(...read.consumed);
+  const { content } = read;
   checkSeen(intake, content);
   keeper.putMessage({
     conversation: conversation.id,
     id: leaf.id,
     generation: leaf.generation,
     seq: leaf.seq,
-    mine: device.crypto.equal(opened.sender.identity, device.identity),
+    mine: device.crypto.equal(read.sender.identity, device.identity),
     timeMs: content.timeMs,
     text: content.text,
     head: content.head,
@@ -165,20 +165,23 @@ async function takeControl(intake: Intake, { leaf, entry }: DeliveredEntry): Pro
     intake.alarms.push(
       `control entry ${leaf.seq} was gone before we could read it: new messages can't be opened`,
     );
-    intake.state = { ...intake.state, turn: leaf.turn + 1 };
     return;
   }
-  const lost = intake.state.pending;
-  const step = await openControl(device.mls, intake.state, { id: leaf.id, turn: leaf.turn, entry });
+  const before = intake.state;
+  const control = { id: leaf.id, turn: leaf.turn, entry };
+  const step = await openControl(device.mls, before, control);
+  if (step.is === "skipped") {
+    if (!(await forkByFormer(intake, control))) {
+      intake.alarms.push(`control entry ${leaf.seq} is no valid commit; it was skipped`);
+    }
+    return;
+  }
+  const group = encodeGroup(before.group);
+  keeper.putFormer({ conversation: conversation.id, id: leaf.id, seq: leaf.seq, lost: false, group });
+  device.crypto.wipe(group);
   intake.state = step.state;
   intake.consumed.push(...step.consumed);
-  if (step.is === "skipped") {
-    intake.alarms.push(`control entry ${leaf.seq} is no valid commit; it was skipped`);
-    return;
-  }
-  intake.position = { ...intake.position, epochTurn: intake.position.turn };
-  if (step.is === "lost" && lost !== null) {
-    const own = keeper.outgoing(conversation.id, lost.id);
-    if (own !== null) keeper.dropOutgoing(own.order);
-  }
+  const lost = step.is === "lost" ? before.pending : null;
+  const own = lost === null ? null : keeper.outgoing(conversation.id, lost.id);
+  if (own !== null) keeper.dropOutgoing(own.order);
 }

@@ -20,13 +20,13 @@ import {
   type PairInfo,
   sealForInbox,
 } from "../conversation/mod.ts";
-import { entryId, limit, type PublicKey } from "../ground/mod.ts";
+import { entryId, limit } from "../ground/mod.ts";
 import { type DeliveredEntry, GENERATION_FIRST, mailboxIdOf, type Policy } from "../wire/mod.ts";
 import { fault, refusedFault } from "./fault.ts";
 import { type Device, freshKey, publicOf, withKey } from "./device.ts";
 import { keepWriter } from "./group.ts";
 import { assertFree, freeName, parseName } from "./name.ts";
-import type { CommandResult, RelaySession, SingleBody } from "./port.ts";
+import type { CommandResult, DialRelay, RelaySession, SingleBody } from "./port.ts";
 import { retryAfterMs } from "./sync.ts";
 
 /** An inbox holds one package for each device of a person, and the Welcome. */
@@ -46,7 +46,7 @@ export async function makeInvite(
     relay: null,
     ...(signal === undefined ? {} : { signal }),
   });
-  const kept = await prepareInvite(device, { name, addresses, relay: session.relay });
+  const kept = await prepareInvite(device, { name, addresses, session });
   const id = await device.store.transact((keeper) => {
     if (name !== null) assertFree(keeper, name);
     return keeper.addInvite(kept);
@@ -55,16 +55,20 @@ export async function makeInvite(
   return { uri: encodeInvite(device.crypto, kept.invite), expiresMs: kept.invite.expiresMs };
 }
 
+type Dialled = Awaited<ReturnType<DialRelay>>;
+
 async function prepareInvite(
   device: Device,
-  options: { name: string | null; addresses: readonly string[]; relay: PublicKey },
+  options: { name: string | null; addresses: readonly string[]; session: Dialled },
 ): Promise<Omit<KeptInvite, "id">> {
   const { crypto, mls } = device;
   const nowMs = device.clock.now();
-  const expiresMs = nowMs + INVITE_LIFE_MS;
+  const { relay, ttlMsMax } = options.session;
+  const ttlMs = Math.min(INVITE_LIFE_MS, ttlMsMax);
+  const expiresMs = nowMs + ttlMs;
   const [owner, reader, pairReader] = [freshKey(crypto), freshKey(crypto), freshKey(crypto)];
   const nonce = crypto.random.bytes(16);
-  const record = { owner: owner.publicKey, relay: options.relay, policy: INBOX_POLICY, nonce };
+  const record = { owner: owner.publicKey, relay, policy: { ...INBOX_POLICY, ttlMs }, nonce };
   const place: MailboxPlace = {
     record,
     mailbox: mailboxIdOf(record, crypto.hash),
@@ -83,7 +87,7 @@ async function prepareInvite(
   const inbox = place.mailbox;
   return {
     name: options.name,
-    invite: { expiresMs, relay: options.relay, addresses: options.addresses, inbox, secret, bundle },
+    invite: { expiresMs, relay, addresses: options.addresses, inbox, secret, bundle },
     place,
     ownerSeed: owner.seed,
     readerSeed: reader.seed,
@@ -210,7 +214,7 @@ async function joinByEntry(
       ownerSeed: info.ownerSeed,
       readerSeed: kept.pairReaderSeed,
       founding: null,
-      position: { generation: GENERATION_FIRST, size: 0, peaks: [], turn: 0, epochTurn: 0, acknowledged: 0 },
+      position: { generation: GENERATION_FIRST, size: 0, peaks: [], turn: 0, acknowledged: 0 },
       alarms: [],
     });
     const { group } = joined;

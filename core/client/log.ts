@@ -39,12 +39,14 @@ export function followEntry(crypto: Crypto, position: Position, delivered: Deliv
   const hash = leafOf(crypto, delivered);
   const tree = { peaks: [...position.peaks], size: position.size };
   append(crypto.hash, tree, hash);
+  const turn = leaf.kind === "control" ? leaf.turn + 1 : Math.max(leaf.turn, position.turn);
   return {
-    position: { ...position, size: tree.size, peaks: tree.peaks },
+    position: { ...position, size: tree.size, peaks: tree.peaks, turn },
     kept: {
       generation: leaf.generation,
       seq: leaf.seq,
       id: leaf.id,
+      turn,
       leaf: hash,
       root: rootOf(crypto.hash, tree.peaks),
     },

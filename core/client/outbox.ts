@@ -3,10 +3,10 @@
  * Only a turn that is over makes new bytes, under the same id.
  */
 import {
+  type Conversation,
   type Keeper,
   type KeptConversation,
   type KeptOutgoing,
-  membersOf,
   pendingChange,
   proposeUpdate,
   sealContent,
@@ -14,8 +14,10 @@ import {
 } from "../conversation/mod.ts";
 import { entryId, type EntryId } from "../ground/mod.ts";
 import { fault, refusedFault } from "./fault.ts";
+import type { AppendPromise } from "../wire/mod.ts";
 import { conversationOf, type Device } from "./device.ts";
 import { keepState, keepWriter, loadState } from "./group.ts";
+import { resetTurn } from "./reset.ts";
 import { seenHead, untrue } from "./log.ts";
 import { ask, current, describe, type Line, sync } from "./sync.ts";
 
@@ -73,7 +75,7 @@ async function proposeIfDue(
   const change = await pendingChange(device.mls, state);
   const entry = state.pending?.entry;
   if (entry === undefined) return consumed;
-  const sealed = { turn: state.turn, entry };
+  const sealed = { epoch: epochOf(state), turn: state.turn, entry };
   keeper.addOutgoing({ conversation: id, id: control, kind: "control", sealed, change, sent: null });
   return consumed;
 }
@@ -88,17 +90,19 @@ async function seal(device: Device, keeper: Keeper, own: KeptOutgoing): Promise<
   const content = { id: own.id, timeMs: message.timeMs, head, text: message.text };
   const { state, entry, consumed } = await sealContent(device.mls, before, content);
   await keepState(device, keeper, { id: own.conversation, before, after: state });
-  await keepWriter(device, keeper, { id: own.conversation, state });
-  keeper.putOutgoing({ ...own, sealed: { turn: state.turn, entry } });
+  keeper.putOutgoing({ ...own, sealed: { epoch: epochOf(state), turn: state.turn, entry } });
   return consumed;
 }
 
-/** What is to be done next for a conversation's outbox. */
-type Next =
-  | { readonly is: "send"; readonly own: KeptOutgoing; readonly seed: Uint8Array }
-  | { readonly is: "behind" }
-  | { readonly is: "again" }
-  | { readonly is: "done" };
+function epochOf(state: Conversation): number {
+  return Number(state.group.groupContext.epoch);
+}
+
+/** What goes out next, for the turn that runs, and the seed to sign it with. */
+interface Next {
+  readonly own: KeptOutgoing;
+  readonly seed: Uint8Array;
+}
 
 /** Sends all that waits, in order. Throws Fault where the relay refuses for good; what waits then stays. */
 export async function deliver(line: Line): Promise<void> {
@@ -106,44 +110,62 @@ export async function deliver(line: Line): Promise<void> {
   for (;;) {
     line.signal?.throwIfAborted();
     const next = await prepare(line);
-    if (next.is === "done") return;
-    if (next.is === "behind") await resetTurn(line);
-    else if (next.is === "send") rounds = (await send(line, next)) ? 0 : rounds + 1;
+    if (next === null) return;
+    rounds = (await send(line, next)) ? 0 : rounds + 1;
     if (rounds > ROUNDS_MAX) throw fault("client/keys", "Others change the keys faster than we can write");
   }
 }
 
-async function prepare({ device, id }: Line): Promise<Next> {
+async function prepare({ device, id }: Line): Promise<Next | null> {
   const consumed: Uint8Array[] = [];
-  const next = await device.store.transact(async (keeper): Promise<Next> => {
-    const own = keeper.unsent(id)[0];
-    if (own === undefined) return { is: "done" };
-    const { position } = conversationOf(keeper, id);
-    const ready = own.sealed?.turn === position.turn;
-    if (own.kind === "control" && !ready) return { is: await renewControl(device, keeper, own) };
-    if (!ready && position.turn < position.epochTurn) return { is: "behind" };
-    if (!ready) consumed.push(...(await seal(device, keeper, own)));
-    const sealed = keeper.outgoing(id, own.id) ?? own;
-    const seed = keeper.writerSeed(id, position.turn);
-    return seed === null ? { is: "behind" } : { is: "send", own: sealed, seed };
+  const next = await device.store.transact(async (keeper): Promise<Next | null> => {
+    const [own, ...rest] = keeper.unsent(id);
+    if (own === undefined) return null;
+    const state = loadState(keeper, conversationOf(keeper, id));
+    if (own.kind === "control") await renewControl(device, keeper, { own, state });
+    else if (own.sealed === null || isStale(own.sealed.epoch, { state, rest })) {
+      consumed.push(...(await seal(device, keeper, own)));
+    } else if (own.sealed.turn !== state.turn) {
+      keeper.putOutgoing({ ...own, sealed: { ...own.sealed, turn: state.turn } });
+    }
+    if (keeper.writerSeed(id, state.turn) === null) await keepWriter(device, keeper, { id, state });
+    const seed = keeper.writerSeed(id, state.turn);
+    const ready = keeper.outgoing(id, own.id);
+    return seed === null || ready === null ? null : { own: ready, seed };
   });
   device.crypto.wipe(...consumed);
   return next;
 }
 
-/** A commit whose turn is over: ours still pending goes out for the next turn, any other has nothing more to say. */
-async function renewControl(device: Device, keeper: Keeper, own: KeptOutgoing): Promise<"again"> {
-  const conversation = conversationOf(keeper, own.conversation);
-  const state = loadState(keeper, conversation);
-  if (state.pending !== null && device.crypto.equal(state.pending.id, own.id)) {
-    const change = await pendingChange(device.mls, state);
-    keeper.putOutgoing({ ...own, change, sealed: { turn: state.turn, entry: state.pending.entry } });
-  } else keeper.dropOutgoing(own.order);
-  return "again";
+/**
+ * Whether bytes of a former epoch are of no use any more. They are, after a relay has lost a commit of ours, as long
+ * as that commit waits behind them to be sent again: the others are still before it.
+ */
+function isStale(epoch: number, at: { state: Conversation; rest: readonly KeptOutgoing[] }): boolean {
+  const { state, rest } = at;
+  if (epoch === epochOf(state)) return false;
+  return !rest.some((later) => later.kind === "control" && !isPending(later, state));
+}
+
+function isPending(own: KeptOutgoing, { pending }: Conversation): boolean {
+  return pending !== null && pending.id.every((byte, at) => byte === own.id[at]);
+}
+
+/** Aims a commit at the turn that runs: the same bytes, with the keys of the turn after it. */
+async function renewControl(
+  device: Device,
+  keeper: Keeper,
+  { own, state }: { own: KeptOutgoing; state: Conversation },
+): Promise<void> {
+  const { sealed, change } = own;
+  if (sealed === null || change === null || sealed.turn === state.turn) return;
+  const group = isPending(own, state) ? (state.pending?.next ?? state.group) : state.group;
+  const writer = await writerKey(device.mls, group, state.turn + 1);
+  keeper.putOutgoing({ ...own, change: { ...change, writer }, sealed: { ...sealed, turn: state.turn } });
 }
 
 /** True where the relay took it. */
-async function send(line: Line, { own, seed }: { own: KeptOutgoing; seed: Uint8Array }): Promise<boolean> {
+async function send(line: Line, { own, seed }: Next): Promise<boolean> {
   const { sealed } = own;
   if (sealed === null) throw fault("client/damaged", "What is to be sent isn't sealed");
   const result = await ask(line, seed, {
@@ -157,15 +179,7 @@ async function send(line: Line, { own, seed }: { own: KeptOutgoing; seed: Uint8A
   });
   line.device.crypto.wipe(seed);
   if (result.is === "appended") {
-    const { generation, seq, leaf } = result.promise;
-    await line.device.store.transact((keeper) => {
-      const now = keeper.outgoing(own.conversation, own.id);
-      // Another process may have read it in the log meanwhile.
-      if (now === null || now.sent !== null) return;
-      keeper.putOutgoing({ ...now, sent: { generation, seq, leaf } });
-      const message = keeper.message(own.conversation, own.id);
-      if (message !== null) keeper.putMessage({ ...message, generation, seq });
-    });
+    await noteSent(line, own, result.promise);
     // A commit of ours counts once the log shows it in its place.
     if (own.kind === "control") await sync(line);
     return true;
@@ -174,47 +188,19 @@ async function send(line: Line, { own, seed }: { own: KeptOutgoing; seed: Uint8A
   const { refusal } = result;
   if (refusal.code === "turn" || refusal.code === "reused") await sync(line);
   else if (refusal.code === "generation") await describe(line);
+  else if (refusal.code === "denied") await resetTurn(line);
   else throw refusedFault(`send to ${(await current(line)).name}`, refusal);
   return false;
 }
 
-/**
- * The mailbox is in a turn that we have no key for, since its relay lost a commit that all of us follow already: the
- * owner key, which both sides of a pair have, starts the turn that the commit would have.
- */
-async function resetTurn(line: Line): Promise<void> {
-  const { device, id } = line;
-  const description = await sync(line);
-  const conversation = await current(line);
-  if (conversation.position.turn >= conversation.position.epochTurn && !(await lacksSeed(line))) return;
-  const state = await device.store.transact((keeper) => loadState(keeper, conversationOf(keeper, id)));
-  const turn = description.turn + 1;
-  const result = await ask(line, conversation.ownerSeed, {
-    op: "reset",
-    version: description.version,
-    owner: conversation.place.record.owner,
-    writer: await writerKey(device.mls, state.group, turn),
-    readers: membersOf(device.mls, state.group).map((member) => member.reader),
-    policy: description.policy,
-  });
-  if (result.is === "refused" && result.refusal.code !== "version") {
-    throw refusedFault(`renew the keys of the mailbox of ${conversation.name}`, result.refusal);
-  }
-  if (result.is !== "reset") return;
-  await device.store.transact(async (keeper) => {
-    const { position } = conversationOf(keeper, id);
-    keeper.putPosition(id, {
-      ...position,
-      turn: result.turn,
-      epochTurn: Math.min(position.epochTurn, result.turn),
-    });
-    await keepWriter(device, keeper, { id, state: { ...state, turn: result.turn } });
-  });
-}
-
-function lacksSeed({ device, id }: Line): Promise<boolean> {
+function noteSent({ device }: Line, own: KeptOutgoing, promise: AppendPromise): Promise<void> {
+  const { generation, seq, leaf } = promise;
   return device.store.transact((keeper) => {
-    const { position } = conversationOf(keeper, id);
-    return keeper.writerSeed(id, position.turn) === null && position.turn < position.epochTurn;
+    const now = keeper.outgoing(own.conversation, own.id);
+    // Another process may have read it in the log meanwhile.
+    if (now === null || now.sent !== null) return;
+    keeper.putOutgoing({ ...now, sent: { generation, seq, leaf } });
+    const message = keeper.message(own.conversation, own.id);
+    if (message !== null) keeper.putMessage({ ...message, generation, seq });
   });
 }

@@ -6,6 +6,7 @@ import type { Description, Head, Refusal } from "../wire/mod.ts";
 import { refusedFault } from "./fault.ts";
 import { conversationOf, type Device, putAlarm, withKey } from "./device.ts";
 import { startGeneration } from "./heal.ts";
+import { makeAgain } from "./reset.ts";
 import { takeEntries } from "./intake.ts";
 import { checkHead, seenHead, untrue } from "./log.ts";
 import type { CommandResult, RelaySession, SingleBody } from "./port.ts";
@@ -47,6 +48,7 @@ export async function ask(line: Line, seed: Uint8Array, body: SingleBody): Promi
 
 /** Asks the relay how the mailbox stands, starting its new generation here where there is one. */
 export async function describe(line: Line): Promise<Description> {
+  let triedAgain = false;
   for (;;) {
     const { readerSeed, position, name } = await current(line);
     const result = await ask(line, readerSeed, { op: "describe" });
@@ -57,6 +59,9 @@ export async function describe(line: Line): Promise<Description> {
       if (result.started === null)
         throw untrue(`generation ${result.head.generation} of ${name} has no start`);
       await startGeneration(line, result.started);
+    } else if (result.is === "refused" && result.refusal.code === "denied" && !triedAgain) {
+      triedAgain = true;
+      await makeAgain(line);
     } else if (result.is === "refused") {
       throw refusedFault(`look at the conversation with ${name}`, result.refusal);
     } else throw untrue(`a describe was answered ${result.is}`);
@@ -142,13 +147,18 @@ async function settle(line: Line, description: Description): Promise<void> {
     const { position } = conversationOf(keeper, id);
     const isCurrent =
       position.generation === description.head.generation && position.size >= description.head.size;
-    if (isCurrent && description.turn > position.turn)
+    if (isCurrent && description.turn > position.turn) {
+      // A reset: keys that we knew for these turns from before a restore say nothing any more.
+      keeper.dropWriterSeeds(id, { from: position.turn + 1, below: Number.MAX_SAFE_INTEGER });
       keeper.putPosition(id, { ...position, turn: description.turn });
+    }
     const cursors = description.readers.filter((reader) => !reader.lapsed).map((reader) => reader.cursor);
     if (cursors.length === 0) return;
-    keeper.dropSent(id, Math.min(...cursors));
+    const all = Math.min(...cursors);
+    keeper.dropSent(id, all);
+    keeper.dropFormers(id, all);
     const oldest = keeper.sent(id)[0]?.sealed?.turn ?? position.turn;
-    keeper.dropWriterSeeds(id, Math.min(oldest, position.turn, position.epochTurn));
+    keeper.dropWriterSeeds(id, { from: 0, below: Math.min(oldest, position.turn) });
   });
 }
 

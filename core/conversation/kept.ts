@@ -19,8 +19,6 @@ export interface Position {
   readonly peaks: readonly Hash[];
   /** The mailbox's turn, as far as this device knows. */
   readonly turn: number;
-  /** The turn at which this device's MLS epoch began; above `turn` only after a relay has lost a commit. */
-  readonly epochTurn: number;
   /** The cursor that the relay has acknowledged. */
   readonly acknowledged: number;
 }
@@ -96,8 +94,8 @@ export interface KeptOutgoing {
   readonly conversation: number;
   readonly id: EntryId;
   readonly kind: Extract<EntryKind, "plain" | "control">;
-  /** Turn and bytes as last sealed; null while a text waits to be sealed. */
-  readonly sealed: { readonly turn: number; readonly entry: Uint8Array } | null;
+  /** Bytes as last sealed, the epoch that they are sealed in, the turn that they go out for; null while a text waits to be sealed. */
+  readonly sealed: { readonly epoch: number; readonly turn: number; readonly entry: Uint8Array } | null;
   /** With a control entry. */
   readonly change: TurnChange | null;
   /** Where the relay promised to keep it, and as which leaf; null until then. */
@@ -110,9 +108,26 @@ export interface KeptLeaf {
   readonly generation: number;
   readonly seq: number;
   readonly id: EntryId;
+  /** The mailbox's turn after this entry. */
+  readonly turn: number;
   readonly leaf: Hash;
   /** Root of the tree that ends with this entry. */
   readonly root: Hash;
+}
+
+/**
+ * The state before a commit, kept to read by until every reader has that commit. It serves only after a relay has
+ * lost the commit: members that never saw it then go on in the former epoch.
+ */
+export interface KeptFormer {
+  readonly conversation: number;
+  /** The commit's entry. */
+  readonly id: EntryId;
+  readonly seq: number;
+  /** Whether the log that runs lacks the commit. */
+  readonly lost: boolean;
+  /** `encodeGroup`'s bytes. */
+  readonly group: Uint8Array;
 }
 
 /** MLS state as bytes. */
@@ -143,8 +158,17 @@ export interface Keeper {
   /** Writer seed of a turn, or null. */
   writerSeed(conversation: number, turn: number): Uint8Array | null;
   putWriterSeed(conversation: number, turn: number, seed: Uint8Array): void;
-  /** Forgets writer seeds of turns below `turn`. */
-  dropWriterSeeds(conversation: number, turn: number): void;
+  /** Forgets writer seeds of turns from `from` on and below `below`. */
+  dropWriterSeeds(conversation: number, turns: { from: number; below: number }): void;
+  /** Former states whose commits are lost, the last first. */
+  lostFormers(conversation: number): readonly KeptFormer[];
+  putFormer(former: KeptFormer): void;
+  /** The log that runs ends before `seq`: commits from there on are lost. */
+  loseFormers(conversation: number, seq: number): void;
+  /** Forgets the former state of one commit. */
+  dropFormer(conversation: number, id: EntryId): void;
+  /** Forgets those whose commit lies below `seq` of the log that runs. */
+  dropFormers(conversation: number, seq: number): void;
 
   invites(): readonly KeptInvite[];
   addInvite(invite: Omit<KeptInvite, "id">): number;

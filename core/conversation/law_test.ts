@@ -5,7 +5,15 @@
 import { describe, expect, test } from "bun:test";
 import * as fc from "fast-check";
 import { createCommit, createGroup, joinGroup } from "ts-mls";
-import { crypto, makeParty, makePlace, mls, type Party, randomId, randomKey } from "../../test/harness/party.ts";
+import {
+  crypto,
+  makeParty,
+  makePlace,
+  mls,
+  type Party,
+  randomId,
+  randomKey,
+} from "../../test/harness/party.ts";
 import type { EntryId } from "../ground/mod.ts";
 import {
   changedRatchets,
@@ -44,8 +52,21 @@ const events = (members: number): fc.Arbitrary<Event[]> => {
     fc.oneof(
       { weight: 5, arbitrary: fc.record({ is: fc.constant("say" as const), who }) },
       { weight: 2, arbitrary: fc.record({ is: fc.constant("commit" as const), who }) },
-      { weight: 5, arbitrary: fc.record({ is: fc.constant("read" as const), who, count: fc.integer({ min: 1, max: 6 }) }) },
-      { weight: 1, arbitrary: fc.record({ is: fc.constant("garbage" as const), kind: fc.constantFrom("plain" as const, "control" as const) }) },
+      {
+        weight: 5,
+        arbitrary: fc.record({
+          is: fc.constant("read" as const),
+          who,
+          count: fc.integer({ min: 1, max: 6 }),
+        }),
+      },
+      {
+        weight: 1,
+        arbitrary: fc.record({
+          is: fc.constant("garbage" as const),
+          kind: fc.constantFrom("plain" as const, "control" as const),
+        }),
+      },
       { weight: 1, arbitrary: fc.record({ is: fc.constant("replay" as const), at: fc.nat(40) }) },
     ),
     { minLength: 4, maxLength: 28 },
@@ -63,11 +84,21 @@ async function makeGroup(parties: readonly Party[]): Promise<Conversation[]> {
   const [founder, ...others] = packages;
   if (founder === undefined) throw new Error("a group has a founder");
   const { publicPackage, privatePackage } = founder;
-  const empty = await createGroup(crypto.random.bytes(16), publicPackage, privatePackage, [], mls.suite, mls.config);
+  const empty = await createGroup(
+    crypto.random.bytes(16),
+    publicPackage,
+    privatePackage,
+    [],
+    mls.suite,
+    mls.config,
+  );
   const made = await createCommit(
     { state: empty, cipherSuite: mls.suite },
     {
-      extraProposals: others.map((each) => ({ proposalType: "add" as const, add: { keyPackage: each.publicPackage } })),
+      extraProposals: others.map((each) => ({
+        proposalType: "add" as const,
+        add: { keyPackage: each.publicPackage },
+      })),
       ratchetTreeExtension: true,
     },
   );
@@ -75,7 +106,16 @@ async function makeGroup(parties: readonly Party[]): Promise<Conversation[]> {
   if (welcome === undefined) throw new Error("a commit that adds makes a Welcome");
   const joined = await Promise.all(
     others.map((each) =>
-      joinGroup(welcome, each.publicPackage, each.privatePackage, { findPsk: () => undefined }, mls.suite, undefined, undefined, mls.config),
+      joinGroup(
+        welcome,
+        each.publicPackage,
+        each.privatePackage,
+        { findPsk: () => undefined },
+        mls.suite,
+        undefined,
+        undefined,
+        mls.config,
+      ),
     ),
   );
   const { mailbox } = makePlace();
@@ -117,9 +157,16 @@ class Room {
   async run(event: Event): Promise<void> {
     if (event.is === "say") await this.say(event.who);
     else if (event.is === "commit") await this.commit(event.who);
-    else if (event.is === "read") for (let left = event.count; left > 0; left--) await this.readOne(event.who);
+    else if (event.is === "read")
+      for (let left = event.count; left > 0; left--) await this.readOne(event.who);
     else if (event.is === "garbage") {
-      this.append({ id: randomId(), kind: event.kind, turn: this.turn, entry: crypto.random.bytes(1024), by: -1 });
+      this.append({
+        id: randomId(),
+        kind: event.kind,
+        turn: this.turn,
+        entry: crypto.random.bytes(1024),
+        by: -1,
+      });
     } else {
       const old = this.log[event.at % Math.max(1, this.log.length)];
       // A member may append old bytes under a new id; the relay refuses the old id.
@@ -169,7 +216,10 @@ class Room {
   /** As the database would: the state goes through its bytes, and what was consumed is wiped. */
   keep(who: number, state: Conversation, consumed: readonly Uint8Array[]): void {
     const group = decodeGroup(encodeSnapshot(state.group), changedRatchets(state.group, null));
-    const pending = state.pending === null ? null : { ...decodePending(encodePending(state.pending)), id: state.pending.id };
+    const pending =
+      state.pending === null
+        ? null
+        : { ...decodePending(encodePending(state.pending)), id: state.pending.id };
     this.states[who] = { ...state, group, pending };
     crypto.wipe(...consumed);
   }

@@ -44,6 +44,8 @@ export {
   type Conversation,
   decodeGroup,
   decodePending,
+  decodeWholeGroup,
+  encodeGroup,
   encodePending,
   encodeSnapshot,
   type PendingCommit,

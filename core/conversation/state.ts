@@ -72,16 +72,30 @@ export function decodeGroup(snapshot: Uint8Array, ratchets: readonly Ratchet[]):
   return { ...group, secretTree };
 }
 
-/** A pending commit with the whole state that it leads to. */
-export function encodePending(pending: PendingCommit): Uint8Array {
-  const ratchets = changedRatchets(pending.next, null);
+/** A whole group in one piece. */
+export function encodeGroup(group: GroupState): Uint8Array {
+  const ratchets = changedRatchets(group, null);
   return joined([
-    { raw: pending.id },
-    { sized: pending.entry },
-    { sized: encodeSnapshot(pending.next) },
+    { sized: encodeSnapshot(group) },
     { u32: ratchets.length },
     ...ratchets.flatMap(({ node, bytes }) => [{ u32: node }, { sized: bytes }]),
   ]);
+}
+
+/** Throws Fault<"conversation/malformed">. */
+export function decodeWholeGroup(bytes: Uint8Array): GroupState {
+  const reader = new Reader(bytes, "group");
+  const snapshot = reader.sized();
+  const ratchets: Ratchet[] = [];
+  for (let left = reader.u32(); left > 0; left--)
+    ratchets.push({ node: reader.u32(), bytes: reader.sized() });
+  reader.end();
+  return decodeGroup(snapshot, ratchets);
+}
+
+/** A pending commit with the whole state that it leads to. */
+export function encodePending(pending: PendingCommit): Uint8Array {
+  return joined([{ raw: pending.id }, { sized: pending.entry }, { sized: encodeGroup(pending.next) }]);
 }
 
 /** Throws Fault<"conversation/malformed">. */
@@ -89,12 +103,9 @@ export function decodePending(bytes: Uint8Array): PendingCommit {
   const reader = new Reader(bytes, "pending commit");
   const id = entryId(reader.raw(16));
   const entry = reader.sized();
-  const snapshot = reader.sized();
-  const ratchets: Ratchet[] = [];
-  for (let left = reader.u32(); left > 0; left--)
-    ratchets.push({ node: reader.u32(), bytes: reader.sized() });
+  const next = decodeWholeGroup(reader.sized());
   reader.end();
-  return { id, entry, next: decodeGroup(snapshot, ratchets) };
+  return { id, entry, next };
 }
 
 /** Every secret of a group's epoch, to be wiped once another epoch has taken its place. */

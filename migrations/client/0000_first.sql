@@ -10,7 +10,6 @@ CREATE TABLE `conversation` (
 	`size` integer NOT NULL,
 	`peaks` blob NOT NULL,
 	`turn` integer NOT NULL,
-	`epoch_turn` integer NOT NULL,
 	`acknowledged` integer NOT NULL
 );
 --> statement-breakpoint
@@ -18,6 +17,15 @@ CREATE TABLE `epoch` (
 	`conversation` integer PRIMARY KEY NOT NULL,
 	`sealed` blob NOT NULL,
 	`pending` blob
+);
+--> statement-breakpoint
+CREATE TABLE `former` (
+	`conversation` integer NOT NULL,
+	`id` blob NOT NULL,
+	`seq` integer NOT NULL,
+	`lost` integer NOT NULL,
+	`sealed` blob NOT NULL,
+	PRIMARY KEY(`conversation`, `id`)
 );
 --> statement-breakpoint
 CREATE TABLE `invite` (
@@ -30,6 +38,7 @@ CREATE TABLE `leaf` (
 	`generation` integer NOT NULL,
 	`seq` integer NOT NULL,
 	`id` blob NOT NULL,
+	`turn` integer NOT NULL,
 	`leaf` blob NOT NULL,
 	`root` blob NOT NULL,
 	PRIMARY KEY(`conversation`, `generation`, `seq`)
@@ -55,6 +64,7 @@ CREATE TABLE `outgoing` (
 	`conversation` integer NOT NULL,
 	`id` blob NOT NULL,
 	`control` integer NOT NULL,
+	`epoch` integer,
 	`turn` integer,
 	`entry` blob,
 	`change` blob,

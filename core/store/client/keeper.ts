@@ -2,6 +2,7 @@ import type { Crypto } from "@dchat/crypto-wasm";
 import type { BunSQLiteDatabase } from "drizzle-orm/bun-sqlite";
 import type { Keeper } from "../../conversation/mod.ts";
 import { conversationKeeper } from "./keeper_conversation.ts";
+import { epochKeeper } from "./keeper_epoch.ts";
 import { outgoingKeeper } from "./keeper_outgoing.ts";
 import type { Vault } from "./vault.ts";
 
@@ -14,5 +15,9 @@ export interface KeeperContext {
 
 /** What a transaction reads and writes by; the store opens and commits it. */
 export function openKeeper(sql: DeviceSql, context: KeeperContext): Keeper {
-  return { ...conversationKeeper(sql, context), ...outgoingKeeper(sql, context) };
+  return {
+    ...conversationKeeper(sql, context),
+    ...epochKeeper(sql, context),
+    ...outgoingKeeper(sql, context),
+  };
 }

@@ -1,4 +1,4 @@
-import { asc, eq, lt, and } from "drizzle-orm";
+import { asc, eq } from "drizzle-orm";
 import type { Keeper, KeptConversation, Position } from "../../conversation/mod.ts";
 import { hash, type Hash } from "../../ground/mod.ts";
 import type { DeviceSql, KeeperContext } from "./keeper.ts";
@@ -10,7 +10,7 @@ import {
   encodeConversation,
   encodeKeptInvite,
 } from "./record.ts";
-import { accept, conversation, epoch, invite, ratchet, value, writer } from "./schema.ts";
+import { accept, conversation, invite, value } from "./schema.ts";
 
 type Part = Pick<
   Keeper,
@@ -21,13 +21,6 @@ type Part = Pick<
   | "addConversation"
   | "putConversation"
   | "putPosition"
-  | "group"
-  | "putSnapshot"
-  | "putRatchets"
-  | "putPending"
-  | "writerSeed"
-  | "putWriterSeed"
-  | "dropWriterSeeds"
   | "invites"
   | "addInvite"
   | "putInvite"
@@ -46,21 +39,14 @@ function positionColumns(position: Position) {
     size: position.size,
     peaks: Buffer.concat(position.peaks),
     turn: position.turn,
-    epochTurn: position.epochTurn,
     acknowledged: position.acknowledged,
   };
 }
 
-/** Conversations, their MLS state, invitations. */
+/** Conversations, values, invitations. */
 export function conversationKeeper(sql: DeviceSql, context: KeeperContext): Part {
   const { crypto, vault } = context;
-  return {
-    ...valuePart(sql, context),
-    ...groupPart(sql, context),
-    ...writerPart(sql, context),
-    ...invitePart(sql, context),
-    ...rows(),
-  };
+  return { ...valuePart(sql, context), ...invitePart(sql, context), ...rows() };
 
   function rows(): Pick<
     Part,
@@ -75,7 +61,6 @@ export function conversationKeeper(sql: DeviceSql, context: KeeperContext): Part
         size: row.size,
         peaks: peaksOf(row.peaks),
         turn: row.turn,
-        epochTurn: row.epochTurn,
         acknowledged: row.acknowledged,
       },
     });
@@ -124,90 +109,6 @@ function valuePart(sql: DeviceSql, { vault }: KeeperContext): Pick<Part, "value"
         .insert(value)
         .values({ name, sealed })
         .onConflictDoUpdate({ target: value.name, set: { sealed } })
-        .run();
-    },
-  };
-}
-
-function groupPart(
-  sql: DeviceSql,
-  { vault }: KeeperContext,
-): Pick<Part, "group" | "putSnapshot" | "putRatchets" | "putPending"> {
-  const cells = {
-    epoch: (key: number) => ({ table: "epoch", key }),
-    pending: (key: number) => ({ table: "epoch", column: "pending", key }),
-    ratchet: (id: number, node: number) => ({ table: "ratchet", key: [id, node] }),
-  };
-  const putRatchets: Part["putRatchets"] = (id, ratchets) => {
-    for (const { node, bytes } of ratchets) {
-      const sealed = vault.seal(cells.ratchet(id, node), bytes);
-      sql
-        .insert(ratchet)
-        .values({ conversation: id, node, sealed })
-        .onConflictDoUpdate({ target: [ratchet.conversation, ratchet.node], set: { sealed } })
-        .run();
-    }
-  };
-  return {
-    group(id) {
-      const row = sql.select().from(epoch).where(eq(epoch.conversation, id)).get();
-      if (row === undefined) return null;
-      const rows = sql
-        .select()
-        .from(ratchet)
-        .where(eq(ratchet.conversation, id))
-        .orderBy(asc(ratchet.node))
-        .all();
-      return {
-        snapshot: vault.open(cells.epoch(id), row.sealed),
-        ratchets: rows.map(({ node, sealed }) => ({
-          node,
-          bytes: vault.open(cells.ratchet(id, node), sealed),
-        })),
-        pending: row.pending === null ? null : vault.open(cells.pending(id), row.pending),
-      };
-    },
-    putSnapshot(id, { snapshot, ratchets }) {
-      const sealed = vault.seal(cells.epoch(id), snapshot);
-      sql
-        .insert(epoch)
-        .values({ conversation: id, sealed })
-        .onConflictDoUpdate({ target: epoch.conversation, set: { sealed } })
-        .run();
-      sql.delete(ratchet).where(eq(ratchet.conversation, id)).run();
-      putRatchets(id, ratchets);
-    },
-    putRatchets,
-    putPending(id, pending) {
-      const sealed = pending === null ? null : vault.seal(cells.pending(id), pending);
-      sql.update(epoch).set({ pending: sealed }).where(eq(epoch.conversation, id)).run();
-    },
-  };
-}
-
-function writerPart(
-  sql: DeviceSql,
-  { vault }: KeeperContext,
-): Pick<Part, "writerSeed" | "putWriterSeed" | "dropWriterSeeds"> {
-  const cell = (id: number, turn: number) => ({ table: "writer", key: [id, turn] });
-  return {
-    writerSeed(id, turn) {
-      const at = and(eq(writer.conversation, id), eq(writer.turn, turn));
-      const row = sql.select().from(writer).where(at).get();
-      return row === undefined ? null : vault.open(cell(id, turn), row.sealed);
-    },
-    putWriterSeed(id, turn, seed) {
-      const sealed = vault.seal(cell(id, turn), seed);
-      sql
-        .insert(writer)
-        .values({ conversation: id, turn, sealed })
-        .onConflictDoUpdate({ target: [writer.conversation, writer.turn], set: { sealed } })
-        .run();
-    },
-    dropWriterSeeds(id, turn) {
-      sql
-        .delete(writer)
-        .where(and(eq(writer.conversation, id), lt(writer.turn, turn)))
         .run();
     },
   };

@@ -107,7 +107,9 @@ function outgoingPart(
     id: entryId(Uint8Array.from(row.id)),
     kind: row.control ? "control" : "plain",
     sealed:
-      row.turn === null || row.entry === null ? null : { turn: row.turn, entry: Uint8Array.from(row.entry) },
+      row.epoch === null || row.turn === null || row.entry === null
+        ? null
+        : { epoch: row.epoch, turn: row.turn, entry: Uint8Array.from(row.entry) },
     change: row.change === null ? null : decodeChange(vault.open(cell(row.conversation, row.id), row.change)),
     sent:
       row.seq === null || row.generation === null || row.leaf === null
@@ -118,6 +120,7 @@ function outgoingPart(
     conversation: kept.conversation,
     id: Buffer.from(kept.id),
     control: kept.kind === "control",
+    epoch: kept.sealed?.epoch ?? null,
     turn: kept.sealed?.turn ?? null,
     entry: kept.sealed === null ? null : Buffer.from(kept.sealed.entry),
     change:
@@ -157,18 +160,20 @@ function leafPart(sql: DeviceSql): Pick<Part, "addLeaf" | "leaf" | "leafById" | 
     generation: row.generation,
     seq: row.seq,
     id: entryId(Uint8Array.from(row.id)),
+    turn: row.turn,
     leaf: hash(Uint8Array.from(row.leaf)),
     root: hash(Uint8Array.from(row.root)),
   });
   return {
     addLeaf(kept) {
-      const { conversation, generation, seq } = kept;
+      const { conversation, generation, seq, turn } = kept;
       sql
         .insert(leaf)
         .values({
           conversation,
           generation,
           seq,
+          turn,
           id: Buffer.from(kept.id),
           leaf: Buffer.from(kept.leaf),
           root: Buffer.from(kept.root),

@@ -29,7 +29,6 @@ export const conversation = sqliteTable("conversation", {
   /** Hashes of 32 bytes, one after the other. */
   peaks: bytes("peaks").notNull(),
   turn: integer("turn").notNull(),
-  epochTurn: integer("epoch_turn").notNull(),
   acknowledged: integer("acknowledged").notNull(),
 });
 
@@ -58,6 +57,18 @@ export const writer = sqliteTable(
     sealed: bytes("sealed").notNull(),
   },
   (table) => [primaryKey({ columns: [table.conversation, table.turn] })],
+);
+
+export const former = sqliteTable(
+  "former",
+  {
+    conversation: integer("conversation").notNull(),
+    id: bytes("id").notNull(),
+    seq: integer("seq").notNull(),
+    lost: integer("lost", { mode: "boolean" }).notNull(),
+    sealed: bytes("sealed").notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.conversation, table.id] })],
 );
 
 export const invite = sqliteTable("invite", {
@@ -99,6 +110,7 @@ export const outgoing = sqliteTable(
     conversation: integer("conversation").notNull(),
     id: bytes("id").notNull(),
     control: integer("control", { mode: "boolean" }).notNull(),
+    epoch: integer("epoch"),
     turn: integer("turn"),
     entry: bytes("entry"),
     /** Keys that change with a control entry. */
@@ -122,6 +134,7 @@ export const leaf = sqliteTable(
     generation: integer("generation").notNull(),
     seq: integer("seq").notNull(),
     id: bytes("id").notNull(),
+    turn: integer("turn").notNull(),
     leaf: bytes("leaf").notNull(),
     root: bytes("root").notNull(),
   },

@@ -43,7 +43,7 @@ function addConversation(keeper: Keeper): number {
     ownerSeed: secretSeed,
     readerSeed: secretSeed,
     founding: null,
-    position: { generation: 1, size: 0, peaks: [], turn: 0, epochTurn: 0, acknowledged: 0 },
+    position: { generation: 1, size: 0, peaks: [], turn: 0, acknowledged: 0 },
     alarms: ["noted"],
   });
 }
@@ -237,6 +237,7 @@ describe("Keeper", () => {
           conversation: id,
           generation,
           seq,
+          turn: 0,
           id: randomId(),
           leaf: leaf(fill),
           root: leaf(fill),
