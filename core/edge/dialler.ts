@@ -15,7 +15,7 @@ import { Driver } from "./driver.ts";
 import { plainAddress } from "./origin.ts";
 import { AGENT, noiseIdentity } from "./own.ts";
 import type { DialOptions, Dialler, EdgeConnection, EdgeEvents, EdgeLimits } from "./port.ts";
-import { TcpConnection, type TcpSocket, tcpHandlers } from "./tcp.ts";
+import { TcpConnection, type TcpSocket, peerGone, tcpHandlers } from "./tcp.ts";
 import { dialWebSocket } from "./websocket.ts";
 
 export interface DiallerOptions {
@@ -116,13 +116,17 @@ interface Dialling {
 }
 
 async function dialTcp(driver: Driver, address: Address, { link, waiter }: Dialling): Promise<Connection> {
-  const { promise, resolve } = Promise.withResolvers<Connection>();
+  const { promise, resolve } = Promise.withResolvers<Connection | null>();
   await Bun.connect<TcpConnection | undefined>({
     hostname: address.host.name,
     port: address.port,
     socket: {
       ...tcpHandlers,
       open(socket: TcpSocket) {
+        if (peerGone(socket)) {
+          resolve(null);
+          return;
+        }
         const origin = driver.origins.count(plainAddress(socket.remoteAddress));
         const connection = new TcpConnection(driver, socket, { inbound: false, origin, link });
         connection.waiter = waiter;
@@ -132,7 +136,9 @@ async function dialTcp(driver: Driver, address: Address, { link, waiter }: Diall
       },
     },
   });
-  return promise;
+  const connection = await promise;
+  if (connection === null) throw new Error("the connection was closed at once");
+  return connection;
 }
 
 /** One connection by a dialler of its own, which goes with it. */

@@ -115,6 +115,8 @@ export class Driver implements LinkEvents<Connection> {
     const connection = link.owner;
     connection.established = true;
     if (connection.inbound) this.handshakes--;
+    // The keepalive may be due before the handshake would have been.
+    this.#wheel.arm(connection);
     this.#settle(connection, null);
     this.#events?.opened(connection);
   }

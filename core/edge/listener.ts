@@ -19,7 +19,7 @@ import { Driver } from "./driver.ts";
 import { plainAddress } from "./origin.ts";
 import { AGENT, noiseIdentity } from "./own.ts";
 import type { EdgeConnection, EdgeEvents, EdgeLimits, Listener, ProtocolTable } from "./port.ts";
-import { TcpConnection, type TcpSocket, tcpHandlers } from "./tcp.ts";
+import { TcpConnection, type TcpSocket, peerGone, tcpHandlers } from "./tcp.ts";
 import { serveWebSocket } from "./websocket.ts";
 
 export interface ListenOptions {
@@ -138,7 +138,10 @@ class EdgeListener implements Listener {
   async drain(deadlineMs: number): Promise<void> {
     const driver = this.#driver;
     this.stopAccepting();
-    for (const connection of driver.connections) connection.link.goAway();
+    for (const connection of driver.connections) {
+      if (connection.established) connection.link.goAway();
+      else driver.drop(connection, "shutting down");
+    }
     if (driver.connections.size > 0) await emptyBy(driver, deadlineMs);
     for (const connection of driver.connections) driver.drop(connection, "shutting down");
   }
@@ -162,7 +165,8 @@ class EdgeListener implements Listener {
       socket: {
         ...tcpHandlers,
         open(socket: TcpSocket) {
-          const origin = driver.admit(plainAddress(socket.remoteAddress));
+          // A peer that was gone before it was accepted has no address any more.
+          const origin = peerGone(socket) ? null : driver.admit(plainAddress(socket.remoteAddress));
           if (origin === null) {
             socket.terminate();
             return;

@@ -20,6 +20,11 @@ export class Origins {
   readonly #origins = new Map<string, Origin>();
   readonly #subnets = new Map<string, Subnet>();
 
+  /** Entries held: addresses and subnets. */
+  get size(): number {
+    return this.#origins.size + this.#subnets.size;
+  }
+
   /** Counts one more from `address`, or says by its name in ground/limit.ts which limit is in the way. */
   admit(address: string, limits: EdgeLimits): Origin | string {
     const origin = this.#origins.get(address);
@@ -63,9 +68,8 @@ export function plainAddress(address: string): string {
 }
 
 function subnetOf(address: string): string {
-  const bytes = parseIp6(address);
-  if (bytes === null) return address.slice(0, Math.max(0, address.lastIndexOf(".")));
-  return bytes.subarray(0, 6).join(",");
+  if (!address.includes(":")) return address.slice(0, Math.max(0, address.lastIndexOf(".")));
+  return parseIp6(address)?.subarray(0, 6).join(",") ?? address;
 }
 
 function isLoopback(address: string): boolean {

@@ -58,6 +58,11 @@ export class TcpConnection extends Connection {
   }
 }
 
+/** Whether a socket's other end is gone already; the types don't say that its address then is too. */
+export function peerGone(socket: TcpSocket): boolean {
+  return typeof socket.remoteAddress !== "string";
+}
+
 /** Handlers that all TCP sockets of a process share: each finds its connection on the socket. */
 export const tcpHandlers = {
   data(socket: TcpSocket, bytes: Buffer): void {

@@ -1,0 +1,238 @@
+/** For tests: listeners with what happened to them written down, and peers that do as a test says. */
+import { type Crypto, openCrypto } from "@dchat/crypto-wasm";
+import type { Socket } from "bun";
+import { limit } from "../ground/mod.ts";
+import { BufferPool, Link } from "../link/mod.ts";
+import { openListener } from "./listener.ts";
+import { noiseIdentity } from "./own.ts";
+import type { EdgeConnection, EdgeEvents, EdgeLimits, EdgeStream, Listener, StreamHandler } from "./port.ts";
+
+export const crypto: Crypto = await openCrypto({ needs: [] });
+export const clock = { now: () => Date.now(), monotonic: () => performance.now() };
+
+export const LIMITS: EdgeLimits = {
+  connectionsMax: 10_000,
+  connectionsPerAddressMax: 10_000,
+  handshakesMax: 1000,
+  streamsMax: limit.STREAMS_MAX_DEFAULT,
+  handshakeTimeoutMs: limit.HANDSHAKE_TIMEOUT_MS,
+  keepaliveIntervalMs: limit.KEEPALIVE_INTERVAL_MS,
+  keepaliveTimeoutMs: limit.KEEPALIVE_TIMEOUT_MS,
+  slowReaderTimeoutMs: limit.SLOW_READER_TIMEOUT_MS,
+};
+
+/** Writes down what an edge tells. */
+export class Log implements EdgeEvents {
+  readonly connections: EdgeConnection[] = [];
+  readonly reasons: string[] = [];
+  readonly limits: string[] = [];
+  readonly errors: unknown[] = [];
+  writes = 0;
+  sent = 0;
+  received = 0;
+
+  opened(connection: EdgeConnection): void {
+    this.connections.push(connection);
+  }
+
+  closed(_connection: EdgeConnection, reason: string): void {
+    this.reasons.push(reason);
+  }
+
+  limited(name: string): void {
+    this.limits.push(name);
+  }
+
+  bytes(received: number, sent: number): void {
+    this.received += received;
+    this.sent += sent;
+    if (sent > 0) this.writes++;
+  }
+
+  error(error: unknown): void {
+    this.errors.push(error);
+  }
+}
+
+/** A handler of which a test says only what it needs. */
+export function handler<T = unknown>(parts: Partial<StreamHandler<T>>): StreamHandler<T> {
+  const nothing = (): void => {};
+  return { onOpen: nothing, onData: nothing, onEnd: nothing, onClose: nothing, onDrain: nothing, ...parts };
+}
+
+/** Echoes small messages and consumes them. */
+export const echo = handler({
+  onData(stream, bytes) {
+    stream.write(bytes);
+    stream.consume(bytes.length);
+  },
+  onEnd: (stream) => stream.end(),
+});
+
+/** Writes as much as it may, for ever. */
+export const gusher = handler({
+  onOpen: pour,
+  onDrain: pour,
+});
+
+const WATER = new Uint8Array(64 * 1024);
+
+function pour(stream: EdgeStream): void {
+  for (let round = 0; round < 100 && stream.write(WATER) > 0; round++) continue;
+}
+
+export interface Opened extends AsyncDisposable {
+  readonly listener: Listener;
+  readonly log: Log;
+  /** Multiaddr of the first address, with /p2p/. */
+  readonly address: string;
+  readonly port: number;
+}
+
+/** A listener on loopback that serves /echo, /gush and /hold. */
+export async function listen(limits: Partial<EdgeLimits> = {}, addresses = ["127.0.0.1:0"]): Promise<Opened> {
+  const log = new Log();
+  using identity = crypto.ed25519.generate();
+  const served = new Map([
+    ["/echo", echo],
+    ["/gush", gusher],
+    ["/hold", handler({})],
+  ]);
+  const listener = await openListener({
+    crypto,
+    identity,
+    addresses,
+    limits: { ...LIMITS, ...limits },
+    protocols: (protocol) => served.get(protocol) ?? null,
+    protocolNames: [...served.keys()],
+    events: log,
+    clock,
+  });
+  const first = listener.addresses[0] ?? "";
+  return {
+    listener,
+    log,
+    address: `${first}/p2p/${listener.peer.text}`,
+    port: Number(/\/tcp\/(\d+)/.exec(first)?.[1]),
+    [Symbol.asyncDispose]: () => listener[Symbol.asyncDispose](),
+  };
+}
+
+/** Waits until `condition` holds; throws saying `what` after 5 s. */
+export async function until(what: string, condition: () => boolean): Promise<void> {
+  const end = performance.now() + 5000;
+  while (!condition()) {
+    if (performance.now() > end) throw new Error(`never: ${what}`);
+    await Bun.sleep(5);
+  }
+}
+
+/** A socket with nothing behind it. */
+export interface Bare {
+  readonly socket: Socket<Bare | undefined>;
+  closed: boolean;
+  received: number;
+}
+
+export async function connectBare(port: number): Promise<Bare> {
+  const { promise, resolve } = Promise.withResolvers<Bare>();
+  await Bun.connect<Bare | undefined>({
+    hostname: "127.0.0.1",
+    port,
+    socket: {
+      open(socket) {
+        const bare = { socket, closed: false, received: 0 };
+        socket.data = bare;
+        resolve(bare);
+      },
+      data(socket, bytes) {
+        if (socket.data !== undefined) socket.data.received += bytes.length;
+      },
+      close(socket) {
+        if (socket.data !== undefined) socket.data.closed = true;
+      },
+      error() {},
+    },
+  });
+  return promise;
+}
+
+/** A peer that has shaken hands by the book and from then on sends what a test says. */
+export interface Hostile {
+  readonly socket: Socket;
+  readonly link: Link<Hostile>;
+  closed: boolean;
+  /** Seals plaintext, of yamux frames or of anything, and sends it. */
+  send(plaintext: Uint8Array): void;
+}
+
+/** Connects and shakes hands; afterwards it reads what comes, or doesn't where the socket is paused. */
+export async function connectHostile(port: number): Promise<Hostile> {
+  const { promise, resolve, reject } = Promise.withResolvers<Hostile>();
+  const out = new Uint8Array(1 << 20);
+  const flush = (socket: Socket, link: Link<Hostile>): void => {
+    for (let length = link.pull(out); length > 0; length = link.pull(out)) socket.write(out.slice(0, length));
+  };
+  using identity = crypto.ed25519.generate();
+  const noise = noiseIdentity(crypto, identity);
+  let hostile: Hostile | null = null;
+  const link: Link<Hostile> = new Link(
+    {
+      role: "dialler",
+      noise,
+      pool: new BufferPool(),
+      limits: () => LIMITS,
+      protocols: () => null,
+      expectedPeer: null,
+      events: {
+        opened: () => (hostile === null ? undefined : resolve(hostile)),
+        closed: (_link, reason) => reject(new Error(reason)),
+        output: () => {},
+        limited: () => {},
+        error: reject,
+      },
+    },
+    // The owner is looked at by nobody before it is there.
+    undefined as unknown as Hostile,
+    0,
+  );
+  await Bun.connect({
+    hostname: "127.0.0.1",
+    port,
+    socket: {
+      open(socket) {
+        hostile = {
+          socket,
+          link,
+          closed: false,
+          send(plaintext) {
+            link.queue.append(plaintext);
+            flush(socket, link);
+          },
+        };
+        flush(socket, link);
+      },
+      data(socket, bytes) {
+        link.receive(bytes, 0);
+        flush(socket, link);
+      },
+      close() {
+        if (hostile !== null) hostile.closed = true;
+        reject(new Error("closed before the handshake was done"));
+      },
+      error() {},
+    },
+  });
+  return promise;
+}
+
+/** What `promise` rejects with; throws where it doesn't. */
+export async function failure(promise: Promise<unknown>): Promise<Error> {
+  try {
+    await promise;
+  } catch (error) {
+    if (error instanceof Error) return error;
+    throw error;
+  }
+  throw new Error("it was done, and should have failed");
+}
