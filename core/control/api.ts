@@ -45,7 +45,7 @@ const status = t.Object({
 
 /** Answers requests to the API. */
 export interface Api {
-  fetch(request: Request): Response | Promise<Response>;
+  readonly fetch: (request: Request) => Response | Promise<Response>;
 }
 
 /** The routes over `ports`. `version` is the program's, for the document. */
@@ -93,7 +93,7 @@ export function openApi(ports: ControlPorts, options: { readonly version: string
   app.get("/openapi.json", () => (document ??= openApiDocument(app, options.version)), {
     detail: { hide: true },
   });
-  return app;
+  return { fetch: (request) => app.fetch(request) };
 }
 
 /** A copy: the answer's schema is of arrays that may change. */

@@ -59,9 +59,9 @@ export function openListener(options: ListenerOptions): HttpListener {
     async [Symbol.asyncDispose]() {
       closed = true;
       clearInterval(timer);
-      const stopped = server.stop();
-      await Promise.race([stopped, Bun.sleep(STOP_GRACE_MS)]);
-      await server.stop(true);
+      const hard = setTimeout(() => void server.stop(true), STOP_GRACE_MS);
+      await server.stop();
+      clearTimeout(hard);
     },
   };
 }

@@ -18,6 +18,7 @@ import { Pipeline } from "./pipeline.ts";
 import { controlPorts, openHttp } from "./relay_control.ts";
 import { openRelayKeys, type RelayKeys } from "./relay_keys.ts";
 import { openSweeper } from "./relay_sweep.ts";
+import { within } from "./within.ts";
 
 /** How often a store that failed is asked whether it writes again. */
 const PROBE_EVERY_MS = 1000;
@@ -96,7 +97,8 @@ export async function openRelay(options: RelayOptions): Promise<Relay> {
       control.state.draining = true;
       log.info("relay stopping", { connections: edge.connections, graceMs });
       edge.stopAccepting();
-      await Promise.race([pipeline.drain(), Bun.sleep(graceMs)]);
+      await within(graceMs, pipeline.drain());
+      for (const connection of edge) connection.close("the relay is stopping");
       await edge.drain(deadlineMs);
     },
     reconfigure(changed) {
