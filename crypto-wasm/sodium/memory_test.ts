@@ -1,0 +1,41 @@
+/** What libsodium's linear memory still holds after use. */
+import { expect, test } from "bun:test";
+import { sodiumAead } from "./aead.ts";
+import { SodiumCipherState } from "./cipher_state.ts";
+import { openSodium } from "./module.ts";
+
+const sodium = await openSodium();
+
+function holds(secret: Uint8Array): boolean {
+  return Buffer.from(sodium.raw.HEAPU8.buffer).includes(secret);
+}
+
+/** Bytes that are nowhere else. */
+function secretBytes(length: number): Uint8Array {
+  return crypto.getRandomValues(new Uint8Array(length));
+}
+
+test("a SodiumCipherState's key is in memory until dispose, and not after", () => {
+  const key = secretBytes(32);
+  const cipher = new SodiumCipherState(sodium, key);
+  expect(holds(key)).toBe(true);
+  const frame = new Uint8Array(200);
+  const message = secretBytes(100);
+  cipher.seal(0, message, frame, 0);
+  cipher.open(0, frame.subarray(0, 116), frame, 0);
+  expect(holds(message)).toBe(false);
+  cipher[Symbol.dispose]();
+  expect(holds(key)).toBe(false);
+});
+
+test.each(["chacha20", "xchacha20"] as const)("the %s one-shots leave neither key nor plaintext", (kind) => {
+  const aead = sodiumAead(sodium, kind);
+  const [key, nonce] = [secretBytes(32), secretBytes(aead.nonceBytes)];
+  for (const length of [32, 1_000, 1 << 20]) {
+    const message = secretBytes(length);
+    const sealed = aead.seal(key, nonce, message, secretBytes(50));
+    aead.open(key, nonce, sealed, secretBytes(50));
+    expect(holds(key)).toBe(false);
+    expect(holds(message.subarray(0, 32))).toBe(false);
+  }
+});
