@@ -77,7 +77,7 @@ export const relay = command({
   async run(_, context) {
     const loaded = await context.config();
     const { level, format = context.out.interactive ? "pretty" : "json" } = loaded.config.log;
-    const log = await openLog({ level, format, to: 1, colour: context.out.coloured });
+    const log = openLog({ level, format, to: 1, colour: context.out.coloured });
     const inPeace = await runRelay({
       loaded,
       load: context.load,

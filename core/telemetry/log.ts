@@ -6,6 +6,7 @@
  */
 import pino, { type DestinationStream, type Logger } from "pino";
 import { isFault } from "../ground/mod.ts";
+import { pretty } from "./pretty.ts";
 
 export type LogLevel = "trace" | "debug" | "info" | "warn" | "error" | "silent";
 
@@ -32,9 +33,9 @@ export interface LogOptions {
   readonly colour?: boolean;
 }
 
-/** Opens the log of a process. Loads the pretty printer only where it is wanted. */
-export async function openLog(options: LogOptions): Promise<Log> {
-  return logTo(await destination(options), options.level);
+/** Opens the log of a process. */
+export function openLog(options: LogOptions): Log {
+  return logTo(destination(options), options.level);
 }
 
 /** A log that writes pino's JSON lines to `stream`. */
@@ -47,17 +48,9 @@ export function logTo(stream: DestinationStream, level: LogLevel): Log {
   return wrap(root, all);
 }
 
-async function destination({ format, to, colour }: LogOptions): Promise<DestinationStream> {
-  if (format === "json") return pino.destination({ dest: to, sync: true });
-  const { prettyFactory } = await import("pino-pretty");
-  const pretty = prettyFactory({
-    colorize: colour ?? false,
-    translateTime: "SYS:HH:MM:ss.l",
-    ignore: "module",
-    messageFormat: "{if module}{module}: {end}{msg}",
-  });
+function destination({ format, to, colour = false }: LogOptions): DestinationStream {
   const out = pino.destination({ dest: to, sync: true });
-  return { write: (line) => void out.write(pretty(line)) };
+  return format === "json" ? out : { write: (line) => void out.write(pretty(line, { colour })) };
 }
 
 function levelName(level: string): object {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { Fault } from "../ground/mod.ts";
 import { type Fields, type LogLevel, logTo } from "./log.ts";
+import { pretty } from "./pretty.ts";
 import { openTelemetry } from "./telemetry.ts";
 
 function captured(level: LogLevel = "info") {
@@ -62,7 +63,7 @@ describe("openLog()", () => {
     "writes %s to the descriptor, in order, before the process ends",
     async (format) => {
       const code = `import { openLog } from ${JSON.stringify(`${import.meta.dir}/log.ts`)};
-      const log = await openLog({ level: "info", format: "${format}", to: 2 });
+      const log = openLog({ level: "info", format: "${format}", to: 2 });
       for (let at = 0; at < 100; at++) log.info("line " + at, { at });
       process.kill(process.pid, "SIGKILL");`;
       const child = Bun.spawn([process.execPath, "-e", code], { stdout: "pipe", stderr: "pipe" });
@@ -105,5 +106,29 @@ describe("openTelemetry()", () => {
     const { text } = await all.metrics.expose();
     expect(text).toContain('dchat_errors_total{where="edge"} 1000');
     expect(text).toContain('dchat_limits_total{limit="CONNECTIONS_PER_ADDRESS_MAX"} 1000');
+  });
+});
+
+describe("pretty()", () => {
+  const line = (fields: object): string =>
+    pretty(JSON.stringify({ level: "info", time: "2026-11-23T07:00:00.123Z", msg: "done", ...fields }), {
+      colour: false,
+    });
+
+  test("writes one line: time, level, module, message, fields", () => {
+    expect(line({ module: "edge", port: 7070, list: ["a", "b c"] })).toMatch(
+      /^\d\d:\d\d:\d\d\.123 {2}info {3}edge: done {2}port=7070 {2}list=a,"b c"\n$/,
+    );
+  });
+
+  test("keeps a field from faking lines or commanding the terminal", () => {
+    const shown = line({ reason: "x\n00:00:00.000  info  fake \x1b[2J" });
+    expect(shown.trimEnd().split("\n")).toHaveLength(1);
+    expect(shown).not.toContain("\x1b");
+  });
+
+  test("puts a stack below, and leaves alone what is no JSON", () => {
+    expect(line({ stack: "Error: x\n    at y" })).toEndWith("done\nError: x\n    at y\n");
+    expect(pretty("hello\n", { colour: true })).toBe("hello\n");
   });
 });
