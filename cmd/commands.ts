@@ -62,6 +62,40 @@ export const commands: Registry = {
       },
     },
   },
+  database: {
+    summary: "Look after what a relay keeps: check, back up, restore, move",
+    load: null,
+    commands: {
+      status: {
+        summary: "Show the database, its schema's version and what it holds",
+        load: async () => (await import("./database.ts")).status,
+      },
+      migrate: {
+        summary: "Bring the schema up to date",
+        load: async () => (await import("./database.ts")).migrate,
+      },
+      check: {
+        summary: "Check everything that is stored, and name what is damaged",
+        load: async () => (await import("./database.ts")).check,
+      },
+      backup: {
+        summary: "Write everything to a file, while the relay runs",
+        load: async () => (await import("./database.ts")).backup,
+      },
+      restore: {
+        summary: "Fill an empty store from a backup",
+        load: async () => (await import("./database.ts")).restore,
+      },
+      export: {
+        summary: "Write everything to standard output, to move it",
+        load: async () => (await import("./database.ts")).exportAll,
+      },
+      import: {
+        summary: "Fill an empty store from standard input",
+        load: async () => (await import("./database.ts")).importAll,
+      },
+    },
+  },
   health: {
     summary: "Ask a relay whether it is alive and ready",
     load: async () => (await import("./health.ts")).health,

@@ -6,7 +6,7 @@ import type { ControlCode } from "@dchat/core/control/mod.ts";
 import type { ConversationCode } from "@dchat/core/conversation/mod.ts";
 import type { EdgeFault } from "@dchat/core/edge/mod.ts";
 import type { IdentityCode } from "@dchat/core/identity/mod.ts";
-import type { ConfigCode, DataDirCode, SecretCode, UserCode } from "@dchat/core/node/mod.ts";
+import type { ConfigCode, DatabaseCode, DataDirCode, SecretCode, UserCode } from "@dchat/core/node/mod.ts";
 import type { StoreCode } from "@dchat/core/store/mod.ts";
 import { exit, type ExitCode } from "./exit.ts";
 import { printable, type Terminal, wrap } from "./terminal.ts";
@@ -24,6 +24,7 @@ type Code =
   | SecretCode
   | UserCode
   | ControlCode
+  | DatabaseCode
   | StoreCode
   | ConversationCode
   | ClientCode
@@ -86,6 +87,14 @@ const meanings: Record<Code, Meaning> = {
   "client/keys": { exit: exit.failed },
   "client/refused": { exit: exit.failed },
   "client/away": { exit: exit.failed },
+  "database/foreign": { exit: exit.failed },
+  "database/damaged": {
+    exit: exit.failed,
+    mend: "dchat database check names all that is damaged in a database.",
+  },
+  "database/in-use": { exit: exit.failed },
+  "database/exists": { exit: exit.failed },
+  "database/file": { exit: exit.failed },
   "edge/bind": { exit: exit.failed, mend: "Choose another address, or stop what holds this one." },
   "edge/dial": { exit: exit.failed },
   "edge/handshake": { exit: exit.failed },

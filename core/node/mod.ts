@@ -4,6 +4,8 @@
  */
 export type { Config, LoadedConfig, LoadOptions, Origin } from "./config.ts";
 export type { DataDirCode } from "./data_dir.ts";
+export type { DatabaseOptions } from "./database.ts";
+export type { DatabaseCode } from "./database_file.ts";
 export { defaultRelayDir, defaultUserDir, findRelay, homePath, type RelayFile } from "./data_dir.ts";
 export { parseDuration } from "./duration.ts";
 export { type Probe, type ProbeOptions, probeRelay } from "./probe.ts";
@@ -26,6 +28,7 @@ export {
 } from "./secret.ts";
 export type { User, UserCode, UserOptions } from "./user.ts";
 import type { LoadedConfig, LoadOptions } from "./config.ts";
+import type * as database from "./database.ts";
 import type { ReportRow } from "./config_report.ts";
 import type { RunRelayOptions } from "./relay_run.ts";
 import type { ConfigWatchOptions } from "./config_watch.ts";
@@ -68,3 +71,19 @@ export async function openUser(options: UserOptions): Promise<User> {
   const user = await import("./user.ts");
   return user.openUser(options);
 }
+
+/** What `dchat database` does; see database.ts. */
+export const databaseStatus: typeof database.databaseStatus = async (options) =>
+  (await import("./database.ts")).databaseStatus(options);
+export const migrateDatabase: typeof database.migrateDatabase = async (options) =>
+  (await import("./database.ts")).migrateDatabase(options);
+export const checkDatabase: typeof database.checkDatabase = async (options) =>
+  (await import("./database.ts")).checkDatabase(options);
+export const backupDatabase: typeof database.backupDatabase = async (options) =>
+  (await import("./database.ts")).backupDatabase(options);
+export const restoreDatabase: typeof database.restoreDatabase = async (options) =>
+  (await import("./database.ts")).restoreDatabase(options);
+export const exportDatabase: typeof database.exportDatabase = async (options) =>
+  (await import("./database.ts")).exportDatabase(options);
+export const importDatabase: typeof database.importDatabase = async (options) =>
+  (await import("./database.ts")).importDatabase(options);

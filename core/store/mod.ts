@@ -1,5 +1,7 @@
 /** Where mailboxes are kept: SQLite beside the relay, or PostgreSQL, behind the mailbox's port. */
+export { digest } from "./digest.ts";
 export { storeFault, type StoreCode, type StoreFault } from "./fault.ts";
-export { openStore, type StoreLocation } from "./open.ts";
+export { openDatabase, openStore, type StoreLocation } from "./open.ts";
 export { openPostgresStore, type PostgresStoreOptions } from "./postgres.ts";
+export type { DatabaseStatus, KeptEntry, StoreDatabase, StoreRecord } from "./record.ts";
 export { openSqliteStore, type SqliteStoreOptions } from "./sqlite.ts";

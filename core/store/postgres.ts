@@ -25,15 +25,17 @@ import {
   connect,
   nameOf,
   postgresFault,
+  RELAY_ROLE,
   requireDurable,
   type Transaction,
 } from "./postgres_connect.ts";
 import { entryColumns, loadPostgres, mailboxColumns, selectReaders } from "./postgres_load.ts";
 import { sweepPostgres } from "./postgres_sweep.ts";
-import { migratePostgres, postgresVersion, requirePostgresVersion } from "./postgres_version.ts";
+import { migratePostgres, POSTGRES_SCHEMA_VERSION, postgresVersion } from "./postgres_version.ts";
 import { writePostgres } from "./postgres_write.ts";
 import { hex } from "./hashes.ts";
 import { type MailboxRecord, mailboxRow, type StoredRecord, storedEntry } from "./row.ts";
+import { requireVersion } from "./version.ts";
 import { STALE_TRIES_MAX, StaleRow } from "./stale_row.ts";
 
 export interface PostgresStoreOptions {
@@ -180,12 +182,12 @@ function missingNode(seq: number, level: number): Fault {
  */
 export async function openPostgresStore(options: PostgresStoreOptions): Promise<MailboxStore> {
   const name = nameOf(options.url);
-  const sql = connect(options.url);
+  const sql = connect(options.url, { role: RELAY_ROLE });
   try {
     await requireDurable(sql, name);
     const version = await postgresVersion(sql);
     if (version === 0) await migratePostgres(sql);
-    else requirePostgresVersion(version);
+    else requireVersion(name, version, POSTGRES_SCHEMA_VERSION);
     return new PostgresStore(sql, name);
   } catch (error) {
     await sql.end({ timeout: CLOSE_TIMEOUT_S });

@@ -29,8 +29,15 @@ export function nameOf(url: string): string {
   }
 }
 
+/** What connections call themselves: others see by it that a relay works on the database. */
+export const RELAY_ROLE = "dchat relay";
+export const KEEPER_ROLE = "dchat database";
+
 /** Makes a pool; nothing is connected yet. The caller ends it. */
-export function connect(url: string, options: { readonly connections?: number } = {}): Client {
+export function connect(
+  url: string,
+  options: { readonly role: string; readonly connections?: number },
+): Client {
   return postgres(url, {
     max: options.connections ?? CONNECTIONS,
     connect_timeout: CONNECT_TIMEOUT_S,
@@ -41,7 +48,7 @@ export function connect(url: string, options: { readonly connections?: number } 
       long: { to: INT8, from: [INT8], serialize: String, parse: Number },
     },
     connection: {
-      application_name: "dchat",
+      application_name: options.role,
       statement_timeout: STATEMENT_TIMEOUT_MS,
       lock_timeout: LOCK_TIMEOUT_MS,
       idle_in_transaction_session_timeout: STATEMENT_TIMEOUT_MS,

@@ -3,6 +3,7 @@ import first from "../../migrations/postgres/0000_first.sql" with { type: "text"
 import { storeFault } from "./fault.ts";
 import type { Client, Sql } from "./postgres_connect.ts";
 import { STATEMENT_BREAK } from "./sqlite_schema_version.ts";
+import { requireVersion } from "./version.ts";
 
 export const POSTGRES_MIGRATIONS: readonly string[] = [first];
 export const POSTGRES_SCHEMA_VERSION = POSTGRES_MIGRATIONS.length;
@@ -25,27 +26,12 @@ export async function postgresVersion(sql: Sql): Promise<number> {
   return state?.version ?? 0;
 }
 
-/** Throws Fault<"store/older"> or Fault<"store/newer"> naming both versions. */
-export function requirePostgresVersion(version: number): void {
-  if (version === POSTGRES_SCHEMA_VERSION) return;
-  if (version > POSTGRES_SCHEMA_VERSION) {
-    throw storeFault(
-      "store/newer",
-      `Cannot use the database: its schema is version ${version}, this dchat knows version ${POSTGRES_SCHEMA_VERSION}; use the newer dchat`,
-    );
-  }
-  throw storeFault(
-    "store/older",
-    `Cannot use the database: its schema is version ${version}, this dchat needs version ${POSTGRES_SCHEMA_VERSION}; run \`dchat database migrate\``,
-  );
-}
-
 /** Runs the migrations that are missing, in one transaction. Returns how many; throws Fault<"store/newer">. */
 export async function migratePostgres(sql: Client): Promise<number> {
   const done = await sql.begin(async (tx) => {
     await tx`SELECT pg_advisory_xact_lock(${MIGRATION_LOCK})`;
     const from = await postgresVersion(tx);
-    if (from > POSTGRES_SCHEMA_VERSION) requirePostgresVersion(from);
+    if (from > POSTGRES_SCHEMA_VERSION) requireVersion("the database", from, POSTGRES_SCHEMA_VERSION);
     const missing = POSTGRES_MIGRATIONS.slice(from);
     for (const migration of missing) {
       for (const statement of migration.split(STATEMENT_BREAK)) await tx.unsafe(statement);

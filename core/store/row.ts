@@ -20,6 +20,12 @@ export type EntryRecord = Omit<typeof postgres.entry.$inferSelect, "mailbox" | "
 export type SqliteEntry = EntryRecord & { readonly body: number | null };
 export type StoredRecord = EntryRecord & { readonly content: Uint8Array | null };
 
+/** SQLite keeps any type in any column, so a flipped byte may turn bytes into text. */
+function blob(value: Uint8Array): Uint8Array {
+  if (value instanceof Uint8Array) return value;
+  throw new TypeError("a column holds text or a number in place of bytes");
+}
+
 function parse<T>(what: string, build: () => T): T {
   try {
     return build();
@@ -34,11 +40,11 @@ function parse<T>(what: string, build: () => T): T {
 
 export function mailboxRow(record: MailboxRecord, readers: readonly ReaderRow[]): MailboxRow {
   return parse(`mailbox ${hex(record.id)}`, () => ({
-    id: mailboxId(record.id),
+    id: mailboxId(blob(record.id)),
     generation: record.generation,
     term: record.term,
-    owner: publicKey(record.owner),
-    writer: publicKey(record.writer),
+    owner: publicKey(blob(record.owner)),
+    writer: publicKey(blob(record.writer)),
     policy: {
       entriesMax: record.entriesMax,
       bytesMax: record.bytesMax,
@@ -46,7 +52,7 @@ export function mailboxRow(record: MailboxRecord, readers: readonly ReaderRow[])
       retentionMs: record.retentionMs,
     },
     size: record.size,
-    peaks: splitHashes(record.peaks),
+    peaks: splitHashes(blob(record.peaks)),
     turn: record.turn,
     version: record.version,
     floor: record.floor,
@@ -58,13 +64,13 @@ export function mailboxRow(record: MailboxRecord, readers: readonly ReaderRow[])
     started:
       record.startedSize === null || record.startedRoot === null || record.startedMs === null
         ? null
-        : { size: record.startedSize, root: hash(record.startedRoot), timeMs: record.startedMs },
+        : { size: record.startedSize, root: hash(blob(record.startedRoot)), timeMs: record.startedMs },
   }));
 }
 
 export function readerRow(record: ReaderRecord): ReaderRow {
   return parse("a reader", () => ({
-    key: publicKey(record.key),
+    key: publicKey(blob(record.key)),
     cursor: record.cursor,
     lapsed: Boolean(record.lapsed),
   }));
@@ -73,13 +79,13 @@ export function readerRow(record: ReaderRecord): ReaderRow {
 export function turnRow(record: TurnRecord): TurnRow {
   return parse("a turn", () => ({
     turn: record.turn,
-    writer: publicKey(record.writer),
+    writer: publicKey(blob(record.writer)),
     firstSeq: record.firstSeq,
   }));
 }
 
 function takenBy(bytes: Uint8Array | null): EntryId | null {
-  return bytes === null ? null : entryId(bytes);
+  return bytes === null ? null : entryId(blob(bytes));
 }
 
 export function entryRow(record: EntryRecord): EntryRow {
@@ -88,15 +94,15 @@ export function entryRow(record: EntryRecord): EntryRow {
     if (kind === null) throw new RangeError(`no kind of entry has the number ${record.kind}`);
     return {
       seq: record.seq,
-      id: entryId(record.id),
+      id: entryId(blob(record.id)),
       generation: record.generation,
       turn: record.turn,
       kind,
       slot: record.slot,
       timeMs: record.timeMs,
       expiryMs: record.expiryMs,
-      entryHash: hash(record.entryHash),
-      leaf: hash(record.nodes.subarray(0, 32)),
+      entryHash: hash(blob(record.entryHash)),
+      leaf: hash(blob(record.nodes).subarray(0, 32)),
       takenBy: takenBy(record.takenBy),
     };
   });

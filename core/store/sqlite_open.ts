@@ -13,6 +13,7 @@ import {
 import { dirname } from "node:path";
 import { isFault } from "../ground/mod.ts";
 import { reasonOf, storeFault } from "./fault.ts";
+import { requireVersion } from "./version.ts";
 import {
   SQLITE_APPLICATION_ID,
   SQLITE_MIGRATIONS,
@@ -108,22 +109,17 @@ export function migrationBackupPath(path: string, version: number): string {
   return `${path}.schema-${version}.backup`;
 }
 
-function bringUpToDate(db: Database, file: SqliteFile): void {
+/**
+ * Brings an open file's schema to this version; a file with an older one is copied beside itself before. Throws
+ * Fault<"store/newer">, and Fault<"store/older"> where migrating isn't allowed, naming both versions.
+ */
+export function migrateSqlite(db: Database, file: SqliteFile): void {
   const version = sqliteVersion(db, file.path);
-  if (version > SQLITE_SCHEMA_VERSION) {
-    throw storeFault(
-      "store/newer",
-      `Cannot open ${file.path}: its schema is version ${version}, this dchat knows version ${SQLITE_SCHEMA_VERSION}; use the newer dchat`,
-    );
-  }
   if (version === SQLITE_SCHEMA_VERSION) return;
+  if (version > SQLITE_SCHEMA_VERSION || (version > 0 && !file.migrate)) {
+    requireVersion(file.path, version, SQLITE_SCHEMA_VERSION);
+  }
   if (version > 0) {
-    if (!file.migrate) {
-      throw storeFault(
-        "store/older",
-        `Cannot open ${file.path}: its schema is version ${version}, this dchat needs version ${SQLITE_SCHEMA_VERSION}; run \`dchat database migrate\``,
-      );
-    }
     const backup = migrationBackupPath(file.path, version);
     if (!existsSync(backup)) {
       // Written under another name first: a backup that a crash cut short must not pass for one.
@@ -135,7 +131,6 @@ function bringUpToDate(db: Database, file: SqliteFile): void {
 }
 
 function configure(db: Database): void {
-  db.run(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
   const mode: unknown = db.query("PRAGMA journal_mode = WAL").values()[0]?.[0];
   if (mode !== "wal") {
     throw storeFault("store/unavailable", `Cannot use a write-ahead log here: SQLite chose ${String(mode)}`);
@@ -147,23 +142,47 @@ function configure(db: Database): void {
   db.run("PRAGMA temp_store = MEMORY");
 }
 
+function openFault(path: string, error: unknown): Error {
+  if (isFault(error)) return error;
+  const code = error instanceof Error && "code" in error ? error.code : "";
+  const foreign = code === "SQLITE_NOTADB" || code === "SQLITE_CORRUPT";
+  return storeFault(
+    foreign ? "store/corrupt" : "store/unavailable",
+    `Cannot open ${path}: ${reasonOf(error)}`,
+    error,
+  );
+}
+
+function open(path: string, prepare: (db: Database) => void): Database {
+  let db: Database | undefined;
+  try {
+    db = new Database(path, { create: true, readwrite: true });
+    db.run(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
+    // Before anything is set: a file of somebody else's stays as it is.
+    sqliteVersion(db, path);
+    configure(db);
+    prepare(db);
+    return db;
+  } catch (error) {
+    db?.close();
+    throw openFault(path, error);
+  }
+}
+
+/** Opens a file whatever its schema, for those who look after it; a relay may be running on it. */
+export function openSqliteRaw(path: string): Database {
+  return open(path, () => {});
+}
+
 /**
  * Opens `file.path`, making or migrating it as needed. Throws Fault<"store/unavailable"> where it can't be opened
  * or written, "store/corrupt" where it isn't ours or is damaged, "store/older" and "store/newer" naming both versions.
  */
 export function openSqliteFile(file: SqliteFile): Database {
-  let db: Database | undefined;
   try {
     settleLog(file.path);
-    db = new Database(file.path, { create: true, readwrite: true });
-    configure(db);
-    bringUpToDate(db, file);
-    return db;
   } catch (error) {
-    db?.close();
-    if (isFault(error)) throw error;
-    const foreign = error instanceof Error && "code" in error && error.code === "SQLITE_NOTADB";
-    const code = foreign ? "store/corrupt" : "store/unavailable";
-    throw storeFault(code, `Cannot open ${file.path}: ${reasonOf(error)}`, error);
+    throw openFault(file.path, error);
   }
+  return open(file.path, (db) => migrateSqlite(db, file));
 }

@@ -1,0 +1,160 @@
+/** `dchat database migrate|status|check|backup|restore|export|import`. */
+import {
+  backupDatabase,
+  checkDatabase,
+  type DatabaseOptions,
+  databaseStatus,
+  exportDatabase,
+  importDatabase,
+  migrateDatabase,
+  restoreDatabase,
+} from "@dchat/core/node/mod.ts";
+import { z } from "zod";
+import { type ArgTable, command, type Context, exit, jsonArg } from "./frame/mod.ts";
+
+const place = {
+  dataDir: {
+    type: "string",
+    setting: "relay.data_dir",
+    valueHint: "DIR",
+    description: "The relay's data directory; its mailboxes are in relay.sqlite there",
+  },
+  url: {
+    type: "string",
+    setting: "database.url",
+    valueHint: "URL",
+    description: "The relay's PostgreSQL database, in place of SQLite",
+  },
+} satisfies ArgTable;
+
+async function options(context: Context): Promise<DatabaseOptions> {
+  const { config } = await context.config();
+  return { config, env: context.env, nowMs: Date.now() };
+}
+
+function held(counts: { mailboxes: number; entries: number; bytes: number }): string {
+  return `${counts.mailboxes} mailboxes hold ${counts.entries} entries of ${counts.bytes} bytes`;
+}
+
+export const status = command({
+  about:
+    "Shows which database the relay keeps mailboxes in, the version of its schema, and how much it holds.",
+  args: { ...place, ...jsonArg },
+  input: z.strictObject({ json: z.boolean() }),
+  examples: [{ line: "dchat database status", does: "The database of this machine's relay." }],
+  async run({ json }, context) {
+    const found = await databaseStatus(await options(context));
+    if (json) context.json(found);
+    else {
+      const { kind, where, version, known, counts } = found;
+      const state =
+        version === known ? "current" : version === 0 ? "not made yet" : `this dchat knows ${known}`;
+      context.print(`${kind}  ${where}`);
+      context.print(`schema  version ${version}, ${state}`);
+      if (counts !== null) context.print(held(counts));
+    }
+    return exit.done;
+  },
+});
+
+export const migrate = command({
+  about:
+    "Brings the schema up to what this dchat knows, with the relay stopped. A SQLite file is copied beside itself first. A relay does this by itself for SQLite; a PostgreSQL database it refuses until this was run.",
+  args: { ...place, ...jsonArg },
+  input: z.strictObject({ json: z.boolean() }),
+  examples: [{ line: "dchat database migrate", does: "After an upgrade, before the relay starts." }],
+  async run({ json }, context) {
+    const migrations = await migrateDatabase(await options(context));
+    if (json) context.json({ migrations });
+    else context.print(migrations === 0 ? "The schema is current." : `Ran ${migrations} migrations.`);
+    return exit.done;
+  },
+});
+
+export const check = command({
+  about:
+    "Goes through everything that is stored, also while the relay runs: sequence numbers, leaf hashes, Merkle heads, bodies and checksums of every mailbox. Names what is damaged and exits 1.",
+  args: { ...place, ...jsonArg },
+  input: z.strictObject({ json: z.boolean() }),
+  examples: [{ line: "dchat database check", does: "After a fault of the disk, or now and then." }],
+  async run({ json }, context) {
+    const found = await checkDatabase(await options(context));
+    if (json) context.json(found);
+    else {
+      for (const what of found.damage) context.print(`${context.out.style.bad("damaged")}  ${what}`);
+      if (found.damage.length === 0) context.print(`${context.out.style.good("sound")}  ${held(found)}`);
+    }
+    return found.damage.length === 0 ? exit.done : exit.failed;
+  },
+});
+
+const file = {
+  file: { type: "positional", required: true, valueHint: "FILE", description: "The backup" },
+} satisfies ArgTable;
+
+export const backup = command({
+  about:
+    "Writes everything that is stored to FILE, from one snapshot, while the relay may run. The file is the same for SQLite and PostgreSQL. It isn't sealed: keep it as the database itself. The relay's keys are not in it; copy identity.json, node.json and head.json of the data directory as well.",
+  args: { ...file, ...place, ...jsonArg },
+  input: z.strictObject({ file: z.string(), json: z.boolean() }),
+  examples: [{ line: "dchat database backup mailboxes.jsonl", does: "Back up this machine's relay." }],
+  async run({ file: path, json }, context) {
+    const records = await backupDatabase({ ...(await options(context)), file: path });
+    if (json) context.json({ file: path, records });
+    else context.print(`Wrote ${records} records to ${path}.`);
+    return exit.done;
+  },
+});
+
+export const restore = command({
+  about:
+    "Fills the empty store of a stopped relay from a backup. Every mailbox starts its next generation, so that clients notice and send again what came after the backup. A file that is damaged, or another relay's, is refused, and then nothing is stored.",
+  args: { ...file, ...place, ...jsonArg },
+  input: z.strictObject({ file: z.string(), json: z.boolean() }),
+  examples: [{ line: "dchat database restore mailboxes.jsonl", does: "Restore, then start the relay." }],
+  async run({ file: path, json }, context) {
+    const restored = await restoreDatabase({ ...(await options(context)), file: path });
+    if (json) context.json(restored);
+    else context.print(`Restored: ${held(restored)}, each in its next generation.`);
+    return exit.done;
+  },
+});
+
+export const exportAll = command({
+  about:
+    "Writes everything that is stored to standard output, with the relay stopped, for `dchat database import` into another database. Generations stay, so the old database must not be used again.",
+  args: place,
+  input: z.strictObject({}),
+  examples: [
+    {
+      line: "dchat database export | dchat database import --url postgres://dchat@db/dchat",
+      does: "Move from SQLite to PostgreSQL.",
+    },
+  ],
+  async run(_, context) {
+    const out = Bun.stdout.writer();
+    const sink = async (bytes: Uint8Array): Promise<void> => {
+      await out.write(bytes);
+      await out.flush();
+    };
+    const records = await exportDatabase({ ...(await options(context)), sink });
+    await out.end();
+    context.note(`Exported ${records} records. Don't start a relay on the old database again.`);
+    return exit.done;
+  },
+});
+
+export const importAll = command({
+  about: "Fills the empty store of a stopped relay from an export on standard input. Generations stay.",
+  args: { ...place, ...jsonArg },
+  input: z.strictObject({ json: z.boolean() }),
+  examples: [
+    { line: "dchat database import < mailboxes.jsonl", does: "Fill the store of this machine's relay." },
+  ],
+  async run({ json }, context) {
+    const imported = await importDatabase({ ...(await options(context)), source: Bun.stdin.stream() });
+    if (json) context.json(imported);
+    else context.print(`Imported: ${held(imported)}.`);
+    return exit.done;
+  },
+});

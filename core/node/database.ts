@@ -1,0 +1,263 @@
+/** `dchat database`: looking after what a relay keeps, on SQLite and PostgreSQL alike. */
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from "node:fs";
+import { dirname, join } from "node:path";
+import { z } from "zod";
+import { Fault, isFault } from "../ground/mod.ts";
+import { nextGeneration, type StoreCounts } from "../mailbox/mod.ts";
+import { rootOf } from "../merkle/mod.ts";
+import {
+  type DatabaseStatus,
+  digest,
+  openDatabase,
+  type StoreDatabase,
+  type StoreRecord,
+} from "../store/mod.ts";
+import type { Config } from "./config.ts";
+import { Checker, type Checked } from "./database_check.ts";
+import { type Dump, readDump, type Sink, writeDump } from "./database_dump.ts";
+import type { DatabaseCode, DumpHeader, DumpKind } from "./database_file.ts";
+import { type DataDir, defaultRelayDir, homePath, openDataDir } from "./data_dir.ts";
+
+export interface DatabaseOptions {
+  readonly config: Config;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly nowMs: number;
+}
+
+/** A relay's database and directory, opened for one command. */
+interface Place extends AsyncDisposable {
+  readonly database: StoreDatabase;
+  readonly dataDir: string;
+}
+
+function dataDirOf({ config, env }: DatabaseOptions): string {
+  return config.relay.data_dir === undefined ? defaultRelayDir(env) : homePath(config.relay.data_dir);
+}
+
+function openPlace(options: DatabaseOptions): Place {
+  const dataDir = dataDirOf(options);
+  const database = openDatabase({
+    url: options.config.database.url ?? null,
+    path: join(dataDir, "relay.sqlite"),
+  });
+  return { database, dataDir, [Symbol.asyncDispose]: () => database[Symbol.asyncDispose]() };
+}
+
+/** The same with no relay at work on it: throws Fault<"data/locked"> or Fault<"database/in-use">. */
+async function openAlone(options: DatabaseOptions): Promise<Place> {
+  await using stack = new AsyncDisposableStack();
+  const lock: DataDir = stack.use(openDataDir(dataDirOf(options)));
+  const place = stack.use(openPlace(options));
+  const others = await place.database.others();
+  if (others !== null) {
+    throw new Fault<DatabaseCode>("database/in-use", `Cannot do that while ${others}; stop it first`);
+  }
+  const owned = stack.move();
+  return { ...place, dataDir: lock.path, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
+
+/** What is there: kind, place, schema's version, and how much is held where the schema is current. */
+export async function databaseStatus(
+  options: DatabaseOptions,
+): Promise<DatabaseStatus & { readonly counts: StoreCounts | null }> {
+  await using place = openPlace(options);
+  const status = await place.database.status();
+  const counts = status.version === status.known ? await place.database.counts() : null;
+  return { ...status, counts };
+}
+
+/** Brings the schema up to date; returns how many migrations that took. Wants the relay stopped. */
+export async function migrateDatabase(options: DatabaseOptions): Promise<number> {
+  await using place = await openAlone(options);
+  return await place.database.migrate();
+}
+
+/** Checks everything, from one snapshot, also while the relay runs. */
+export async function checkDatabase(options: DatabaseOptions): Promise<Checked> {
+  await using place = openPlace(options);
+  const checker = new Checker();
+  const found = await place.database.integrity();
+  for await (const record of place.database.records()) checker.take(record);
+  const checked = checker.finish();
+  return { ...checked, damage: [...found, ...checked.damage] };
+}
+
+/** Lets records through and throws Fault<"database/damaged"> at the end where they don't fit together. */
+async function* checked(records: AsyncIterable<StoreRecord>, what: string): AsyncGenerator<StoreRecord> {
+  const checker = new Checker();
+  for await (const record of records) {
+    checker.take(record);
+    yield record;
+  }
+  const { damage } = checker.finish();
+  const [first] = damage;
+  if (first === undefined) return;
+  const more = damage.length === 1 ? "" : `, and ${damage.length - 1} more`;
+  throw new Fault<DatabaseCode>("database/damaged", `Cannot use ${what}: it is damaged: ${first}${more}`);
+}
+
+const identityFile = z.looseObject({ publicKey: z.base64() });
+
+/** The identity of the relay whose directory this is, lower-case hex; null where it has none yet. */
+function relayOf(dataDir: string): string | null {
+  const path = join(dataDir, "identity.json");
+  if (!existsSync(path)) return null;
+  try {
+    const { publicKey } = identityFile.parse(JSON.parse(readFileSync(path, "utf8")));
+    return Uint8Array.fromBase64(publicKey).toHex();
+  } catch {
+    return null;
+  }
+}
+
+async function dump(place: Place, about: { kind: DumpKind; nowMs: number }, sink: Sink): Promise<number> {
+  const records = checked(place.database.records(), "the database");
+  const header = { kind: about.kind, madeMs: about.nowMs, relay: relayOf(place.dataDir) };
+  return writeDump(header, records, sink);
+}
+
+/**
+ * Writes a backup to `file`, which appears whole or not at all; mode 0600. From one snapshot, while the relay
+ * runs. Throws Fault<"database/exists"> rather than replace a file, and "database/damaged" rather than keep damage.
+ */
+export async function backupDatabase(options: DatabaseOptions & { readonly file: string }): Promise<number> {
+  await using place = openPlace(options);
+  const { file } = options;
+  if (existsSync(file)) {
+    throw new Fault<DatabaseCode>(
+      "database/exists",
+      `Cannot write ${file}: it exists already; choose another name`,
+    );
+  }
+  const part = `${file}.part`;
+  const out = openFile(part, "wx");
+  try {
+    try {
+      const write: Sink = (bytes) => {
+        writeAll(out, bytes);
+        return Promise.resolve();
+      };
+      const records = await dump(place, { kind: "backup", nowMs: options.nowMs }, write);
+      fsyncSync(out);
+      renameSync(part, file);
+      syncFolder(dirname(file));
+      return records;
+    } finally {
+      closeSync(out);
+    }
+  } catch (error) {
+    rmSync(part, { force: true });
+    throw fileFault(file, error);
+  }
+}
+
+/** Writes an export to `sink`: for a move to another database, with the generations that are. Wants the relay stopped. */
+export async function exportDatabase(options: DatabaseOptions & { readonly sink: Sink }): Promise<number> {
+  await using place = await openAlone(options);
+  return await dump(place, { kind: "export", nowMs: options.nowMs }, options.sink);
+}
+
+/** Fills the empty store of a stopped relay from an export. Throws Fault<"database/foreign"> for a backup. */
+export async function importDatabase(
+  options: DatabaseOptions & { readonly source: AsyncIterable<Uint8Array> },
+): Promise<Checked> {
+  await using place = await openAlone(options);
+  const read = await readDump(options.source);
+  if (read.header.kind !== "export") {
+    throw new Fault<DatabaseCode>(
+      "database/foreign",
+      "Cannot import a backup: what came after it is gone, so its mailboxes need new generations; use `dchat database restore`",
+    );
+  }
+  return await fill(place, read, (record) => record);
+}
+
+/**
+ * Fills the empty store of a stopped relay from a backup or an export. Every mailbox starts its next generation,
+ * at the size and root that it has in the file, so that clients see it and send again what came later.
+ */
+export async function restoreDatabase(
+  options: DatabaseOptions & { readonly file: string },
+): Promise<Checked> {
+  await using place = await openAlone(options);
+  try {
+    const read = await readDump(Bun.file(options.file).stream());
+    return await fill(place, read, (record) => nextLife(record, options.nowMs));
+  } catch (error) {
+    throw fileFault(options.file, error);
+  }
+}
+
+function nextLife(record: StoreRecord, nowMs: number): StoreRecord {
+  if (record.is !== "mailbox" || record.row.deleted) return record;
+  const { row } = record;
+  const started = { size: row.size, root: rootOf(digest, row.peaks), timeMs: nowMs };
+  const generation = nextGeneration(row.generation, nowMs);
+  return { ...record, row: { ...row, generation, started, term: row.term + 1 } };
+}
+
+function requireSameRelay(header: DumpHeader, dataDir: string): void {
+  const here = relayOf(dataDir);
+  if (header.relay === null || here === null || header.relay === here) return;
+  throw new Fault<DatabaseCode>(
+    "database/foreign",
+    `Cannot use the file: it is of relay ${header.relay.slice(0, 16)}…, and ${dataDir} holds the keys of relay ${here.slice(0, 16)}…; put that relay's identity.json there first`,
+  );
+}
+
+async function fill(
+  place: Place,
+  read: Dump,
+  change: (record: StoreRecord) => StoreRecord,
+): Promise<Checked> {
+  requireSameRelay(read.header, place.dataDir);
+  const count = { mailboxes: 0, entries: 0, bytes: 0 };
+  async function* changed(): AsyncGenerator<StoreRecord> {
+    for await (const record of checked(read.records, "the file")) {
+      if (record.is === "mailbox" && !record.row.deleted) {
+        count.mailboxes += 1;
+        count.entries += record.row.entriesHeld;
+        count.bytes += record.row.bytesHeld;
+      }
+      yield change(record);
+    }
+  }
+  await place.database.load(changed());
+  return { ...count, damage: [] };
+}
+
+function openFile(path: string, flags: string): number {
+  try {
+    return openSync(path, flags, 0o600);
+  } catch (error) {
+    throw fileFault(path, error);
+  }
+}
+
+function writeAll(file: number, bytes: Uint8Array): void {
+  for (let at = 0; at < bytes.length;) at += writeSync(file, bytes, at);
+}
+
+function syncFolder(path: string): void {
+  const folder = openSync(path, "r");
+  try {
+    fsyncSync(folder);
+  } finally {
+    closeSync(folder);
+  }
+}
+
+function fileFault(path: string, error: unknown): Error {
+  if (isFault(error)) return error;
+  const why = error instanceof Error ? error.message : String(error);
+  return new Fault<DatabaseCode>("database/file", `Cannot use ${path}: ${why}`, { cause: error });
+}

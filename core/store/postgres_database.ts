@@ -1,0 +1,245 @@
+/** The relay's PostgreSQL database for backups, checks and moves. */
+import { mailboxId, type MailboxId, publicKey, signature } from "../ground/mod.ts";
+import type { MailboxRow, Receipt, StoreCounts, TurnRow } from "../mailbox/mod.ts";
+import { reasonOf, storeFault } from "./fault.ts";
+import { hex, splitHashes } from "./hashes.ts";
+import {
+  type Client,
+  connect,
+  KEEPER_ROLE,
+  nameOf,
+  postgresFault,
+  RELAY_ROLE,
+  type Sql,
+} from "./postgres_connect.ts";
+import { entryColumns, mailboxColumns, selectReaders } from "./postgres_load.ts";
+import type * as schema from "./postgres_schema.ts";
+import { migratePostgres, POSTGRES_SCHEMA_VERSION, postgresVersion } from "./postgres_version.ts";
+import { insertEntries, insertMailboxes, insertTurns, putReaders, putReceipts } from "./postgres_write.ts";
+import type { DatabaseStatus, KeptEntry, StoreDatabase, StoreRecord } from "./record.ts";
+import {
+  type MailboxRecord,
+  mailboxRow,
+  type ReaderRecord,
+  readerRow,
+  type StoredRecord,
+  storedEntry,
+  type TurnRecord,
+  turnRow,
+} from "./row.ts";
+import { entrySum, mailboxSum, readerSum, receiptSum, turnSum } from "./row_sum.ts";
+import { requireVersion } from "./version.ts";
+
+type ReceiptRecord = typeof schema.receipt.$inferSelect;
+
+/** Entries fetched and inserted at a time. */
+const PAGE = 256;
+
+class PostgresDatabase implements StoreDatabase {
+  readonly #sql: Client;
+  readonly #name: string;
+
+  constructor(url: string) {
+    this.#name = nameOf(url);
+    this.#sql = connect(url, { role: KEEPER_ROLE, connections: 2 });
+  }
+
+  async #try<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      throw postgresFault(error, { name: this.#name, committing: false });
+    }
+  }
+
+  status(): Promise<DatabaseStatus> {
+    return this.#try(async () => ({
+      kind: "postgres",
+      where: this.#name,
+      version: await postgresVersion(this.#sql),
+      known: POSTGRES_SCHEMA_VERSION,
+    }));
+  }
+
+  async #requireCurrent(): Promise<void> {
+    requireVersion(this.#name, (await this.status()).version, POSTGRES_SCHEMA_VERSION);
+  }
+
+  migrate(): Promise<number> {
+    return this.#try(() => migratePostgres(this.#sql));
+  }
+
+  counts(): Promise<StoreCounts> {
+    return this.#try(async () => {
+      await this.#requireCurrent();
+      const [row] = await this.#sql<StoreCounts[]>`SELECT count(*) AS mailboxes,
+          coalesce(sum(entries_held), 0)::bigint AS entries, coalesce(sum(bytes_held), 0)::bigint AS bytes
+        FROM mailbox WHERE NOT deleted`;
+      return row ?? { mailboxes: 0, entries: 0, bytes: 0 };
+    });
+  }
+
+  integrity(): Promise<readonly string[]> {
+    return this.#try(async () => {
+      await this.#requireCurrent();
+      const found: string[] = [];
+      for (const table of ["entry", "reader", "turn", "receipt"]) {
+        const [row] = await this.#sql<{ n: number }[]>`SELECT count(*) AS n FROM ${this.#sql(table)} t
+          WHERE NOT EXISTS (SELECT 1 FROM mailbox m WHERE m.id = t.mailbox)`;
+        if (row !== undefined && row.n > 0) {
+          found.push(`${this.#name}: ${row.n} rows of table ${table} belong to no mailbox`);
+        }
+      }
+      return found;
+    });
+  }
+
+  async *records(): AsyncGenerator<StoreRecord> {
+    await this.#requireCurrent();
+    const sql = await this.#try(() => this.#sql.reserve());
+    try {
+      await sql`SET idle_in_transaction_session_timeout = 0`;
+      await sql`BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY`;
+      for (let after: Uint8Array = new Uint8Array(0); ;) {
+        const page = await sql<MailboxRecord[]>`SELECT ${mailboxColumns(sql)} FROM mailbox
+          WHERE id > ${after} ORDER BY id LIMIT ${PAGE}`;
+        for (const record of page) yield* mailboxRecords(sql, record);
+        const last = page.at(-1);
+        if (last === undefined) return;
+        after = last.id;
+      }
+    } catch (error) {
+      throw postgresFault(error, { name: this.#name, committing: false });
+    } finally {
+      await sql`ROLLBACK`.catch(() => {});
+      sql.release();
+    }
+  }
+
+  load(records: AsyncIterable<StoreRecord>): Promise<void> {
+    return this.#try(async () => {
+      if ((await postgresVersion(this.#sql)) === 0) await migratePostgres(this.#sql);
+      await this.#requireCurrent();
+      await this.#sql.begin(async (sql) => {
+        await sql`LOCK TABLE mailbox IN EXCLUSIVE MODE`;
+        const [there] = await sql`SELECT 1 FROM mailbox LIMIT 1`;
+        if (there !== undefined) throw storeFault("store/busy", `Cannot fill ${this.#name}: it isn't empty`);
+        await loadRecords(sql, records);
+      });
+    });
+  }
+
+  others(): Promise<string | null> {
+    return this.#try(async () => {
+      const rows = await this.#sql<{ address: string | null; pid: number }[]>`
+        SELECT client_addr::text AS address, pid FROM pg_stat_activity
+        WHERE datname = current_database() AND application_name = ${RELAY_ROLE}`;
+      const [first] = rows;
+      if (first === undefined) return null;
+      return `a relay at ${first.address ?? "this machine"} works on ${this.#name} (${rows.length} connections)`;
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#sql.end({ timeout: 5 });
+  }
+}
+
+/** One mailbox and all that is its own; what can't be read is told and left out. */
+async function* mailboxRecords(sql: Sql, record: MailboxRecord): AsyncGenerator<StoreRecord> {
+  try {
+    const sums = await sql<ReaderRecord[]>`SELECT key, cursor, lapsed, sum FROM reader
+      WHERE mailbox = ${record.id} ORDER BY key`;
+    const readers = (await selectReaders(sql, [record.id])).get(hex(record.id)) ?? [];
+    const row = mailboxRow(record, readers);
+    const id = mailboxId(record.id);
+    const sound =
+      mailboxSum(row) === record.sum &&
+      sums.every((reader) => readerSum(id, readerRow(reader)) === reader.sum);
+    yield { is: "mailbox", row, sound };
+    yield* turnsOf(sql, id);
+    yield* receiptsOf(sql, id);
+    yield* entriesOf(sql, row);
+  } catch (error) {
+    yield { is: "damage", what: `mailbox ${hex(record.id)}: ${reasonOf(error)}` };
+  }
+}
+
+async function* turnsOf(sql: Sql, mailbox: MailboxId): AsyncGenerator<StoreRecord> {
+  const rows = await sql<TurnRecord[]>`SELECT turn, writer, first_seq AS "firstSeq", sum FROM turn
+    WHERE mailbox = ${mailbox} ORDER BY turn`;
+  for (const record of rows) {
+    const turn = turnRow(record);
+    yield { is: "turn", mailbox, turn, sound: turnSum(mailbox, turn) === record.sum };
+  }
+}
+
+async function* receiptsOf(sql: Sql, mailbox: MailboxId): AsyncGenerator<StoreRecord> {
+  const rows = await sql<
+    ReceiptRecord[]
+  >`SELECT reader, generation, cursor, not_after_ms AS "notAfterMs", signature,
+      sum FROM receipt WHERE mailbox = ${mailbox} ORDER BY reader`;
+  for (const record of rows) {
+    const { generation, cursor, notAfterMs } = record;
+    const receipt: Receipt = {
+      mailbox,
+      generation,
+      reader: publicKey(record.reader),
+      cursor,
+      notAfterMs,
+      signature: signature(record.signature),
+    };
+    yield { is: "receipt", receipt, sound: receiptSum(receipt) === record.sum };
+  }
+}
+
+async function* entriesOf(sql: Sql, row: MailboxRow): AsyncGenerator<StoreRecord> {
+  for (let from = 0; ;) {
+    const page = await sql<StoredRecord[]>`SELECT ${entryColumns(sql)}, e.body AS content FROM entry e
+      WHERE e.mailbox = ${row.id} AND e.seq >= ${from} ORDER BY e.seq LIMIT ${PAGE}`;
+    for (const record of page) {
+      const entry: KeptEntry = {
+        ...storedEntry(record),
+        mailbox: row.id,
+        nodes: splitHashes(record.nodes),
+        bytes: record.bytes,
+      };
+      yield { is: "entry", entry, sound: entrySum(row.id, entry) === record.sum };
+    }
+    const last = page.at(-1);
+    if (last === undefined) return;
+    from = last.seq + 1;
+  }
+}
+
+async function loadRecords(sql: Sql, records: AsyncIterable<StoreRecord>): Promise<void> {
+  let mailboxes: MailboxRow[] = [];
+  let turns: (TurnRow & { readonly mailbox: MailboxId })[] = [];
+  let receipts: Receipt[] = [];
+  let entries: KeptEntry[] = [];
+  const flush = async (): Promise<void> => {
+    await insertMailboxes(sql, mailboxes);
+    await putReaders(
+      sql,
+      mailboxes.flatMap((row) => row.readers.map((reader) => ({ mailbox: row.id, reader }))),
+    );
+    await insertTurns(sql, turns);
+    await putReceipts(sql, receipts);
+    await insertEntries(sql, entries);
+    [mailboxes, turns, receipts, entries] = [[], [], [], []];
+  };
+  for await (const record of records) {
+    if (record.is === "damage") throw storeFault("store/corrupt", record.what);
+    if (record.is === "mailbox") mailboxes.push(record.row);
+    else if (record.is === "turn") turns.push({ ...record.turn, mailbox: record.mailbox });
+    else if (record.is === "receipt") receipts.push(record.receipt);
+    else entries.push(record.entry);
+    if (mailboxes.length + turns.length + receipts.length + entries.length >= PAGE) await flush();
+  }
+  await flush();
+}
+
+/** Connects when first asked. Disposing ends the connections. */
+export function openPostgresDatabase(url: string): StoreDatabase {
+  return new PostgresDatabase(url);
+}

@@ -1,0 +1,55 @@
+/**
+ * What a store holds, one row after the other, the same for both databases: backups, checks and moves are made of
+ * these. A mailbox comes first, then its turns, its receipts, and its entries by sequence number.
+ */
+import type { Hash, MailboxId } from "../ground/mod.ts";
+import type { EntryRow, MailboxRow, Receipt, StoreCounts, TurnRow } from "../mailbox/mod.ts";
+
+/** An entry with all that is stored of it. */
+export interface KeptEntry extends EntryRow {
+  readonly mailbox: MailboxId;
+  /** Hashes of the perfect subtrees that it completes, from its leaf upward. */
+  readonly nodes: readonly Hash[];
+  /** Length of the body that it has or had. */
+  readonly bytes: number;
+  /** Null where it has gone. */
+  readonly entry: Uint8Array | null;
+}
+
+export type StoreRecord =
+  | { readonly is: "mailbox"; readonly row: MailboxRow; readonly sound: boolean }
+  | { readonly is: "turn"; readonly mailbox: MailboxId; readonly turn: TurnRow; readonly sound: boolean }
+  | { readonly is: "receipt"; readonly receipt: Receipt; readonly sound: boolean }
+  | { readonly is: "entry"; readonly entry: KeptEntry; readonly sound: boolean }
+  /** What can't be read as any of these, and where it is. */
+  | { readonly is: "damage"; readonly what: string };
+
+export interface DatabaseStatus {
+  readonly kind: "sqlite" | "postgres";
+  /** The file, or the database's address without its password. */
+  readonly where: string;
+  /** The schema's version there; 0 where nothing was made yet. */
+  readonly version: number;
+  /** The version that this dchat knows. */
+  readonly known: number;
+}
+
+/** A store's database for those who look after it, beside the relay or in its place. */
+export interface StoreDatabase extends AsyncDisposable {
+  status(): Promise<DatabaseStatus>;
+  /** Brings the schema up to `known` and returns how many migrations that took. SQLite is copied before. */
+  migrate(): Promise<number>;
+  /** As MailboxStore.counts; wants a current schema. */
+  counts(): Promise<StoreCounts>;
+  /** What the database itself finds wrong with its files and indexes. */
+  integrity(): Promise<readonly string[]>;
+  /** Everything, from one snapshot, while others may go on writing. `sound`: its checksum holds. */
+  records(): AsyncIterable<StoreRecord>;
+  /**
+   * Fills an empty store, in one transaction: all of it or nothing. Throws Fault<"store/busy"> where the store
+   * isn't empty, and what `records` throws.
+   */
+  load(records: AsyncIterable<StoreRecord>): Promise<void>;
+  /** Who else works on the database, in words; null where nobody does or it can't be told. */
+  others(): Promise<string | null>;
+}

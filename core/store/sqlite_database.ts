@@ -1,0 +1,288 @@
+/** The relay's SQLite file for backups, checks and moves. */
+import type { Database } from "bun:sqlite";
+import { existsSync } from "node:fs";
+import { isFault, type MailboxId, publicKey, signature } from "../ground/mod.ts";
+import type { MailboxRow, Receipt, StoreCounts } from "../mailbox/mod.ts";
+import { reasonOf, storeFault } from "./fault.ts";
+import { hex, splitHashes } from "./hashes.ts";
+import type { DatabaseStatus, KeptEntry, StoreDatabase, StoreRecord } from "./record.ts";
+import {
+  mailboxRow,
+  readerRow,
+  type ReaderRecord,
+  type SqliteEntry,
+  type SqliteMailbox,
+  type StoredRecord,
+  storedEntry,
+  type TurnRecord,
+  turnRow,
+} from "./row.ts";
+import { entrySum, mailboxSum, readerSum, receiptSum, turnSum } from "./row_sum.ts";
+import { ENTRY_COLUMNS, MAILBOX_COLUMNS } from "./sqlite_columns.ts";
+import { migrateSqlite, openSqliteFile, openSqliteRaw, sqliteVersion } from "./sqlite_open.ts";
+import type * as schema from "./sqlite_schema.ts";
+import { SQLITE_SCHEMA_VERSION } from "./sqlite_schema_version.ts";
+import { prepareStatements, type SqliteStatements } from "./sqlite_statements.ts";
+import { insertEntry, insertMailbox } from "./sqlite_write.ts";
+import { requireVersion } from "./version.ts";
+
+type ReceiptRecord = typeof schema.receipt.$inferSelect;
+
+/** Rows that belong to nothing: what a flipped byte in a key leaves behind. */
+const ORPHANS = [
+  ["entries", "SELECT count(*) AS n FROM entry WHERE (place >> 32) NOT IN (SELECT box FROM mailbox)"],
+  ["readers", "SELECT count(*) AS n FROM reader WHERE box NOT IN (SELECT box FROM mailbox)"],
+  ["turns", "SELECT count(*) AS n FROM turn WHERE box NOT IN (SELECT box FROM mailbox)"],
+  ["receipts", "SELECT count(*) AS n FROM receipt WHERE box NOT IN (SELECT box FROM mailbox)"],
+  [
+    "bodies",
+    "SELECT count(*) AS n FROM body WHERE number NOT IN (SELECT body FROM entry WHERE body IS NOT NULL)",
+  ],
+] as const;
+
+class SqliteDatabase implements StoreDatabase {
+  readonly #path: string;
+  #db: Database | null = null;
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  /** The file as it is, whatever its schema. */
+  #raw(): Database {
+    if (!existsSync(this.#path)) {
+      throw storeFault(
+        "store/unavailable",
+        `There is no database at ${this.#path}: no relay has run on it yet`,
+      );
+    }
+    return (this.#db ??= openSqliteRaw(this.#path));
+  }
+
+  /** The file with this version's schema; refuses others. */
+  #current(): Database {
+    const db = this.#raw();
+    requireVersion(this.#path, sqliteVersion(db, this.#path), SQLITE_SCHEMA_VERSION);
+    return db;
+  }
+
+  status(): Promise<DatabaseStatus> {
+    const version = existsSync(this.#path) ? sqliteVersion(this.#raw(), this.#path) : 0;
+    return Promise.resolve({ kind: "sqlite", where: this.#path, version, known: SQLITE_SCHEMA_VERSION });
+  }
+
+  async migrate(): Promise<number> {
+    const before = (await this.status()).version;
+    if (!existsSync(this.#path)) openSqliteFile({ path: this.#path, migrate: true }).close();
+    else migrateSqlite(this.#raw(), { path: this.#path, migrate: true });
+    return SQLITE_SCHEMA_VERSION - before;
+  }
+
+  counts(): Promise<StoreCounts> {
+    const row = this.#current()
+      .query<StoreCounts, []>("SELECT mailboxes, entries, bytes FROM total WHERE number = 1")
+      .get();
+    return Promise.resolve(row ?? { mailboxes: 0, entries: 0, bytes: 0 });
+  }
+
+  integrity(): Promise<readonly string[]> {
+    const db = this.#current();
+    const found: string[] = [];
+    try {
+      for (const [line] of db.query("PRAGMA integrity_check(20)").values()) {
+        if (line !== "ok") found.push(`${this.#path}: ${String(line)}`);
+      }
+      for (const [what, sql] of ORPHANS) {
+        const count = db.query<{ n: number }, []>(sql).get()?.n ?? 0;
+        if (count > 0) found.push(`${this.#path}: ${count} ${what} belong to nothing`);
+      }
+    } catch (error) {
+      found.push(`${this.#path}: ${reasonOf(error)}`);
+    }
+    return Promise.resolve(found);
+  }
+
+  async *records(): AsyncGenerator<StoreRecord> {
+    const db = this.#current();
+    db.run("BEGIN");
+    try {
+      let box = 0;
+      const sum = { mailboxes: 0, entries: 0, bytes: 0 };
+      for (;;) {
+        const record = db
+          .query<SqliteMailbox, [number]>(
+            `SELECT ${MAILBOX_COLUMNS} FROM mailbox WHERE box > ?1 ORDER BY box LIMIT 1`,
+          )
+          .get(box);
+        if (record === null) break;
+        ({ box } = record);
+        sum.mailboxes += record.deleted === 0 ? 1 : 0;
+        sum.entries += record.entriesHeld;
+        sum.bytes += record.bytesHeld;
+        yield* mailboxRecords(db, record);
+      }
+      const total = await this.counts();
+      if (total.mailboxes !== sum.mailboxes || total.entries !== sum.entries || total.bytes !== sum.bytes) {
+        yield { is: "damage", what: `${this.#path}: what all mailboxes hold together isn't what is counted` };
+      }
+    } catch (error) {
+      if (isFault(error)) throw error;
+      yield { is: "damage", what: `${this.#path}: ${reasonOf(error)}` };
+    } finally {
+      db.run("ROLLBACK");
+    }
+  }
+
+  async load(records: AsyncIterable<StoreRecord>): Promise<void> {
+    // Made where there is none; loading is done by the relay's own statements.
+    const db = openSqliteFile({ path: this.#path, migrate: false });
+    const sql = prepareStatements(db);
+    try {
+      sql.begin.run();
+      if (db.query("SELECT 1 FROM mailbox LIMIT 1").get() !== null) {
+        throw storeFault("store/busy", `Cannot fill ${this.#path}: it isn't empty`);
+      }
+      await loadRecords(sql, records);
+      sql.commit.run();
+    } catch (error) {
+      if (db.inTransaction) sql.rollback.run();
+      if (isFault(error)) throw error;
+      throw storeFault("store/unavailable", `Cannot fill ${this.#path}: ${reasonOf(error)}`, error);
+    } finally {
+      if (!db.inTransaction) db.run("PRAGMA wal_checkpoint(TRUNCATE)");
+      for (const statement of sql.all) statement.finalize();
+      db.close();
+    }
+  }
+
+  others(): Promise<string | null> {
+    // The lock on the data directory says so for SQLite.
+    return Promise.resolve(null);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#db?.close();
+    this.#db = null;
+    return Promise.resolve();
+  }
+}
+
+/** One mailbox and all that is its own; what can't be read is told and left out. */
+function* mailboxRecords(db: Database, record: SqliteMailbox): Generator<StoreRecord> {
+  const { box } = record;
+  const name = `mailbox ${hex(record.id)}`;
+  try {
+    const readers = db
+      .query<ReaderRecord, [number]>(
+        "SELECT key, cursor, lapsed, sum FROM reader WHERE box = ?1 ORDER BY number",
+      )
+      .all(box);
+    const row = mailboxRow(record, readers.map(readerRow));
+    const sound =
+      mailboxSum(row) === record.sum &&
+      row.readers.every((reader, at) => readerSum(row.id, reader) === readers[at]?.sum);
+    yield { is: "mailbox", row, sound };
+    yield* turnsOf(db, box, row.id);
+    yield* receiptsOf(db, box, row.id);
+    yield* entriesOf(db, box, row);
+  } catch (error) {
+    yield { is: "damage", what: `${name}: ${reasonOf(error)}` };
+  }
+}
+
+function* turnsOf(db: Database, box: number, mailbox: MailboxId): Generator<StoreRecord> {
+  for (const record of db
+    .query<TurnRecord, [number]>(
+      "SELECT turn, writer, first_seq AS firstSeq, sum FROM turn WHERE box = ?1 ORDER BY turn",
+    )
+    .all(box)) {
+    const turn = turnRow(record);
+    yield { is: "turn", mailbox, turn, sound: turnSum(mailbox, turn) === record.sum };
+  }
+}
+
+function* receiptsOf(db: Database, box: number, mailbox: MailboxId): Generator<StoreRecord> {
+  for (const record of db
+    .query<ReceiptRecord, [number]>(
+      `SELECT reader, generation, cursor, not_after_ms AS notAfterMs, signature, sum FROM receipt
+       WHERE box = ?1 ORDER BY number`,
+    )
+    .all(box)) {
+    const { generation, cursor, notAfterMs } = record;
+    const receipt: Receipt = {
+      mailbox,
+      generation,
+      reader: publicKey(record.reader),
+      cursor,
+      notAfterMs,
+      signature: signature(record.signature),
+    };
+    yield { is: "receipt", receipt, sound: receiptSum(receipt) === record.sum };
+  }
+}
+
+function* entriesOf(db: Database, box: number, row: MailboxRow): Generator<StoreRecord> {
+  const select = db.prepare<StoredRecord & SqliteEntry, [number]>(
+    `SELECT ${ENTRY_COLUMNS}, body.bytes AS content FROM entry LEFT JOIN body ON body.number = entry.body
+     WHERE place >= (?1 << 32) AND place < ((?1 + 1) << 32) ORDER BY place`,
+  );
+  try {
+    for (const record of select.iterate(box)) {
+      if (record.body !== null && record.content === null) {
+        yield { is: "damage", what: `mailbox ${hex(row.id)}: entry ${record.seq}: its body is missing` };
+      }
+      const entry: KeptEntry = {
+        ...storedEntry(record),
+        mailbox: row.id,
+        nodes: splitHashes(record.nodes),
+        bytes: record.bytes,
+      };
+      yield { is: "entry", entry, sound: entrySum(row.id, entry) === record.sum };
+    }
+  } finally {
+    select.finalize();
+  }
+}
+
+async function loadRecords(sql: SqliteStatements, records: AsyncIterable<StoreRecord>): Promise<void> {
+  const boxes = new Map<string, number>();
+  const boxOf = (id: MailboxId): number => {
+    const box = boxes.get(hex(id));
+    if (box === undefined)
+      throw storeFault("store/corrupt", `A row names mailbox ${hex(id)}, which didn't come before it`);
+    return box;
+  };
+  for await (const record of records) {
+    switch (record.is) {
+      case "mailbox": {
+        // Only the one that comes is filled: rows follow their mailbox.
+        boxes.clear();
+        boxes.set(hex(record.row.id), insertMailbox(sql, record.row));
+        const { deleted, entriesHeld, bytesHeld } = record.row;
+        sql.addTotal.run(deleted ? 0 : 1, entriesHeld, bytesHeld);
+        break;
+      }
+      case "turn": {
+        const { turn, mailbox } = record;
+        sql.insertTurn.run(boxOf(mailbox), turn.turn, turn.writer, turn.firstSeq, turnSum(mailbox, turn));
+        break;
+      }
+      case "receipt": {
+        const { mailbox, reader, generation, cursor, notAfterMs, signature: signed } = record.receipt;
+        const sum = receiptSum(record.receipt);
+        sql.putReceipt.run(boxOf(mailbox), reader, generation, cursor, notAfterMs, signed, sum);
+        break;
+      }
+      case "entry":
+        insertEntry(sql, boxOf(record.entry.mailbox), record.entry);
+        break;
+      case "damage":
+        throw storeFault("store/corrupt", record.what);
+    }
+  }
+}
+
+/** Opens nothing yet: each call does what it needs. `path` is the relay's SQLite file. */
+export function openSqliteDatabase(path: string): StoreDatabase {
+  return new SqliteDatabase(path);
+}
