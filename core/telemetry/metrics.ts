@@ -2,7 +2,10 @@
  * The relay's metrics: a chosen list, registered once, label children made once. Names and labels are public: a
  * dashboard stands on them, so what is here stays. No label holds an address, a peer, a mailbox or a key.
  */
-import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import Counter from "prom-client/lib/counter.js";
+import Gauge from "prom-client/lib/gauge.js";
+import Histogram from "prom-client/lib/histogram.js";
+import Registry from "prom-client/lib/registry.js";
 import type { Op, Refusal, Reply } from "../wire/mod.ts";
 import { BoundedLabels } from "./label.ts";
 
