@@ -1,0 +1,205 @@
+/** Hostile peers on real sockets: each is cut off for what it does, and honest ones beside it notice nothing. */
+import { describe, expect, test } from "bun:test";
+import { randomFrom } from "../link/_pair.ts";
+import {
+  LIMITS,
+  type Opened,
+  clock,
+  connectBare,
+  connectHostile,
+  crypto,
+  handler,
+  listen,
+  until,
+} from "./_kit.ts";
+import { openDialler } from "./dialler.ts";
+import type { EdgeConnection } from "./port.ts";
+
+const QUICK = {
+  handshakeTimeoutMs: 500,
+  slowReaderTimeoutMs: 500,
+  keepaliveIntervalMs: 400,
+  keepaliveTimeoutMs: 300,
+};
+
+/** A device that asks for an echo, and the time that it took. */
+async function roundTripMs(connection: EdgeConnection): Promise<number> {
+  const started = performance.now();
+  const { promise, resolve, reject } = Promise.withResolvers<number>();
+  const stream = connection.open(
+    "/echo",
+    handler({
+      onData: (own) => {
+        resolve(performance.now() - started);
+        own.end();
+      },
+      onClose: (_stream, reason) => reject(new Error(reason)),
+    }),
+    null,
+  );
+  stream.write(new Uint8Array(256));
+  return promise;
+}
+
+/** Runs `attack` while an honest device goes on; everything hostile has to be gone at the end. */
+async function beside(ours: Opened, attack: () => Promise<void>): Promise<void> {
+  await using dialler = openDialler({ crypto, limits: LIMITS, clock });
+  const honest = await dialler.dial({ address: ours.address });
+  let over = false;
+  const working = (async () => {
+    while (!over) {
+      await roundTripMs(honest);
+      await Bun.sleep(20);
+    }
+  })();
+  await attack();
+  await until("only the honest one is left", () => ours.listener.connections === 1);
+  over = true;
+  await working;
+  expect(ours.log.errors).toEqual([]);
+}
+
+/** What a dialler sends first: header, proposal, and a length and key of Noise. */
+const FIRST_FLIGHT = new TextEncoder().encode("\u0013/multistream/1.0.0\n\u0007/noise\n\u0000\u0020");
+
+function frame(type: number, flags: number, id: number, length: number): Uint8Array {
+  const bytes = new Uint8Array(12);
+  const view = new DataView(bytes.buffer);
+  bytes[1] = type;
+  view.setUint16(2, flags);
+  view.setUint32(4, id);
+  view.setUint32(8, length);
+  return bytes;
+}
+
+describe("openListener() under attack", () => {
+  test("slowloris: a byte at a time, stopping in every phase of the handshake", async () => {
+    await using ours = await listen(QUICK);
+    await beside(ours, async () => {
+      const attackers = await Promise.all(
+        Array.from({ length: FIRST_FLIGHT.length }, () => connectBare(ours.port)),
+      );
+      for (let at = 0; at < FIRST_FLIGHT.length; at++) {
+        for (const [stop, attacker] of attackers.entries()) {
+          if (at <= stop && !attacker.closed) attacker.socket.write(FIRST_FLIGHT.subarray(at, at + 1));
+        }
+        await Bun.sleep(5);
+      }
+      await until("all are cut off", () => attackers.every((attacker) => attacker.closed));
+    });
+    expect(ours.log.limits.filter((name) => name === "HANDSHAKE_TIMEOUT_MS")).toHaveLength(
+      FIRST_FLIGHT.length,
+    );
+  });
+
+  test("slowloris on WebSocket: requests that never end, and sockets that say nothing", async () => {
+    await using ours = await listen(QUICK, ["/ip4/127.0.0.1/tcp/0/ws"]);
+    await using dialler = openDialler({ crypto, limits: LIMITS, clock });
+    const honest = await dialler.dial({ address: ours.address });
+    const request = new TextEncoder().encode("GET / HTTP/1.1\r\nHost: x\r\nUpgrade: webso");
+    const attackers = await Promise.all(Array.from({ length: 20 }, () => connectBare(ours.port)));
+    for (const attacker of attackers) attacker.socket.write(request);
+    const silent = Array.from({ length: 20 }, () => new WebSocket(`ws://127.0.0.1:${ours.port}/`));
+    const texts = Array.from({ length: 5 }, () => {
+      const socket = new WebSocket(`ws://127.0.0.1:${ours.port}/`);
+      socket.addEventListener("open", () => socket.send("hello"));
+      return socket;
+    });
+    await until("the silent ones are cut off", () =>
+      silent.every((socket) => socket.readyState === WebSocket.CLOSED),
+    );
+    await until("so are those that send text", () =>
+      texts.every((socket) => socket.readyState === WebSocket.CLOSED),
+    );
+    await roundTripMs(honest);
+    expect(ours.listener.connections).toBe(1);
+    for (const attacker of attackers) attacker.socket.terminate();
+  });
+
+  test("garbage from the first byte, and after the handshake", async () => {
+    await using ours = await listen(QUICK);
+    const random = randomFrom(5);
+    await beside(ours, async () => {
+      for (let round = 0; round < 60; round++) {
+        const garbage = Uint8Array.from({ length: 1 + random() * 4000 }, () => random() * 256);
+        if (round % 3 === 0) (await connectBare(ours.port)).socket.write(garbage);
+        else if (round % 3 === 1) (await connectHostile(ours.port)).socket.write(garbage);
+        else (await connectHostile(ours.port)).send(garbage);
+      }
+    });
+  });
+
+  test("floods of connects, of streams, of resets and of pings", async () => {
+    await using ours = await listen({ ...QUICK, handshakesMax: 50 });
+    await beside(ours, async () => {
+      const bare = await Promise.all(Array.from({ length: 400 }, () => connectBare(ours.port)));
+      await until("all are cut off", () => bare.every((attacker) => attacker.closed));
+      expect(ours.log.limits).toContain("HANDSHAKES_MAX");
+      const streams = await connectHostile(ours.port);
+      for (let id = 1; id < 2000; id += 2) streams.send(frame(1, 1, id, 0));
+      const resets = await connectHostile(ours.port);
+      for (let id = 1; id < 4000; id += 2)
+        resets.send(Buffer.concat([frame(1, 1, id, 0), frame(1, 8, id, 0)]));
+      const pings = await connectHostile(ours.port);
+      for (let value = 0; value < 2000; value++) pings.send(frame(2, 1, 0, value));
+      await until("streams were refused", () => ours.log.limits.includes("STREAMS_MAX"));
+      await until("resets were", () => ours.log.limits.includes("STREAM_OPENS_PER_SECOND"));
+      for (const attacker of [streams, resets, pings]) attacker.socket.terminate();
+    });
+  });
+
+  test("peers that ask for much and read nothing: bounded, then dropped", async () => {
+    await using ours = await listen(QUICK);
+    await beside(ours, async () => {
+      const flood = Buffer.concat(Array.from({ length: 4000 }, () => frame(2, 1, 0, 7)));
+      for (let round = 0; round < 3; round++) {
+        const deaf = await connectHostile(ours.port);
+        deaf.socket.pause();
+        for (let count = 0; count < 150; count++) deaf.send(flood);
+      }
+      await Bun.sleep(300);
+      const before = ours.log.received;
+      await Bun.sleep(150);
+      // Once the mark is reached and the kernel's buffers are full, nothing more is taken in.
+      expect(ours.log.received - before).toBeLessThan(1 << 20);
+    });
+    expect(ours.log.limits).toContain("SLOW_READER_TIMEOUT_MS");
+  });
+
+  test("windows overrun, frames too long, ids of the wrong side: each ends its own connection", async () => {
+    await using ours = await listen(QUICK);
+    await beside(ours, async () => {
+      const wrong = [
+        frame(0, 0, 0, 1),
+        frame(0, 0, 1, 300_000),
+        frame(0, 1, 2, 0),
+        frame(9, 0, 0, 0),
+        frame(3, 0, 0, 2),
+      ];
+      const attackers = await Promise.all(wrong.map(() => connectHostile(ours.port)));
+      for (const [index, attacker] of attackers.entries()) attacker.send(wrong[index] ?? new Uint8Array(0));
+      await until("all are cut off", () => attackers.every((attacker) => attacker.closed));
+    });
+    expect(
+      ours.log.reasons.filter((reason) => reason.startsWith("yamux: ") || reason.includes("code 2")),
+    ).toHaveLength(5);
+  });
+
+  test("connections that come and go by the thousand leave nothing behind", async () => {
+    await using ours = await listen();
+    await using dialler = openDialler({ crypto, limits: LIMITS, clock });
+    const rounds = process.env["DCHAT_TEST_LONG"] === "1" ? 10_000 : 1500;
+    let left = rounds;
+    const worker = async (): Promise<void> => {
+      while (left-- > 0) {
+        const connection = await dialler.dial({ address: ours.address });
+        if (left % 3 === 0) await roundTripMs(connection);
+        connection.close("churn", { hard: left % 2 === 0 });
+      }
+    };
+    await Promise.all(Array.from({ length: 16 }, worker));
+    await until("all have gone", () => ours.listener.connections + dialler.connections === 0);
+    expect(ours.log.reasons.length).toBe(ours.log.connections.length);
+    expect(ours.log.errors).toEqual([]);
+  });
+});
