@@ -1,7 +1,9 @@
 /** What libsodium's linear memory still holds after use. */
 import { expect, test } from "bun:test";
 import { sodiumAead } from "./aead.ts";
+import { openRandom } from "../random.ts";
 import { SodiumCipherState } from "./cipher_state.ts";
+import { sodiumMlKem768, sodiumXWing } from "./kem.ts";
 import { openSodium } from "./module.ts";
 
 const sodium = await openSodium();
@@ -38,4 +40,15 @@ test.each(["chacha20", "xchacha20"] as const)("the %s one-shots leave neither ke
     expect(holds(key)).toBe(false);
     expect(holds(message.subarray(0, 32))).toBe(false);
   }
+});
+
+test.each([
+  ["ML-KEM-768", sodiumMlKem768(sodium, openRandom()), 64],
+  ["X-Wing", sodiumXWing(sodium, openRandom()), 32],
+] as const)("%s leaves neither seed nor secret key", (_name, kem, seedBytes) => {
+  const seed = secretBytes(seedBytes);
+  const { publicKey, secretKey } = kem.fromSeed(seed);
+  const { ciphertext, secret } = kem.encapsulate(publicKey);
+  expect(kem.decapsulate(secretKey, ciphertext)).toEqual(secret);
+  for (const left of [seed, secretKey.subarray(0, 32)]) expect(holds(left)).toBe(false);
 });

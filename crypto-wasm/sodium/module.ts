@@ -30,7 +30,15 @@ type OpenRaw = (
   key: Pointer,
 ) => number;
 
-/** The functions that are called below the wrappers, since those allocate several arrays a call. */
+/** A KEM's three functions; each answers 0 where it went well. */
+type SeedPairRaw = (publicKey: Pointer, secretKey: Pointer, seed: Pointer) => number;
+type EncapsulateRaw = (ciphertext: Pointer, secret: Pointer, publicKey: Pointer, seed: Pointer) => number;
+type DecapsulateRaw = (secret: Pointer, ciphertext: Pointer, secretKey: Pointer) => number;
+
+/**
+ * The functions that are called below the wrappers: those allocate several arrays a call, and leave what they were
+ * given in freed memory.
+ */
 export interface SodiumRaw {
   /** Replaced when the memory grows: read anew for each use. */
   readonly HEAPU8: Uint8Array;
@@ -40,6 +48,12 @@ export interface SodiumRaw {
   readonly _crypto_aead_chacha20poly1305_ietf_decrypt: OpenRaw;
   readonly _crypto_aead_xchacha20poly1305_ietf_encrypt: SealRaw;
   readonly _crypto_aead_xchacha20poly1305_ietf_decrypt: OpenRaw;
+  readonly _crypto_kem_mlkem768_seed_keypair: SeedPairRaw;
+  readonly _crypto_kem_mlkem768_enc_deterministic: EncapsulateRaw;
+  readonly _crypto_kem_mlkem768_dec: DecapsulateRaw;
+  readonly _crypto_kem_xwing_seed_keypair: SeedPairRaw;
+  readonly _crypto_kem_xwing_enc_deterministic: EncapsulateRaw;
+  readonly _crypto_kem_xwing_dec: DecapsulateRaw;
 }
 
 const RAW_FUNCTIONS = [
@@ -49,6 +63,12 @@ const RAW_FUNCTIONS = [
   "_crypto_aead_chacha20poly1305_ietf_decrypt",
   "_crypto_aead_xchacha20poly1305_ietf_encrypt",
   "_crypto_aead_xchacha20poly1305_ietf_decrypt",
+  "_crypto_kem_mlkem768_seed_keypair",
+  "_crypto_kem_mlkem768_enc_deterministic",
+  "_crypto_kem_mlkem768_dec",
+  "_crypto_kem_xwing_seed_keypair",
+  "_crypto_kem_xwing_enc_deterministic",
+  "_crypto_kem_xwing_dec",
 ] as const satisfies readonly (keyof SodiumRaw)[];
 
 function isRaw(value: unknown): value is SodiumRaw {
