@@ -83,7 +83,7 @@ export class Pipeline {
     return this.#failure;
   }
 
-  /** Says goaway on all streams, takes nothing new, and resolves when what was taken is answered. */
+  /** Says goaway on all streams, takes nothing new, and resolves when all that was taken is answered and gone out. */
   async drain(): Promise<void> {
     this.#door.shut();
     while (!this.#check.idle || !this.#line.idle) {
@@ -92,6 +92,7 @@ export class Pipeline {
       // oxlint-disable-next-line no-await-in-loop
       await this.#line.settled();
     }
+    await this.#door.end();
   }
 
   /** Asks the store whether it writes again; call it from time to time while there is a failure. */

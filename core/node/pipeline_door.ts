@@ -20,6 +20,7 @@ import {
 import type { PipelineEvents } from "./pipeline_events.ts";
 import { type ConnectionLoad, MailboxStream } from "./pipeline_stream.ts";
 import type { Voice } from "./pipeline_voice.ts";
+import { within } from "./within.ts";
 
 /** A command between its frame and its answer. */
 export interface Asked {
@@ -50,6 +51,8 @@ export interface StreamDoor {
   readonly protocols: ProtocolTable;
   /** Says goaway on all streams; commands that come from now on are refused as draining. */
   shut(): void;
+  /** Ends all streams once what is owed to them has gone out; resolves when it has. */
+  end(): Promise<void>;
 }
 
 /** Serves streams until `shut`; holds what is open, and nothing else. */
@@ -69,14 +72,19 @@ export function openDoor(options: DoorOptions): StreamDoor {
       return version === PROTOCOL_VERSION ? door : other;
     },
     shut: () => door.shut(),
+    end: () => door.end(),
   };
 }
+
+/** What a device is given to go by itself after a goaway; what it sends meanwhile is refused as draining. */
+const GOING_MS = 500;
 
 class Door implements StreamHandler<MailboxStream> {
   readonly #options: DoorOptions;
   readonly #streams = new Set<MailboxStream>();
   readonly #loads = new Map<number, ConnectionLoad>();
   #shut = false;
+  #empty: (() => void) | null = null;
 
   constructor(options: DoorOptions) {
     this.#options = options;
@@ -124,12 +132,21 @@ class Door implements StreamHandler<MailboxStream> {
     const stream = edge.context;
     stream.close();
     this.#streams.delete(stream);
+    if (this.#streams.size === 0) this.#empty?.();
     if (stream.load.streams === 0) this.#loads.delete(edge.connection.id);
   }
 
   shut(): void {
     this.#shut = true;
     for (const stream of this.#streams) stream.reply(0, { is: "goaway", retryMs: limit.RETRY_MS_DEFAULT });
+  }
+
+  async end(): Promise<void> {
+    if (this.#streams.size > 0) {
+      const empty = new Promise<void>((resolve) => (this.#empty = resolve));
+      await within(GOING_MS, empty);
+    }
+    await Promise.all([...this.#streams].map((stream) => stream.finish()));
   }
 
   /** Whoever asks for a version that this relay doesn't speak learns which it does. */

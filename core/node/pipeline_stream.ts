@@ -45,6 +45,7 @@ export class MailboxStream implements Outlet, FrameSink {
   /** Received bytes that are dealt with; the window reopens by them when nothing waits to go out. */
   #dealtWith = 0;
   #ending = false;
+  #finished: (() => void) | null = null;
   #closed = false;
 
   constructor(options: MailboxStreamOptions) {
@@ -177,6 +178,16 @@ export class MailboxStream implements Outlet, FrameSink {
     this.#endWhenDone();
   }
 
+  /** Says no more after what is owed, and delivers no more: the relay is going. Resolves when that has gone out. */
+  finish(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#finished = resolve;
+    this.#delivery?.close();
+    if (this.#closed) resolve();
+    else this.#endWhenDone();
+    return promise;
+  }
+
   /** The stream is gone: what it waited for is dropped, its subscriptions end. */
   close(): void {
     if (this.#closed) return;
@@ -187,10 +198,14 @@ export class MailboxStream implements Outlet, FrameSink {
     this.#queries = null;
     this.#asked = null;
     this.#delivery?.close();
+    this.#finished?.();
   }
 
   #endWhenDone(): void {
-    if (this.#ending && this.#commands === 0 && this.open) this.edge.end();
+    if (!this.#ending && this.#finished === null) return;
+    if (this.#commands > 0 || !this.open) return;
+    this.edge.end();
+    this.#finished?.();
   }
 
   #nextQuery(): void {

@@ -77,10 +77,10 @@ export class Channel implements FrameSink {
   }
 
   /** Ends the stream after what was sent. */
-  end(): void {
+  end(why: string): void {
     if (this.#closed) return;
     this.#stream.end();
-    this.over(closedFault("it was closed here"));
+    this.over(closedFault(why));
   }
 
   over(fault: Fault): void {

@@ -47,6 +47,11 @@ export class Pending {
     return request;
   }
 
+  /** Whether no answer is owed; subscriptions, which have no last one, aside. */
+  get answered(): boolean {
+    return this.#entries.size === 0;
+  }
+
   get(request: number): Waiter | undefined {
     return this.#entries.get(request)?.waiter ?? this.#endless.get(request);
   }

@@ -77,6 +77,7 @@ class Session implements OpenedSession {
   /** Subscriptions that were given up here. */
   readonly #stopped = new Set<number>();
   #credited = false;
+  #going = false;
   /** Bytes of entries that sinks are done with and whose credit wasn't given back yet. */
   #owedBytes = 0;
 
@@ -105,7 +106,7 @@ class Session implements OpenedSession {
       await this.#hello.promise;
       return this;
     } catch (error) {
-      this.#channel.end();
+      this.#channel.end("it was closed here");
       throw error;
     } finally {
       clearTimeout(late);
@@ -184,7 +185,7 @@ class Session implements OpenedSession {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#channel.end();
+    this.#channel.end("it was closed here");
   }
 
   get #known() {
@@ -210,9 +211,19 @@ class Session implements OpenedSession {
       return;
     }
     if (waiter.reply(reply)) this.#pending.remove(request);
+    this.#goWhenAnswered();
+  }
+
+  /** The relay is going: once it owes no answer, so is this session. */
+  #goWhenAnswered(): void {
+    if (this.#going && this.#pending.answered) this.#channel.end("the relay is going");
   }
 
   #unasked(reply: Reply): void {
+    if (reply.is === "goaway") {
+      this.#going = true;
+      return this.#goWhenAnswered();
+    }
     if (reply.is !== "refused" || reply.refusal.code !== "unsupported") return;
     const versions = reply.refusal.versions.join(", ");
     const what = `The relay speaks versions ${versions} of the mailbox protocol, this client ${PROTOCOL_VERSION}`;
