@@ -4,19 +4,27 @@
  * many messages arrived and a sample of their latencies.
  */
 import { openCrypto } from "@dchat/crypto-wasm";
-import { type EdgeStream, openDialler, type StreamHandler } from "../../core/edge/mod.ts";
+import {
+  type EdgeConnection,
+  type EdgeStream,
+  openDialler,
+  type StreamHandler,
+} from "../../core/edge/mod.ts";
 import { benchClock, benchLimits } from "./edge.ts";
 
 const [, , address = "", pairsText = "1"] = process.argv;
 const SAMPLES_MAX = 200_000;
 
 interface Pair {
-  readonly sender: EdgeStream<unknown>;
-  registered: (() => void) | null;
+  /** Opened when the receiver is registered. */
+  sender: EdgeStream<unknown> | null;
+  /** Hears once whether the host registered the receiver or dropped its stream. */
+  registered: ((registered: boolean) => void) | null;
   /** Bytes of the message under way that arrived, and when the oldest unreceived ones were sent. */
   arrived: number;
   sentAt: number[];
-  waiting: Uint8Array | null;
+  /** Bytes that the stream did not take yet; what they are is known, so only their number is kept. */
+  waiting: number;
 }
 
 let running = false;
@@ -29,12 +37,18 @@ const dialler = openDialler({ crypto, limits: benchLimits, clock: benchClock });
 
 function send(pair: Pair): void {
   pair.sentAt.push(performance.now());
-  if (pair.waiting !== null) {
-    pair.waiting = Buffer.concat([pair.waiting, message]);
-    return;
+  pair.waiting += message.length;
+  if (pair.waiting === message.length) write(pair);
+}
+
+/** Every message is the same bytes, so a rest can be written from any place of one. */
+function write(pair: Pair): void {
+  while (pair.waiting > 0) {
+    const wanted = Math.min(pair.waiting, message.length);
+    const taken = pair.sender?.write(message.subarray(0, wanted)) ?? 0;
+    pair.waiting -= taken;
+    if (taken < wanted) return;
   }
-  const taken = pair.sender.write(message);
-  if (taken < message.length) pair.waiting = message.slice(taken);
 }
 
 const receiver: StreamHandler<Pair> = {
@@ -45,7 +59,7 @@ const receiver: StreamHandler<Pair> = {
     stream.consume(bytes.length);
     const pair = stream.context;
     if (pair.registered !== null) {
-      pair.registered();
+      pair.registered(true);
       pair.registered = null;
       return;
     }
@@ -64,12 +78,12 @@ const receiver: StreamHandler<Pair> = {
   onDrain() {
     // A receiver writes its head only.
   },
-  onClose(_, reason) {
-    console.error(`a receiver closed: ${reason}`);
+  onClose(stream) {
+    stream.context.registered?.(false);
   },
 };
 
-const sender: StreamHandler<{ pair: Pair | null }> = {
+const sender: StreamHandler<Pair> = {
   onOpen() {
     // Its head went out with the proposal.
   },
@@ -80,13 +94,10 @@ const sender: StreamHandler<{ pair: Pair | null }> = {
     // The run decides when it is over.
   },
   onDrain(stream) {
-    const pair = stream.context.pair;
-    if (pair?.waiting == null) return;
-    const taken = stream.write(pair.waiting);
-    pair.waiting = taken < pair.waiting.length ? pair.waiting.subarray(taken) : null;
+    write(stream.context);
   },
-  onClose(_, reason) {
-    console.error(`a sender closed: ${reason}`);
+  onClose() {
+    // The run notices: nothing arrives any more.
   },
 };
 
@@ -97,20 +108,18 @@ function head(role: "R" | "S", pair: number): Uint8Array {
   return bytes;
 }
 
+async function register(to: EdgeConnection, pair: Pair, number: number): Promise<boolean> {
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  pair.registered = resolve;
+  to.open("/dchat/bench/forward/1", receiver, pair).write(head("R", number));
+  return promise;
+}
+
 async function openPair(number: number): Promise<Pair> {
   const [from, to] = await Promise.all([dialler.dial({ address }), dialler.dial({ address })]);
-  const registered = Promise.withResolvers<void>();
-  const holder: { pair: Pair | null } = { pair: null };
-  const pair: Pair = {
-    sender: from.open("/dchat/bench/forward/1", sender, holder),
-    registered: registered.resolve,
-    arrived: 0,
-    sentAt: [],
-    waiting: null,
-  };
-  holder.pair = pair;
-  to.open("/dchat/bench/forward/1", receiver, pair).write(head("R", number));
-  await registered.promise;
+  const pair: Pair = { sender: null, registered: null, arrived: 0, sentAt: [], waiting: 0 };
+  while (!(await register(to, pair, number))) await Bun.sleep(1);
+  pair.sender = from.open("/dchat/bench/forward/1", sender, pair);
   pair.sender.write(head("S", number));
   return pair;
 }

@@ -87,13 +87,14 @@ const hold: StreamHandler<null> = {
     stream.context = null;
   },
   onData(stream, bytes) {
+    stream.write(bytes);
     stream.consume(bytes.length);
   },
   onEnd(stream) {
     stream.end();
   },
   onDrain() {
-    // Nothing is written on a held stream.
+    // A load says one byte, which always fits.
   },
   onClose() {
     // Nothing is kept for a held stream.

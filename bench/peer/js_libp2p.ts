@@ -67,7 +67,7 @@ await host.handle("/dchat/bench/forward/1", forward, { maxInboundStreams: 1_000_
 await host.handle(
   "/dchat/bench/hold/1",
   async (stream) => {
-    for await (const chunk of stream) void chunk;
+    for await (const chunk of stream) stream.send(chunk);
   },
   { maxInboundStreams: 1_000_000 },
 );

@@ -38,7 +38,7 @@ func run() error {
 	}
 	defer h.Close()
 	h.SetStreamHandler("/dchat/bench/hold/1", func(s network.Stream) {
-		_, _ = io.Copy(io.Discard, s)
+		_, _ = io.Copy(s, s)
 		_ = s.Close()
 	})
 	receivers := &registry{streams: map[uint32]network.Stream{}}

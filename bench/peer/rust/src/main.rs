@@ -73,7 +73,11 @@ async fn main() -> Result<(), Failure> {
         while let Some((_, mut stream)) = held.next().await {
             tokio::spawn(async move {
                 let mut byte = [0u8; 1];
-                while matches!(stream.read(&mut byte).await, Ok(read) if read > 0) {}
+                while matches!(stream.read(&mut byte).await, Ok(read) if read > 0) {
+                    if stream.write_all(&byte).await.is_err() || stream.flush().await.is_err() {
+                        return;
+                    }
+                }
             });
         }
     });
@@ -81,7 +85,12 @@ async fn main() -> Result<(), Failure> {
     tokio::spawn(async move {
         let receivers = Receivers::default();
         while let Some((_, stream)) = forwarded.next().await {
-            tokio::spawn(forward(stream, receivers.clone()));
+            let receivers = receivers.clone();
+            tokio::spawn(async move {
+                if let Err(error) = forward(stream, receivers).await {
+                    eprintln!("peer: a forwarding stream failed: {error}");
+                }
+            });
         }
     });
     swarm.listen_on("/ip4/127.0.0.1/tcp/0".parse()?)?;
