@@ -170,8 +170,20 @@ export interface Hostile {
 export async function connectHostile(port: number): Promise<Hostile> {
   const { promise, resolve, reject } = Promise.withResolvers<Hostile>();
   const out = new Uint8Array(1 << 20);
+  const unsent: Uint8Array[] = [];
+  const drain = (socket: Socket): void => {
+    for (let first = unsent[0]; first !== undefined; first = unsent[0]) {
+      const taken = Math.max(0, socket.write(first));
+      if (taken < first.length) {
+        unsent[0] = first.subarray(taken);
+        return;
+      }
+      unsent.shift();
+    }
+  };
   const flush = (socket: Socket, link: Link<Hostile>): void => {
-    for (let length = link.pull(out); length > 0; length = link.pull(out)) socket.write(out.slice(0, length));
+    for (let length = link.pull(out); length > 0; length = link.pull(out)) unsent.push(out.slice(0, length));
+    drain(socket);
   };
   using identity = crypto.ed25519.generate();
   const noise = noiseIdentity(crypto, identity);
@@ -216,6 +228,7 @@ export async function connectHostile(port: number): Promise<Hostile> {
         link.receive(bytes, 0);
         flush(socket, link);
       },
+      drain,
       close() {
         if (hostile !== null) hostile.closed = true;
         reject(new Error("closed before the handshake was done"));

@@ -45,16 +45,16 @@ async function roundTripMs(connection: EdgeConnection): Promise<number> {
 async function beside(ours: Opened, attack: () => Promise<void>): Promise<void> {
   await using dialler = openDialler({ crypto, limits: LIMITS, clock });
   const honest = await dialler.dial({ address: ours.address });
-  let over = false;
+  const over = new AbortController();
   const working = (async () => {
-    while (!over) {
+    while (!over.signal.aborted) {
       await roundTripMs(honest);
       await Bun.sleep(20);
     }
   })();
   await attack();
   await until("only the honest one is left", () => ours.listener.connections === 1);
-  over = true;
+  over.abort();
   await working;
   expect(ours.log.errors).toEqual([]);
 }
