@@ -15,7 +15,7 @@ import type { Authority, Command, CommandBody } from "./command.ts";
 import { isSizeClass, putBodyHead } from "./command_codec.ts";
 import { COMMAND_KIND } from "./constant.ts";
 import { encodeFrame } from "./frame.ts";
-import { commandStatement, commandToken, needsNonce } from "./statement.ts";
+import { commandStatement, commandToken, type Digest, needsNonce } from "./statement.ts";
 
 export interface SignOptions {
   readonly body: CommandBody;
@@ -33,6 +33,12 @@ export interface SignOptions {
   readonly request: number;
 }
 
+/** What signing takes; a Crypto has it. */
+export interface Signing {
+  readonly ed25519: Pick<Crypto["ed25519"], "sign">;
+  readonly hash: Digest;
+}
+
 const NO_NONCE = nonceOf(new Uint8Array(32));
 const head = new ByteWriter(limit.FRAME_BYTES_MAX);
 
@@ -40,7 +46,7 @@ const head = new ByteWriter(limit.FRAME_BYTES_MAX);
  * Signs a command and encodes its frame, fresh. A frame whose statement needs no nonce is good on any stream
  * until its notAfter: it can be kept and sent again as it is.
  */
-export function signCommand(options: SignOptions, crypto: Pick<Crypto, "ed25519" | "hash">): Uint8Array {
+export function signCommand(options: SignOptions, crypto: Signing): Uint8Array {
   const { body, nonce } = options;
   assert(nonce !== null || !needsNonce(body.op), `${body.op} is signed over the stream's nonce`);
   const entry = body.op === "append" ? body.entry : null;
