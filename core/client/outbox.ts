@@ -22,7 +22,7 @@ import { seenHead, untrue } from "./log.ts";
 import { ask, current, describe, type Line, sync } from "./sync.ts";
 
 /** Messages of our own in one epoch after which we renew our keys. */
-const UPDATE_AFTER_MESSAGES = 64;
+const UPDATE_AFTER_MESSAGES = 32;
 /** Times that one entry may be sealed anew before we give up for now: each takes another member's commit. */
 const ROUNDS_MAX = 64;
 
