@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import fc from "fast-check";
+import * as fc from "fast-check";
+import { BUILDS } from "../wasm/_builds.ts";
 import { openWasm } from "../wasm/mod.ts";
 import {
   agreed,
@@ -19,7 +20,7 @@ import { openFrost } from "./mod.ts";
 
 const MESSAGE = new TextEncoder().encode("what the members agreed on");
 
-describe.each(["wide", "portable"] as const)("FROST keys on the %s build", (build) => {
+describe.each(BUILDS)("FROST keys on the %s build", (build) => {
   const wasm = openWasm({ build });
   const frost = openFrost({ build });
 

@@ -1,5 +1,6 @@
 /** A key's later life: repair of a lost share, refresh, other members, another threshold. */
 import { describe, expect, test } from "bun:test";
+import { BUILDS } from "../wasm/_builds.ts";
 import { openWasm } from "../wasm/mod.ts";
 import {
   agreed,
@@ -31,7 +32,7 @@ import {
 
 const MESSAGE = new TextEncoder().encode("what the members agreed on");
 
-describe.each(["wide", "portable"] as const)("FROST on the %s build", (build) => {
+describe.each(BUILDS)("FROST on the %s build", (build) => {
   const wasm = openWasm({ build });
   const frost = openFrost({ build });
   const key = (members: Members) => [...members.values()][0]!.group.publicKey;

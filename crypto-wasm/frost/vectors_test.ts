@@ -2,6 +2,8 @@
 import { describe, expect, test } from "bun:test";
 import { ed25519 } from "@noble/curves/ed25519.js";
 import { sharedVector, Vector, vectorsPresent } from "../_vectors.ts";
+import { BUILDS } from "../wasm/_builds.ts";
+import type { WasmBuild } from "../wasm/mod.ts";
 import { get, randomBytes, without } from "./_ceremony.ts";
 import { type Frost, finishRepair, openFrost, repairDeltas, repairSigma, SigningPackage } from "./mod.ts";
 
@@ -57,9 +59,6 @@ const RFC_9591 = {
   },
 };
 
-const BUILDS = ["wide", "portable"] as const;
-type Build = (typeof BUILDS)[number];
-
 /** Hands out what it is given, in turn. */
 function replay(...parts: readonly Uint8Array[]): (length: number) => Uint8Array {
   const all = Buffer.concat(parts);
@@ -86,7 +85,7 @@ function body(message: Uint8Array, session: 0 | 32): Uint8Array {
 }
 
 /** Signs as a vector of RFC 9591's form says, with its randomness, and compares every value on the way. */
-function followSigning(vector: Vector, build: Build): void {
+function followSigning(vector: Vector, build: WasmBuild): void {
   const inputs = vector.object("inputs");
   const key = inputs.bytes("verifying_key_key");
   const all = new Map(inputs.list("participant_shares").map((share) => [share.number("identifier"), share]));
@@ -140,7 +139,7 @@ function storedGroup(
 }
 
 /** Deals as the vector says and compares the shares of the first three. */
-function followDealing(vector: Vector, build: Build): void {
+function followDealing(vector: Vector, build: WasmBuild): void {
   const inputs = vector.object("inputs");
   const coefficient = wide(inputs.byteList("share_polynomial_coefficients")[0] ?? new Uint8Array());
   const frost = openFrost({ build, random: replay(coefficient) });

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import type { SignedMessage } from "../port.ts";
+import { BUILDS } from "./_builds.ts";
 import { openWasm } from "./mod.ts";
 
 const COUNT = 70;
@@ -28,7 +29,7 @@ function spoiled(item: SignedMessage, part: number): SignedMessage {
   return { ...item, key: turned(item.key, 5) };
 }
 
-describe.each(["wide", "portable"] as const)("verifyBatch() on the %s build", (build) => {
+describe.each(BUILDS)("verifyBatch() on the %s build", (build) => {
   const wasm = openWasm({ build });
 
   test("names exactly the bad ones, wherever they stand and whatever is wrong with them", () => {

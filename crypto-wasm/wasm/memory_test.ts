@@ -14,6 +14,7 @@ import {
 } from "../frost/_ceremony.ts";
 import { frostOn } from "../frost/mod.ts";
 import type { CipherState } from "../port.ts";
+import { BUILDS } from "./_builds.ts";
 import { openWasm, type Wasm, type WasmBuild } from "./mod.ts";
 
 const STACK_WIPED_BYTES = 64 * 1024;
@@ -98,7 +99,7 @@ function remains(build: WasmBuild, work: Work, seed: number): Uint8Array {
   return wasm.runtime.instance.inspect().memory;
 }
 
-describe.each(["wide", "portable"] as const)("the %s build's memory", (build) => {
+describe.each(BUILDS)("the %s build's memory", (build) => {
   test.each(Object.entries(WORK))("is the same after other secrets: %s", (_, work) => {
     const one = remains(build, work, 1);
     const two = remains(build, work, 2);
