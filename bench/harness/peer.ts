@@ -21,20 +21,11 @@ export interface Peer {
 
 async function commandOf(name: PeerName): Promise<readonly string[] | null> {
   const host = join(import.meta.dir, "../peer/js_libp2p.ts");
-  switch (name) {
-    case "js-libp2p":
-      return [process.execPath, host, "--tuned"];
-    case "js-libp2p stock":
-      return [process.execPath, host];
-    case "go-libp2p": {
-      const built = await buildGo("bench/peer/go");
-      return built === null ? null : [built];
-    }
-    case "rust-libp2p": {
-      const built = await buildRust("bench/peer/rust", "peer");
-      return built === null ? null : [built];
-    }
-  }
+  if (name === "js-libp2p") return [process.execPath, host, "--tuned"];
+  if (name === "js-libp2p stock") return [process.execPath, host];
+  const built =
+    name === "go-libp2p" ? await buildGo("bench/peer/go") : await buildRust("bench/peer/rust", "peer");
+  return built === null ? null : [built];
 }
 
 /** Starts a peer and waits until it listens; null where what it is built with is missing here. */

@@ -17,7 +17,7 @@ const SAMPLES_MAX = 200_000;
 
 interface Pair {
   /** Opened when the receiver is registered. */
-  sender: EdgeStream<unknown> | null;
+  sender: EdgeStream | null;
   /** Hears once whether the host registered the receiver or dropped its stream. */
   registered: ((registered: boolean) => void) | null;
   /** Bytes of the message under way that arrived, and when the oldest unreceived ones were sent. */

@@ -131,9 +131,8 @@ const listener = await openListener({
   addresses: ["/ip4/127.0.0.1/tcp/0"],
   limits: benchLimits,
   protocols: (protocol) => {
-    // Each handler's context is its own; the table has one type for all.
-    if (protocol === "/dchat/bench/forward/1") return forward as StreamHandler<unknown>;
-    return protocol === "/dchat/bench/hold/1" ? (hold as StreamHandler<unknown>) : null;
+    if (protocol === "/dchat/bench/forward/1") return forward;
+    return protocol === "/dchat/bench/hold/1" ? hold : null;
   },
   protocolNames: ["/dchat/bench/forward/1", "/dchat/bench/hold/1"],
   events,

@@ -23,7 +23,7 @@ async function run(command: readonly string[], cwd: string, env: Record<string, 
 export async function buildGo(folder: string): Promise<string | null> {
   const go = Bun.which("go");
   if (go === null) return null;
-  const output = join(cache, "bin", `${folder.replaceAll("/", "-")}`);
+  const output = join(cache, "bin", folder.replaceAll("/", "-"));
   await run([go, "build", "-trimpath", "-o", output, "."], join(root, folder), {
     GOPATH: join(cache, "go"),
     GOCACHE: join(cache, "go-build"),
