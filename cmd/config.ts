@@ -1,7 +1,10 @@
 /** `dchat config check|show`. */
-import { configReport } from "@dchat/core/node/mod.ts";
+import { configReport, type ReportRow } from "@dchat/core/node/mod.ts";
 import { z } from "zod";
-import { command, exit, jsonArg, twoColumns } from "./frame/mod.ts";
+import { command, exit, jsonArg, type Terminal } from "./frame/mod.ts";
+
+/** Longer values don't widen the column. */
+const VALUE_COLUMNS_MAX = 40;
 
 export const check = command({
   about: "Reads flags, variables and the file as every command does, and says whether all of it is right.",
@@ -46,23 +49,28 @@ export const show = command({
     { line: "dchat config show relay --json", does: "Those of the relay, one JSON document a line." },
   ],
   async run({ section, json }, context) {
-    const loaded = await context.config();
-    const rows = (await configReport(loaded)).filter(
-      (row) => section === undefined || row.section === section,
-    );
-    if (json) {
-      for (const { key, value, origin, live } of rows) context.json({ key, value, origin, live });
-      return exit.done;
-    }
-    const { style, width } = context.out;
-    let last = "";
-    for (const row of rows) {
-      if (row.section !== last) context.print(`${last === "" ? "" : "\n"}${style.bold(`[${row.section}]`)}`);
-      last = row.section;
-      const value = row.value === "" ? style.dim("not set") : row.value;
-      const whence = row.isDefault ? style.dim(row.origin) : style.accent(row.origin);
-      context.print(twoColumns([[row.name, `${value}  ${whence}`]], { width, indent: 2, left: 27 }));
-    }
+    const all = await configReport(await context.config(), context.env);
+    const rows = all.filter((row) => section === undefined || row.section === section);
+    if (json) for (const { key, value, origin, live } of rows) context.json({ key, value, origin, live });
+    else context.print(table(rows, context.out));
     return exit.done;
   },
 });
+
+/** Name, value and origin in three columns, a block for each section. Values that are too long push the origin on. */
+function table(rows: readonly ReportRow[], { style }: Terminal): string {
+  const nameWidth = Math.max(...rows.map(({ name }) => name.length));
+  const values = rows.map(({ value }) => value.length).filter((length) => length <= VALUE_COLUMNS_MAX);
+  const valueWidth = Math.max(...values);
+  const sections = [...new Set(rows.map(({ section }) => section))].map((section) => {
+    const lines = rows
+      .filter((row) => row.section === section)
+      .map(({ name, value, origin, isDefault }) => {
+        const shown = value === "" ? style.dim("not set".padEnd(valueWidth)) : value.padEnd(valueWidth);
+        const whence = isDefault ? style.dim(origin) : style.accent(origin);
+        return `  ${name.padEnd(nameWidth)}  ${shown}  ${whence}`;
+      });
+    return [style.bold(`[${section}]`), ...lines].join("\n");
+  });
+  return sections.join("\n\n");
+}

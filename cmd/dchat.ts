@@ -1,9 +1,10 @@
 #!/usr/bin/env bun
 /** dchat's command line. */
 import { commands } from "./commands.ts";
-import { main } from "./frame/mod.ts";
+import { guard, main } from "./frame/mod.ts";
 import manifest from "./package.json" with { type: "json" };
 
+guard("dchat");
 process.exitCode = await main(
   {
     name: "dchat",

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { runDchat } from "../test/harness/dchat.ts";
+import { dchatCommand, runDchat } from "../test/harness/dchat.ts";
 import { commands } from "./commands.ts";
 import type { Registry } from "./frame/mod.ts";
 
@@ -81,6 +81,14 @@ describe("dchat", () => {
     expect(quiet.err).toContain("Cannot read the configuration /nowhere/dchat.toml: there is no such file");
     expect(quiet.err).not.toMatch(/^\s+at /m);
     expect(loud.err).toMatch(/^\s+at /m);
+  });
+
+  test("ends without a word when whoever reads its output has gone", async () => {
+    const line = `'${dchatCommand.join("' '")}' config show 2>err | true; cat err`;
+    const folder = mkdtempSync(join(tmpdir(), "dchat-pipe-"));
+    const child = Bun.spawn(["sh", "-c", line], { cwd: folder, stdout: "pipe" });
+    expect(await new Response(child.stdout).text()).toBe("");
+    rmSync(folder, { recursive: true });
   });
 
   test("prints its version", async () => {

@@ -9,6 +9,7 @@ export { type Arg, type ArgTable, command, type Command, type Entry, type Regist
 export { jsonArg } from "./flags.ts";
 export type { Context } from "./context.ts";
 export { exit, type ExitCode } from "./exit.ts";
+export { guard } from "./guard.ts";
 export { main, type Program } from "./main.ts";
 export { columns, printable, type Style, type Terminal, twoColumns, wrap } from "./terminal.ts";
 export { usage } from "./usage.ts";

@@ -1,7 +1,8 @@
 /** What is in force, for people and scripts. */
 import { unreachable } from "../ground/mod.ts";
-import { type LoadedConfig, type Origin, show } from "./config.ts";
+import { type Environment, type LoadedConfig, type Origin, show } from "./config.ts";
 import { defaultText, settings } from "./config_schema.ts";
+import { defaultRelayDir } from "./data_dir.ts";
 
 export interface ReportRow {
   readonly key: string;
@@ -16,11 +17,12 @@ export interface ReportRow {
   readonly live: boolean;
 }
 
-/** One row for each setting, in the file's order. */
-export function configReport({ origins, given }: LoadedConfig): ReportRow[] {
+/** One row for each setting, in the file's order. `env` says where default directories are. */
+export function configReport({ origins, given }: LoadedConfig, env: Environment): ReportRow[] {
+  const inForce = new Map([["relay.data_dir", defaultRelayDir(env)]]);
   return [...settings.values()].map((setting) => {
     const origin = origins.get(setting.key) ?? { is: "default" };
-    const value = given.get(setting.key);
+    const value = given.get(setting.key) ?? inForce.get(setting.key);
     return {
       key: setting.key,
       section: setting.section,

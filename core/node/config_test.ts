@@ -132,9 +132,10 @@ describe("loadConfig()", () => {
 
 test("configReport() has a row for every setting and shows no password", () => {
   const env = { DCHAT_DATABASE_URL: "postgres://u:hunter2@h/d?sslpassword=hunter3&application_name=x" };
-  const rows = configReport(loadConfig({ env, file: file("") }));
+  const rows = configReport(loadConfig({ env, file: file("") }), { HOME: "/h" });
   expect(rows.map((row) => row.key)).toEqual([...settings.keys()]);
   expect(JSON.stringify(rows)).not.toContain("hunter");
+  expect(rows.find((row) => row.key === "relay.data_dir")?.value).toBe('"/h/.local/state/dchat/relay"');
   expect(rows.find((row) => row.key === "database.url")?.value).toContain("postgres://u:[secret]@h/d");
 });
 

@@ -56,6 +56,8 @@ export function watchConfig(options: ConfigWatchOptions): Disposable {
     settling = setTimeout(look, SETTLE_MS);
   };
   const watcher = watchFolder(seen.filePath, soon);
+  // What was edited between the reading and now.
+  soon();
   const looking = setInterval(look, LOOK_MS);
   looking.unref();
   return {

@@ -49,9 +49,12 @@ export async function settingDefaults(): Promise<ReadonlyMap<string, string>> {
 }
 
 /** One row for each setting: what is in force and whence, secrets masked. */
-export async function configReport(loaded: LoadedConfig): Promise<readonly ReportRow[]> {
+export async function configReport(
+  loaded: LoadedConfig,
+  env: LoadOptions["env"],
+): Promise<readonly ReportRow[]> {
   const report = await import("./config_report.ts");
-  return report.configReport(loaded);
+  return report.configReport(loaded, env);
 }
 
 /** Watches the configuration's folder and says what changed; see config_watch.ts. */

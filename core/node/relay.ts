@@ -48,7 +48,8 @@ export interface Relay extends AsyncDisposable {
  */
 export async function openRelay(options: RelayOptions): Promise<Relay> {
   await using stack = new AsyncDisposableStack();
-  const { config, log, clock, version } = options;
+  const { log, clock, version } = options;
+  let { config } = options;
   const dir = stack.use(openDataDir(options.dataDir));
   if (dir.warning !== null) log.warn(dir.warning);
   const telemetry = openTelemetry({ log, clock, version });
@@ -73,7 +74,7 @@ export async function openRelay(options: RelayOptions): Promise<Relay> {
   const edge = stack.use(await openEdge({ config, crypto, clock, keys, pipeline, telemetry }));
   const addresses = dialable(config.relay.announce, edge);
   const control = controlPorts({
-    config,
+    config: () => config,
     clock,
     version,
     identity: keys.identity,
@@ -102,6 +103,7 @@ export async function openRelay(options: RelayOptions): Promise<Relay> {
       await edge.drain(deadlineMs);
     },
     reconfigure(changed) {
+      config = changed;
       edge.setLimits(edgeLimits(changed));
       log.setLevel(changed.log.level);
     },

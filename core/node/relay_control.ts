@@ -16,7 +16,8 @@ import type { Config } from "./config.ts";
 import type { Pipeline } from "./pipeline.ts";
 
 export interface ShownRelay {
-  readonly config: Config;
+  /** What is in force now. */
+  readonly config: () => Config;
   readonly clock: Clock;
   readonly version: string;
   readonly identity: PublicKey;
@@ -56,16 +57,16 @@ export function controlPorts(relay: ShownRelay): {
       protocols: { "/dchat/mailbox": PROTOCOL_VERSIONS },
       limits: {
         entrySizesBytes: limit.ENTRY_SIZE_CLASSES_BYTES,
-        ttlSecondsMax: Math.floor(config.relay.max_ttl / 1000),
-        connectionsMax: config.relay.max_connections,
-        connectionsPerAddressMax: config.relay.max_connections_per_address,
-        streamsMax: config.relay.max_streams,
+        ttlSecondsMax: Math.floor(config().relay.max_ttl / 1000),
+        connectionsMax: config().relay.max_connections,
+        connectionsPerAddressMax: config().relay.max_connections_per_address,
+        streamsMax: config().relay.max_streams,
       },
     }),
     async status(): Promise<RelayStatus> {
       return {
         uptimeSeconds: (clock.monotonic() - startedMs) / 1000,
-        store: config.database.url === undefined ? "sqlite" : "postgresql",
+        store: config().database.url === undefined ? "sqlite" : "postgresql",
         connections: edge.connections,
         held: await heldBy(store),
         memoryBytes: process.memoryUsage.rss(),

@@ -50,6 +50,8 @@ export function logTo(stream: DestinationStream, level: LogLevel): Log {
 
 function destination({ format, to, colour = false }: LogOptions): DestinationStream {
   const out = pino.destination({ dest: to, sync: true });
+  // Whoever read the log went away: a relay goes on without.
+  out.on("error", () => {});
   return format === "json" ? out : { write: (line) => void out.write(pretty(line, { colour })) };
 }
 
