@@ -64,7 +64,7 @@ export const DELIVERY_TURN_ENTRIES_MAX = 1024;
 /** Turns that read from the store at once; with their bytes, what all readers that catch up may hold in memory. */
 export const DELIVERY_TURNS_MAX = 32;
 /** Commands of one stream and of one connection that wait for their answers; beyond, "busy". */
-export const COMMANDS_PER_STREAM_MAX = 512;
+export const COMMANDS_PER_STREAM_MAX = 1024;
 export const COMMANDS_PER_CONNECTION_MAX = 2048;
 /** What a client is told to wait after "busy", "unavailable" or "goaway", before its own jitter. */
 export const RETRY_MS_DEFAULT = 1 * SECOND_MS;
@@ -104,6 +104,10 @@ export const CONNECTIONS_MAX_DEFAULT = 20_000;
 export const CONNECTIONS_PER_ADDRESS_MAX_DEFAULT = 1_000;
 /** From one /24 or /48: a carrier's or a campus's share of the default, and no more. */
 export const CONNECTIONS_PER_SUBNET_MAX_DEFAULT = 4_000;
+/** Devices have a fresh PeerId for each connection; stock libp2p hosts make a few with one. */
+export const CONNECTIONS_PER_PEER_MAX_DEFAULT = 16;
+/** Connections that an address may make a second, on average; four seconds' worth at once. */
+export const ACCEPTS_PER_SECOND_MAX_DEFAULT = 50;
 export const HANDSHAKES_MAX_DEFAULT = 512;
 export const SHUTDOWN_GRACE_MS_DEFAULT = 30 * SECOND_MS;
 
@@ -117,6 +121,10 @@ assert(
 );
 assert(FRAME_BYTES_MAX > MAILBOX_READERS_MAX * 41 + 4096, "a frame holds a mailbox's description");
 assert(ENTRY_ID_MEMORY_MS > COMMAND_LIFETIME_MS_MAX, "ids are remembered longer than any command lives");
+assert(
+  COMMANDS_PER_STREAM_MAX >= SUBSCRIPTIONS_MAX && COMMANDS_PER_CONNECTION_MAX >= COMMANDS_PER_STREAM_MAX,
+  "a client that comes back may ask for all its subscriptions at once",
+);
 assert(CREDIT_BYTES_MAX >= ENTRY_BYTES_MAX, "credit can cover one largest entry");
 assert(READ_BYTES_MAX >= ENTRY_BYTES_MAX, "a read can answer with one largest entry");
 assert(

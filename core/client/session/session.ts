@@ -22,6 +22,7 @@ import type {
   SubscriptionSink,
 } from "../port.ts";
 import { Channel, closedFault } from "./channel.ts";
+import { Gate } from "./gate.ts";
 import { Pending, type Waiter } from "./pending.ts";
 import type { SessionCode, SessionConnection } from "./port.ts";
 import { Follower } from "./subscription.ts";
@@ -31,6 +32,8 @@ const REQUEST_TIMEOUT_MS = 30_000;
 const HELLO_TIMEOUT_MS = 10_000;
 /** How long a command counts: much longer than an answer takes, much shorter than relays allow. */
 const COMMAND_LIFETIME_MS = 60 * 60 * 1000;
+/** Requests under way; more wait here rather than be refused as busy there, with room left for subscriptions. */
+const REQUESTS_MAX = limit.COMMANDS_PER_STREAM_MAX / 2;
 /** Credit that a session holds out while it subscribes, and how much of it is given back at a time. */
 const CREDIT_BYTES = 1024 * 1024;
 const CREDIT_STEP_BYTES = CREDIT_BYTES / 4;
@@ -65,11 +68,17 @@ export async function openSession(
   return session.opened();
 }
 
+interface AskOptions<T> {
+  readonly signal?: AbortSignal;
+  take(reply: Reply): T | null;
+}
+
 class Session implements OpenedSession {
   readonly closed: Promise<string>;
   readonly #options: OpenSessionOptions;
   readonly #channel: Channel;
   readonly #pending: Pending;
+  readonly #gate = new Gate(REQUESTS_MAX);
   readonly #hello = Promise.withResolvers<void>();
   readonly #end = Promise.withResolvers<string>();
   #greeting: { readonly hello: Hello; readonly verifier: Verifier; readonly skewMs: number } | null = null;
@@ -239,15 +248,20 @@ class Session implements OpenedSession {
     this.#end.resolve(fault.message);
   }
 
-  /** Signs and sends `body`; `take` gets its replies until it returns the result. */
-  #ask<T>(
-    body: CommandBody,
-    signing: Signing,
-    options: { signal?: AbortSignal; take(reply: Reply): T | null },
-  ): Promise<T> {
-    const { signal, take } = options;
-    if (signal?.aborted === true) return Promise.reject(signal.reason);
+  /** Signs and sends `body` when fewer than REQUESTS_MAX are under way; `take` gets replies until it has the result. */
+  async #ask<T>(body: CommandBody, signing: Signing, options: AskOptions<T>): Promise<T> {
+    options.signal?.throwIfAborted();
+    await this.#gate.enter();
+    try {
+      return await this.#send(body, signing, options);
+    } finally {
+      this.#gate.leave();
+    }
+  }
+
+  #send<T>(body: CommandBody, signing: Signing, { signal, take }: AskOptions<T>): Promise<T> {
     if (this.#fault !== null) return Promise.reject(this.#fault);
+    if (signal?.aborted === true) return Promise.reject(signal.reason);
     const { promise, resolve, reject } = Promise.withResolvers<T>();
     const waiter: Waiter = {
       reply(reply) {
