@@ -101,6 +101,7 @@ const meanings: Record<Code, Meaning> = {
   "edge/closed": { exit: exit.failed },
   "edge/limit": { exit: exit.failed },
   "edge/protocol": { exit: exit.failed },
+  "edge/access": { exit: exit.usage },
   "control/bind": { exit: exit.failed, mend: "Choose another address, or stop what holds this one." },
   "store/unavailable": { exit: exit.failed },
   "store/unknown": {

@@ -166,25 +166,34 @@ export interface Hostile {
   send(plaintext: Uint8Array): void;
 }
 
+/** What a socket did not take yet, and what gives it more. */
+class Sender {
+  readonly #out = new Uint8Array(1 << 20);
+  readonly #unsent: Uint8Array[] = [];
+
+  flush(socket: Socket, link: Link<Hostile>): void {
+    for (let length = link.pull(this.#out); length > 0; length = link.pull(this.#out)) {
+      this.#unsent.push(this.#out.slice(0, length));
+    }
+    this.drain(socket);
+  }
+
+  drain(socket: Socket): void {
+    for (let first = this.#unsent[0]; first !== undefined; first = this.#unsent[0]) {
+      const taken = Math.max(0, socket.write(first));
+      if (taken < first.length) {
+        this.#unsent[0] = first.subarray(taken);
+        return;
+      }
+      this.#unsent.shift();
+    }
+  }
+}
+
 /** Connects and shakes hands; afterwards it reads what comes, or doesn't where the socket is paused. */
 export async function connectHostile(port: number): Promise<Hostile> {
   const { promise, resolve, reject } = Promise.withResolvers<Hostile>();
-  const out = new Uint8Array(1 << 20);
-  const unsent: Uint8Array[] = [];
-  const drain = (socket: Socket): void => {
-    for (let first = unsent[0]; first !== undefined; first = unsent[0]) {
-      const taken = Math.max(0, socket.write(first));
-      if (taken < first.length) {
-        unsent[0] = first.subarray(taken);
-        return;
-      }
-      unsent.shift();
-    }
-  };
-  const flush = (socket: Socket, link: Link<Hostile>): void => {
-    for (let length = link.pull(out); length > 0; length = link.pull(out)) unsent.push(out.slice(0, length));
-    drain(socket);
-  };
+  const sender = new Sender();
   using identity = crypto.ed25519.generate();
   const noise = noiseIdentity(crypto, identity);
   let hostile: Hostile | null = null;
@@ -219,16 +228,16 @@ export async function connectHostile(port: number): Promise<Hostile> {
           closed: false,
           send(plaintext) {
             link.queue.append(plaintext);
-            flush(socket, link);
+            sender.flush(socket, link);
           },
         };
-        flush(socket, link);
+        sender.flush(socket, link);
       },
       data(socket, bytes) {
         link.receive(bytes, 0);
-        flush(socket, link);
+        sender.flush(socket, link);
       },
-      drain,
+      drain: (socket) => sender.drain(socket),
       close() {
         if (hostile !== null) hostile.closed = true;
         reject(new Error("closed before the handshake was done"));

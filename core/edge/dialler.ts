@@ -127,7 +127,7 @@ async function dialTcp(driver: Driver, address: Address, { link, waiter }: Diall
           resolve(null);
           return;
         }
-        const origin = driver.origins.count(plainAddress(socket.remoteAddress));
+        const origin = driver.admission.count(plainAddress(socket.remoteAddress));
         const connection = new TcpConnection(driver, socket, { inbound: false, origin, link });
         connection.waiter = waiter;
         socket.data = connection;

@@ -1,8 +1,9 @@
 import { type Clock, limit } from "../ground/mod.ts";
 import { BufferPool, type Link, type LinkEvents, type LinkProfile } from "../link/mod.ts";
 import type { Connection } from "./connection.ts";
-import { type Origin, Origins } from "./origin.ts";
-import type { EdgeEvents, EdgeLimits } from "./port.ts";
+import { Admission } from "./admission.ts";
+import type { Origin } from "./origin.ts";
+import type { Access, EdgeEvents, EdgeLimits } from "./port.ts";
 import { TimingWheel } from "./wheel.ts";
 
 /** One write's size: as much as a largest Noise frame, so that little is kept when a socket stops taking. */
@@ -15,7 +16,7 @@ const WHEEL_TICK_MS = 250;
  */
 export class Driver implements LinkEvents<Connection> {
   readonly pool = new BufferPool();
-  readonly origins = new Origins();
+  readonly admission = new Admission();
   readonly connections = new Set<Connection>();
   readonly clock: Clock;
   limits: EdgeLimits;
@@ -44,16 +45,26 @@ export class Driver implements LinkEvents<Connection> {
 
   /** Whether one more may come in from `address`: its origin, counted, or null after saying which limit it hit. */
   admit(address: string): Origin | null {
-    const limits = this.limits;
-    const admitted =
-      this.connections.size >= limits.connectionsMax
-        ? "CONNECTIONS_MAX"
-        : this.handshakes >= limits.handshakesMax
-          ? "HANDSHAKES_MAX"
-          : this.origins.admit(address, limits);
+    const admitted = this.admission.admit(address, {
+      limits: this.limits,
+      connections: this.connections.size,
+      handshakes: this.handshakes,
+      now: this.clock.monotonic(),
+    });
     if (typeof admitted !== "string") return admitted;
     this.#events?.limited(admitted, address);
     return null;
+  }
+
+  /** Changes who may come in, and drops who is there and may not. */
+  setAccess(access: Access): void {
+    const list = this.admission.setAccess(access);
+    for (const connection of this.connections) {
+      const denied = !list.admitsAddress(connection.remoteAddress);
+      if (denied || (connection.established && !list.admitsPeer(connection.link.peerBytes))) {
+        this.drop(connection, "access denied");
+      }
+    }
   }
 
   /** Takes a connection whose socket is open. */
@@ -96,7 +107,8 @@ export class Driver implements LinkEvents<Connection> {
     connection.heldInput = null;
     this.#wheel.remove(connection);
     this.connections.delete(connection);
-    this.origins.release(connection.origin);
+    this.admission.release(connection.origin);
+    if (connection.established && connection.inbound) this.admission.releasePeer(connection.link.peerBytes);
     if (this.connections.size > 0) return;
     if (this.#timer !== null) clearInterval(this.#timer);
     this.#timer = null;
@@ -119,6 +131,11 @@ export class Driver implements LinkEvents<Connection> {
     this.#wheel.arm(connection);
     this.#settle(connection, null);
     this.#events?.opened(connection);
+    if (!connection.inbound) return;
+    const refused = this.admission.admitPeer(link.peerBytes, this.connections, this.limits);
+    if (refused === null) return;
+    this.#events?.limited(refused, connection.remoteAddress);
+    link.close("refused");
   }
 
   closed(link: Link<Connection>, reason: string): void {

@@ -18,7 +18,7 @@ import type { Connection, MakeLink } from "./connection.ts";
 import { Driver } from "./driver.ts";
 import { plainAddress } from "./origin.ts";
 import { AGENT, noiseIdentity } from "./own.ts";
-import type { EdgeConnection, EdgeEvents, EdgeLimits, Listener, ProtocolTable } from "./port.ts";
+import type { Access, EdgeConnection, EdgeEvents, EdgeLimits, Listener, ProtocolTable } from "./port.ts";
 import { TcpConnection, type TcpSocket, peerGone, tcpHandlers } from "./tcp.ts";
 import { serveWebSocket } from "./websocket.ts";
 
@@ -34,6 +34,8 @@ export interface ListenOptions {
   readonly protocols: ProtocolTable;
   /** Names that identify tells of, beside identify and ping. */
   readonly protocolNames: readonly string[];
+  /** Who may come in; everybody where it is left out. */
+  readonly access?: Access;
   readonly events: EdgeEvents;
   readonly clock: Clock;
   readonly agent?: string;
@@ -54,6 +56,7 @@ export async function openListener(options: ListenOptions): Promise<Listener> {
   const noise = noiseIdentity(options.crypto, options.identity);
   const publicKey = options.identity.publicKey.slice();
   const driver = new Driver(options);
+  if (options.access !== undefined) driver.setAccess(options.access);
   let identified: Uint8Array = new Uint8Array(0);
   const identify = new IdentifyAnswer<Connection>(
     () => identified,
@@ -127,6 +130,10 @@ class EdgeListener implements Listener {
 
   setLimits(limits: EdgeLimits): void {
     this.#driver.limits = limits;
+  }
+
+  setAccess(access: Access): void {
+    this.#driver.setAccess(access);
   }
 
   stopAccepting(): void {

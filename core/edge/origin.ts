@@ -67,11 +67,13 @@ export function plainAddress(address: string): string {
   return address.startsWith("::ffff:") && address.includes(".") ? address.slice(7) : address;
 }
 
-function subnetOf(address: string): string {
+/** The name of the /24 or /48 that an address lies in. */
+export function subnetOf(address: string): string {
   if (!address.includes(":")) return address.slice(0, Math.max(0, address.lastIndexOf(".")));
   return parseIp6(address)?.subarray(0, 6).join(",") ?? address;
 }
 
-function isLoopback(address: string): boolean {
+/** Whether an address is this machine's own. */
+export function isLoopback(address: string): boolean {
   return address === "::1" || address.startsWith("127.");
 }

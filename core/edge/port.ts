@@ -6,7 +6,13 @@ import type { Fault } from "../ground/mod.ts";
 import type { PeerId } from "../link/mod.ts";
 
 export type EdgeFault = Fault<
-  "edge/bind" | "edge/dial" | "edge/handshake" | "edge/closed" | "edge/limit" | "edge/protocol"
+  | "edge/bind"
+  | "edge/dial"
+  | "edge/handshake"
+  | "edge/closed"
+  | "edge/limit"
+  | "edge/protocol"
+  | "edge/access"
 >;
 
 export type { PeerId };
@@ -82,6 +88,12 @@ export interface EdgeLimits {
   readonly connectionsPerAddressMax: number;
   /** From one /24 of IPv4 or /48 of IPv6; the default is ground/limit.ts's. */
   readonly connectionsPerSubnetMax?: number;
+  /** With one PeerId; the default is ground/limit.ts's. */
+  readonly connectionsPerPeerMax?: number;
+  /** Made by one address in a second, on average; the default is ground/limit.ts's, and none for loopback. */
+  readonly acceptsPerSecondMax?: number;
+  /** Resident memory of this process above which nobody new comes in; left out or 0 for no such budget. */
+  readonly memoryBytesMax?: number;
   readonly handshakesMax: number;
   readonly streamsMax: number;
   readonly handshakeTimeoutMs: number;
@@ -90,12 +102,22 @@ export interface EdgeLimits {
   readonly slowReaderTimeoutMs: number;
 }
 
+/** Addresses (`192.0.2.7`), networks (`2001:db8::/32`) and PeerIds. */
+export interface Access {
+  /** These and nobody else, where there are any: addresses and PeerIds each for themselves. */
+  readonly allow: readonly string[];
+  /** Not these, whatever is allowed. */
+  readonly deny: readonly string[];
+}
+
 export interface Listener extends AsyncDisposable {
   /** As bound, ports resolved: multiaddrs without /p2p. */
   readonly addresses: readonly string[];
   readonly peer: PeerId;
   readonly connections: number;
   setLimits(limits: EdgeLimits): void;
+  /** Holds from now on, for those who are there too; throws Fault<"edge/access"> and then changes nothing. */
+  setAccess(access: Access): void;
   /** Takes no new connections; those that are there go on. */
   stopAccepting(): void;
   /** GoAway to all, then waits for them to end until `deadlineMs` (monotonic), then closes hard. */

@@ -80,7 +80,7 @@ export function serveWebSocket(options: ServeOptions): Bun.Server<Upgraded> {
       if (origin === null) return new Response(null, { status: 503 });
       const data: Upgraded = { origin, remotePort: remote.port, connection: null };
       if (server.upgrade(request, { data })) return undefined;
-      driver.origins.release(origin);
+      driver.admission.release(origin);
       return new Response(null, { status: 400 });
     },
     websocket: {
@@ -168,7 +168,7 @@ export async function dialWebSocket(
   const { promise, resolve, reject } = Promise.withResolvers<Connection>();
   let connection: WebSocketDialled | null = null;
   socket.addEventListener("open", () => {
-    const origin = driver.origins.count(address.host.name);
+    const origin = driver.admission.count(address.host.name);
     connection = new WebSocketDialled(driver, socket, { origin, port: address.port, link });
     connection.waiter = waiter;
     driver.add(connection);

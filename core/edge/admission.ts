@@ -1,0 +1,89 @@
+import { limit } from "../ground/mod.ts";
+import { AccessList } from "./access.ts";
+import { Buckets, RoughCounts } from "./bucket.ts";
+import { type Origin, Origins, isLoopback, subnetOf } from "./origin.ts";
+import type { Access, EdgeConnection, EdgeLimits } from "./port.ts";
+
+/** A burst is this many seconds' worth of the rate. */
+const BURST_SECONDS = 4;
+const MEMORY_LOOK_MS = 1000;
+
+/** How full an edge is when somebody asks to come in. */
+interface Fullness {
+  readonly limits: EdgeLimits;
+  readonly connections: number;
+  readonly handshakes: number;
+  /** Monotonic ms. */
+  readonly now: number;
+}
+
+/** Who may come in: every limit that is asked before and right after a handshake. */
+export class Admission {
+  readonly #origins = new Origins();
+  readonly #accepts = new Buckets();
+  readonly #peers = new RoughCounts();
+  #access = new AccessList({ allow: [], deny: [] });
+  #memoryFull = false;
+  #memoryLookedMs = -Infinity;
+
+  /** Lets these in from now on; throws Fault<"edge/access">, and then the old lists stay. */
+  setAccess(access: Access): AccessList {
+    this.#access = new AccessList(access);
+    return this.#access;
+  }
+
+  /** The origin of one more inbound connection, counted, or the name of the limit that is in its way. */
+  admit(address: string, fullness: Fullness): Origin | string {
+    const { limits, now } = fullness;
+    if (!this.#access.admitsAddress(address)) return "ACCESS_DENIED";
+    if (fullness.connections >= limits.connectionsMax) return "CONNECTIONS_MAX";
+    if (fullness.handshakes >= limits.handshakesMax) return "HANDSHAKES_MAX";
+    if (this.#overMemory(limits.memoryBytesMax ?? 0, now)) return "MEMORY_BYTES_MAX";
+    const perSecond =
+      limits.acceptsPerSecondMax ?? (isLoopback(address) ? 0 : limit.ACCEPTS_PER_SECOND_MAX_DEFAULT);
+    const bucket = { perSecond, burst: perSecond * BURST_SECONDS };
+    if (perSecond > 0 && !this.#accepts.take(rateKey(address), now, bucket)) return "ACCEPTS_PER_SECOND_MAX";
+    return this.#origins.admit(address, limits);
+  }
+
+  /** Whether a peer that has proven itself may stay, or the name of what is in its way; counts it in both cases. */
+  admitPeer(peer: Uint8Array, connections: Iterable<EdgeConnection>, limits: EdgeLimits): string | null {
+    const max = limits.connectionsPerPeerMax ?? limit.CONNECTIONS_PER_PEER_MAX_DEFAULT;
+    // The rough count is enough to clear nearly everybody; only where it isn't are all looked at.
+    if (this.#peers.add(peer, 1) > max && countOf(peer, connections) > max) return "CONNECTIONS_PER_PEER_MAX";
+    return this.#access.admitsPeer(peer) ? null : "ACCESS_DENIED";
+  }
+
+  releasePeer(peer: Uint8Array): void {
+    this.#peers.add(peer, -1);
+  }
+
+  /** Counts a connection that we made. */
+  count(address: string): Origin {
+    return this.#origins.count(address);
+  }
+
+  release(origin: Origin): void {
+    this.#origins.release(origin);
+  }
+
+  #overMemory(bytesMax: number, now: number): boolean {
+    if (bytesMax === 0) return false;
+    if (now - this.#memoryLookedMs >= MEMORY_LOOK_MS) {
+      this.#memoryLookedMs = now;
+      this.#memoryFull = process.memoryUsage.rss() > bytesMax;
+    }
+    return this.#memoryFull;
+  }
+}
+
+/** Who is made to share a rate: an IPv4 address; a /48, since one holder has as many IPv6 addresses as he likes. */
+function rateKey(address: string): string {
+  return address.includes(":") ? subnetOf(address) : address;
+}
+
+function countOf(peer: Uint8Array, connections: Iterable<EdgeConnection>): number {
+  let count = 0;
+  for (const connection of connections) if (Bun.deepEquals(connection.peer.bytes, peer)) count++;
+  return count;
+}
