@@ -4,6 +4,7 @@ import { AccessList } from "./access.ts";
 import { Admission } from "./admission.ts";
 import { Buckets, RoughCounts } from "./bucket.ts";
 import { openDialler } from "./dialler.ts";
+import type { EdgeLimits } from "./port.ts";
 
 const PEER = "12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA";
 
@@ -51,13 +52,9 @@ test("AccessList denies networks and PeerIds, and allows alone what it is told t
 
 test("Admission.admit() holds an address to its rate, a /48 to one, and loopback only where told", () => {
   const admission = new Admission();
-  const fullness = {
-    limits: { ...LIMITS, acceptsPerSecondMax: 2 },
-    connections: 0,
-    handshakes: 0,
-    now: 5000,
-  };
-  const outcomes = (addresses: readonly string[], limits = fullness.limits) =>
+  const fullness = { connections: 0, handshakes: 0, now: 5000 };
+  const slow: EdgeLimits = { ...LIMITS, acceptsPerSecondMax: 2 };
+  const outcomes = (addresses: readonly string[], limits = slow) =>
     addresses.map((address) => typeof admission.admit(address, { ...fullness, limits }));
   expect(
     outcomes(Array.from({ length: 9 }, () => "192.0.2.1")).filter((kind) => kind === "object"),
