@@ -8,6 +8,7 @@ import { aeads } from "./crypto/aead.ts";
 import { batches, curves } from "./crypto/curve.ts";
 import { hashes, keyedHashes } from "./crypto/hash.ts";
 import { kemsAndPassword } from "./crypto/kem.ts";
+import { pool } from "./crypto/pool.ts";
 import { p50, time } from "./crypto/time.ts";
 import { round } from "./harness/quantile.ts";
 import { atLeast, atMost, type Benchmark, type Ratio, type Row } from "./harness/result.ts";
@@ -44,6 +45,8 @@ export const benchmark: Benchmark = {
     }
     progress("crypto: MLS");
     rows.push(...(await mls(dchat, size)));
+    progress("crypto: threads");
+    rows.push(...(await pool(dchat, size)));
     progress("crypto: Noise");
     rows.push(handshakes(size));
     return {

@@ -1,7 +1,7 @@
 /** The one place where arguments are checked before they reach a backend. */
 import { expectAllBytes, expectBytes, expectWhole, isBytes } from "./argument.ts";
 import type { Parts } from "./part.ts";
-import type { Aead, Ed25519, Hash, PasswordHash, Random, X25519 } from "./port.ts";
+import type { Aead, Ed25519, Hash, PasswordHash, Random, SignedMessage, X25519 } from "./port.ts";
 
 const SEED_BYTES = 32;
 const KEY_BYTES = 32;
@@ -19,6 +19,20 @@ type HashParts = Pick<
   Parts,
   "sha256" | "sha512" | "hmacSha256" | "hmacSha512" | "hkdfSha256" | "shake256" | "blake3"
 >;
+
+/** Throws CryptoError naming the first of `items` whose key, signature or message has a wrong type or length. */
+export function expectSigned(items: readonly SignedMessage[]): void {
+  for (let i = 0; i < items.length; i++) {
+    const item = items[i];
+    if (item === undefined) continue;
+    // The names are made only where they are needed: this runs for every signature that a relay verifies.
+    if (isBytes(item.key, KEY_BYTES) && isBytes(item.signature, SIGNATURE_BYTES) && isBytes(item.message))
+      continue;
+    expectBytes(`items[${i}].key`, item.key, KEY_BYTES);
+    expectBytes(`items[${i}].signature`, item.signature, SIGNATURE_BYTES);
+    expectBytes(`items[${i}].message`, item.message);
+  }
+}
 
 /** Ed25519; keys and signatures of another length than theirs throw, wrong ones are false. */
 export function checkedEd25519(
@@ -50,16 +64,7 @@ export function checkedEd25519(
       return verifying.verify(key, message, signature);
     },
     verifyBatch(items) {
-      for (let i = 0; i < items.length; i++) {
-        const item = items[i];
-        if (item === undefined) continue;
-        // The names are made only where they are needed: this runs for every signature that a relay verifies.
-        if (isBytes(item.key, KEY_BYTES) && isBytes(item.signature, SIGNATURE_BYTES) && isBytes(item.message))
-          continue;
-        expectBytes(`items[${i}].key`, item.key, KEY_BYTES);
-        expectBytes(`items[${i}].signature`, item.signature, SIGNATURE_BYTES);
-        expectBytes(`items[${i}].message`, item.message);
-      }
+      expectSigned(items);
       return verifying.verifyBatch(items);
     },
     toX25519(publicKey) {

@@ -9,4 +9,5 @@ export * from "./frost/mod.ts";
 export { libp2pNoiseCrypto, type Libp2pNoiseCrypto } from "./libp2p_noise.ts";
 export { MLS_SUITES, mlsCryptoProvider, type MlsSuite } from "./mls/mod.ts";
 export { openCrypto } from "./open.ts";
+export { openVerifyPool, type VerifyPool, type VerifyPoolOptions } from "./pool/mod.ts";
 export type * from "./port.ts";

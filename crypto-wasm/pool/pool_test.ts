@@ -1,0 +1,82 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { CryptoError, openCrypto, openVerifyPool, type Crypto, type SignedMessage } from "../mod.ts";
+import { packSigned, unpackSigned } from "./pack.ts";
+
+let crypto: Crypto;
+
+beforeAll(async () => {
+  crypto = await openCrypto({ needs: [] });
+});
+
+afterAll(async () => {
+  await crypto[Symbol.asyncDispose]();
+});
+
+/** `count` signed messages of different lengths; those at `bad` don't hold. */
+function signed(count: number, bad: readonly number[] = []): SignedMessage[] {
+  using key = crypto.ed25519.generate();
+  return Array.from({ length: count }, (_, i) => {
+    const message = crypto.random.bytes(i % 70);
+    const signature = crypto.ed25519.sign(key, message);
+    return { key: key.publicKey, message: bad.includes(i) ? crypto.random.bytes(71) : message, signature };
+  });
+}
+
+test("unpackSigned() gives back what packSigned() took", () => {
+  for (const count of [0, 1, 80]) {
+    const items = signed(count);
+    expect(unpackSigned(packSigned(items))).toEqual(items);
+  }
+});
+
+describe("a VerifyPool", () => {
+  test.each(["fast", "portable"] as const)(
+    "names the bad ones from a thread, on the %s backends",
+    async (backends) => {
+      using pool = openVerifyPool({ ed25519: crypto.ed25519, backends, workers: 2 });
+      const bad = [[], [0], [3, 99], [50, 51, 52]];
+      const batches = bad.map((positions) => pool.verifyBatch(signed(100, positions)));
+      expect(pool.waiting).toBe(4);
+      expect(await Promise.all(batches)).toEqual(bad);
+      expect(pool.waiting).toBe(0);
+    },
+  );
+
+  test("does small batches in place, and all where its threads are full", async () => {
+    using pool = openVerifyPool({ ed25519: crypto.ed25519, waitingMax: 2 });
+    const small = pool.verifyBatch(signed(5, [2]));
+    expect(pool.waiting).toBe(0);
+    const large = [
+      pool.verifyBatch(signed(60, [7])),
+      pool.verifyBatch(signed(60)),
+      pool.verifyBatch(signed(60, [1])),
+    ];
+    expect(pool.waiting).toBe(2);
+    expect(await Promise.all([small, ...large])).toEqual([[2], [7], [], [1]]);
+  });
+
+  test("borrows its items for the call only", async () => {
+    using pool = openVerifyPool({ ed25519: crypto.ed25519 });
+    const items = signed(40);
+    const answer = pool.verifyBatch(items);
+    for (const { message, signature } of items) {
+      message.fill(0);
+      signature.fill(0);
+    }
+    expect(await answer).toEqual([]);
+  });
+
+  test("names a wrong argument", () => {
+    using pool = openVerifyPool({ ed25519: crypto.ed25519 });
+    const items = signed(40).with(30, { ...signed(1)[0]!, key: new Uint8Array(31) });
+    expect(pool.verifyBatch(items)).rejects.toThrow("items[30].key must be");
+  });
+
+  test("rejects what waits when it is disposed, and works in place from then on", async () => {
+    const pool = openVerifyPool({ ed25519: crypto.ed25519 });
+    const waiting = pool.verifyBatch(signed(200));
+    pool[Symbol.dispose]();
+    expect(waiting).rejects.toThrow(CryptoError);
+    expect(await pool.verifyBatch(signed(40, [39]))).toEqual([39]);
+  });
+});
