@@ -1,6 +1,14 @@
 /** The kinds of values that configuration holds: what text becomes of them, and what is said when they are wrong. */
 import { z } from "zod";
-import { parseListenAddress } from "./config_address.ts";
+import {
+  type Address,
+  formatAddress,
+  parseAddress,
+  parseIp4,
+  parseIp6,
+  parseListenAddress,
+  parsePeerId,
+} from "../link/mod.ts";
 import { parseDuration } from "./duration.ts";
 
 /** What is known of a setting beside its schema. */
@@ -64,42 +72,96 @@ export function choice<const Words extends readonly [string, ...string[]]>(
   return z.enum(words).register(settingMeta, { ...options, expected, form: "text" });
 }
 
-/** `HOST:PORT` or a multiaddr. */
-export function listenAddress(options: Common & { initial: string; tcpOnly: boolean }) {
-  const { tcpOnly, ...meta } = options;
-  const schema = addressSchema(tcpOnly);
-  const expected = tcpOnly ? 'HOST:PORT, like "127.0.0.1:8080"' : addressExpected;
-  return schema.register(settingMeta, { ...meta, expected, form: "text" });
+/** Where an HTTP server listens; port 0 takes a free one. */
+export interface HostPort {
+  readonly host: string;
+  readonly port: number;
 }
 
-const addressExpected = 'HOST:PORT or a multiaddr, like "0.0.0.0:7070" or "/ip4/0.0.0.0/tcp/7071/ws"';
-
-function addressSchema(tcpOnly: boolean) {
-  return z.string().transform((text, context) => {
-    const address = parseListenAddress(text);
-    if (address !== undefined && (!tcpOnly || address.transport === "tcp")) return address;
+/** `HOST:PORT`, for HTTP. */
+export function hostPort(options: Common & { initial: string }) {
+  const schema = z.string().transform((text, context): HostPort => {
+    const address = text.startsWith("/") ? null : listenAddress(text);
+    if (address !== null) return { host: address.host.name, port: address.port };
     context.addIssue("an address");
     return z.NEVER;
   });
+  const expected = `HOST:PORT, like "${options.initial}"`;
+  return schema.register(settingMeta, { ...options, expected, form: "text" });
 }
 
-/** Several addresses to listen on, at least one. */
+/** Several addresses to listen on for devices, at least one; read as multiaddrs. */
 export function listenAddresses(options: Common & { initial: readonly string[] }) {
-  const expected = `a list of ${addressExpected}`;
+  const schema = z.string().transform((text, context) => {
+    const address = listenAddress(text);
+    if (address !== null) return formatAddress(address);
+    context.addIssue("an address");
+    return z.NEVER;
+  });
+  const expected = 'a list of HOST:PORT or a multiaddr, like "0.0.0.0:7070" or "/ip4/0.0.0.0/tcp/7071/ws"';
   return z
-    .array(addressSchema(false))
+    .array(schema)
     .min(1)
     .register(settingMeta, { ...options, expected, form: "list" });
 }
 
-const multiaddrText = /^(?:\/[a-z0-9-]+\/[^/\s]+)+(?:\/(?:ws|wss|tls))*(?:\/p2p\/[A-Za-z0-9]+)?$/;
+function listenAddress(text: string): Address | null {
+  try {
+    const address = parseListenAddress(text);
+    // What looks like an IPv4 address must be one: 256.0.0.1 is nobody's name.
+    const named = address.host.kind.startsWith("dns") && /^[\d.]+$/.test(address.host.name);
+    return named || address.peer !== null || address.transport === "wss" ? null : address;
+  } catch {
+    return null;
+  }
+}
 
 /** Several multiaddrs, as others can dial them. */
 export function multiaddrs(options: Common & { initial: readonly string[] }) {
   const expected = 'a list of multiaddrs, like "/dns4/relay.example/tcp/7070"';
   return z
-    .array(z.string().regex(multiaddrText))
+    .array(z.string().refine((text) => reads(() => parseAddress(text))))
     .register(settingMeta, { ...options, expected, form: "list" });
+}
+
+/** Addresses, networks and PeerIds, as an access list takes them. */
+export function accessEntries(options: Common) {
+  const expected = 'a list of IP addresses, networks like "192.0.2.0/24", and PeerIds';
+  return z
+    .array(z.string().refine(isAccessEntry))
+    .register(settingMeta, { ...options, initial: [], expected, form: "list" });
+}
+
+function isAccessEntry(text: string): boolean {
+  const [address = "", prefix = "0", more] = text.split("/");
+  const bytes = parseIp4(address) ?? parseIp6(address);
+  if (bytes === null) return reads(() => parsePeerId(text));
+  return more === undefined && /^\d{1,3}$/.test(prefix) && Number(prefix) <= bytes.length * 8;
+}
+
+function reads(parse: () => unknown): boolean {
+  try {
+    parse();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const sizeUnits = { KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 };
+
+/** `"512MiB"`: read as bytes; `"0"` for no limit. */
+export function size(options: Common & { initial: string }) {
+  const schema = z.string().transform((text, context) => {
+    if (text === "0") return 0;
+    const [, number, unit] = /^(\d{1,9})(KiB|MiB|GiB)$/.exec(text) ?? [];
+    const factor = Object.entries(sizeUnits).find(([name]) => name === unit)?.[1];
+    if (number !== undefined && factor !== undefined) return Number(number) * factor;
+    context.addIssue("a size");
+    return z.NEVER;
+  });
+  const expected = 'a size, like "512MiB" or "2GiB", or "0" for no limit';
+  return schema.register(settingMeta, { ...options, expected, form: "text" });
 }
 
 /** A path; `~/` is the home directory. */

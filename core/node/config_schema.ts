@@ -5,16 +5,18 @@
 import { z } from "zod";
 import { limit } from "../ground/mod.ts";
 import {
+  accessEntries,
   choice,
   duration,
   integer,
-  listenAddress,
+  hostPort,
   listenAddresses,
   multiaddrs,
   path,
   postgresUrl,
   type SettingMeta,
   settingMeta,
+  size,
 } from "./config_kind.ts";
 
 const relay = z.strictObject({
@@ -30,15 +32,13 @@ const relay = z.strictObject({
     about: "Where the relay keeps its identity, its embedded store and relay.json",
     initialText: "$XDG_STATE_HOME/dchat/relay, else ~/.local/state/dchat/relay",
   }).optional(),
-  api_listen: listenAddress({
+  api_listen: hostPort({
     about: "Where /health, /ready and the API answer",
     initial: "127.0.0.1:8080",
-    tcpOnly: true,
   }),
-  metrics_listen: listenAddress({
+  metrics_listen: hostPort({
     about: "Where Prometheus reads metrics",
     initial: "127.0.0.1:9090",
-    tcpOnly: true,
   }),
   max_connections: integer({
     about: "Connections of devices held at once",
@@ -52,6 +52,40 @@ const relay = z.strictObject({
     initial: limit.CONNECTIONS_PER_ADDRESS_MAX_DEFAULT,
     min: 1,
     max: 1_000_000,
+    live: true,
+  }),
+  max_connections_per_subnet: integer({
+    about: "Connections held at once from one /24 of IPv4 or /48 of IPv6",
+    initial: limit.CONNECTIONS_PER_SUBNET_MAX_DEFAULT,
+    min: 1,
+    max: 1_000_000,
+    live: true,
+  }),
+  max_connections_per_peer: integer({
+    about: "Connections held at once with one PeerId",
+    initial: limit.CONNECTIONS_PER_PEER_MAX_DEFAULT,
+    min: 1,
+    max: 1_000_000,
+    live: true,
+  }),
+  max_accepts_per_second: integer({
+    about: "Connections that one address may make in a second, on average; loopback aside",
+    initial: limit.ACCEPTS_PER_SECOND_MAX_DEFAULT,
+    min: 1,
+    max: 1_000_000,
+    live: true,
+  }),
+  max_memory: size({
+    about: "Resident memory above which nobody new is let in",
+    initial: "0",
+    live: true,
+  }),
+  allow: accessEntries({
+    about: "Only these are let in, where there are any: addresses and PeerIds each for themselves",
+    live: true,
+  }),
+  deny: accessEntries({
+    about: "These are not let in, whatever is allowed",
     live: true,
   }),
   max_handshakes: integer({

@@ -2,7 +2,6 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { parseListenAddress } from "./config_address.ts";
 import { loadConfig, type LoadOptions } from "./config.ts";
 import { configReport } from "./config_report.ts";
 import { settings } from "./config_schema.ts";
@@ -51,7 +50,7 @@ describe("loadConfig()", () => {
 
   test("every default is a value that its own schema takes", () => {
     const { config } = loadConfig({ env: {}, file: file("") });
-    expect(config.relay.listen).toEqual([{ transport: "tcp", host: "0.0.0.0", port: 7070 }]);
+    expect(config.relay.listen).toEqual(["/ip4/0.0.0.0/tcp/7070"]);
     expect(config.relay.grace).toBe(30_000);
     expect(config.crypto.backends).toBe("fast");
   });
@@ -95,14 +94,12 @@ describe("loadConfig()", () => {
       env: { DCHAT_RELAY_LISTEN: "0.0.0.0:1, /ip4/0.0.0.0/tcp/2/ws" },
       file: file(""),
     });
-    expect(two.config.relay.listen.map(({ transport, port }) => [transport, port])).toEqual([
-      ["tcp", 1],
-      ["ws", 2],
-    ]);
+    expect(two.config.relay.listen).toEqual(["/ip4/0.0.0.0/tcp/1", "/ip4/0.0.0.0/tcp/2/ws"]);
     const flags = { "relay.listen": { flag: "--listen", values: ["a.example:1", "[::]:2"] } };
-    expect(
-      loadConfig({ env: {}, file: file(""), flags }).config.relay.listen.map(({ host }) => host),
-    ).toEqual(["a.example", "::"]);
+    expect(loadConfig({ env: {}, file: file(""), flags }).config.relay.listen).toEqual([
+      "/dns/a.example/tcp/1",
+      "/ip6/::/tcp/2",
+    ]);
   });
 
   test("takes an empty variable as none", () => {
@@ -139,21 +136,23 @@ test("configReport() has a row for every setting and shows no password", () => {
   expect(rows.find((row) => row.key === "database.url")?.value).toContain("postgres://u:[secret]@h/d");
 });
 
-describe("parseListenAddress()", () => {
+describe("addresses to listen on", () => {
+  const listen = (text: string) => {
+    const flags = { "relay.listen": { flag: "--listen", values: [text] } };
+    return loadConfig({ env: {}, file: file(""), flags }).config.relay.listen[0];
+  };
+
   test.each([
-    ["0.0.0.0:7070", "tcp 0.0.0.0 7070"],
-    ["localhost:0", "tcp localhost 0"],
-    ["[::1]:65535", "tcp ::1 65535"],
-    ["/ip4/127.0.0.1/tcp/7070", "tcp 127.0.0.1 7070"],
-    ["/ip6/::/tcp/7071/ws", "ws :: 7071"],
-    ["/dns4/relay.example/tcp/443/ws", "ws relay.example 443"],
+    ["0.0.0.0:7070", "/ip4/0.0.0.0/tcp/7070"],
+    ["localhost:0", "/dns/localhost/tcp/0"],
+    ["[::1]:65535", "/ip6/::1/tcp/65535"],
+    ["/ip4/127.0.0.1/tcp/7070", "/ip4/127.0.0.1/tcp/7070"],
+    ["/ip6/::/tcp/7071/ws", "/ip6/::/tcp/7071/ws"],
   ])("reads %s", (text, expected) => {
-    const address = parseListenAddress(text);
-    expect(`${address?.transport} ${address?.host} ${address?.port}`).toBe(expected);
+    expect(listen(text)).toBe(expected);
   });
 
   test.each([
-    "",
     "7070",
     ":7070",
     "host",
@@ -173,8 +172,39 @@ describe("parseListenAddress()", () => {
     "/ip4/1.2.3.4/tcp/99999",
     "http://host:80",
   ])("refuses %p", (text) => {
-    expect(parseListenAddress(text)).toBeUndefined();
+    expect(() => listen(text)).toThrow(/^--listen must be a list of HOST:PORT or a multiaddr/);
   });
+
+  test("the API listens on HOST:PORT only", () => {
+    const api = (text: string) => loadConfig({ env: { DCHAT_RELAY_API_LISTEN: text }, file: file("") });
+    expect(api("[::1]:80").config.relay.api_listen).toEqual({ host: "::1", port: 80 });
+    expect(() => api("/ip4/127.0.0.1/tcp/80")).toThrow(/must be HOST:PORT/);
+  });
+});
+
+test("access lists take addresses, networks and PeerIds, and nothing else", () => {
+  const deny = (text: string) =>
+    loadConfig({ env: { DCHAT_RELAY_DENY: text }, file: file("") }).config.relay.deny;
+  const right = "192.0.2.7,192.0.2.0/24,2001:db8::/32,12D3KooWAPNFAQ7vB7LWqGZY8S8Pkp1gAtm4pmiUhd5TzWd9FiTU";
+  expect(deny(right)).toEqual(right.split(","));
+  for (const text of [
+    "192.0.2.0/33",
+    "2001:db8::/129",
+    "192.0.2",
+    "relay.example",
+    "12D3KooW",
+    "1.2.3.4/8/8",
+  ]) {
+    expect(() => deny(text)).toThrow(/DCHAT_RELAY_DENY must be a list of IP addresses/);
+  }
+});
+
+test("sizes have a binary unit, and 0 is none", () => {
+  const memory = (text: string) =>
+    loadConfig({ env: { DCHAT_RELAY_MAX_MEMORY: text }, file: file("") }).config.relay.max_memory;
+  expect([memory("0"), memory("512MiB"), memory("2GiB")]).toEqual([0, 536_870_912, 2_147_483_648]);
+  for (const text of ["512", "512MB", "-1MiB", "1.5GiB"])
+    expect(() => memory(text)).toThrow(/must be a size/);
 });
 
 test("parseDuration() reads whole and broken numbers with a unit, and nothing else", () => {

@@ -12,7 +12,6 @@ import { openStore } from "../store/mod.ts";
 import { type Log, openTelemetry, type Telemetry } from "../telemetry/mod.ts";
 import { PROTOCOL_ID } from "../wire/mod.ts";
 import type { Config } from "./config.ts";
-import type { Address } from "./config_address.ts";
 import { openDataDir, publishRelay, type RelayFile } from "./data_dir.ts";
 import { Pipeline } from "./pipeline.ts";
 import { controlPorts, openHttp } from "./relay_control.ts";
@@ -105,6 +104,7 @@ export async function openRelay(options: RelayOptions): Promise<Relay> {
     reconfigure(changed) {
       config = changed;
       edge.setLimits(edgeLimits(changed));
+      edge.setAccess({ allow: changed.relay.allow, deny: changed.relay.deny });
       log.setLevel(changed.log.level);
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
@@ -150,9 +150,10 @@ function openEdge({ config, crypto, clock, keys, pipeline, telemetry }: EdgePart
   return openListener({
     crypto,
     identity: keys.node,
-    addresses: listen.map(multiaddrOf),
+    addresses: listen,
     ...(announce.length === 0 ? {} : { announce }),
     limits: edgeLimits(config),
+    access: { allow: config.relay.allow, deny: config.relay.deny },
     protocols: pipeline.protocols,
     protocolNames: [PROTOCOL_ID],
     events: telemetry.edge,
@@ -164,6 +165,10 @@ function edgeLimits({ relay }: Config): EdgeLimits {
   return {
     connectionsMax: relay.max_connections,
     connectionsPerAddressMax: relay.max_connections_per_address,
+    connectionsPerSubnetMax: relay.max_connections_per_subnet,
+    connectionsPerPeerMax: relay.max_connections_per_peer,
+    acceptsPerSecondMax: relay.max_accepts_per_second,
+    memoryBytesMax: relay.max_memory,
     handshakesMax: relay.max_handshakes,
     streamsMax: relay.max_streams,
     handshakeTimeoutMs: relay.handshake_timeout,
@@ -171,11 +176,6 @@ function edgeLimits({ relay }: Config): EdgeLimits {
     keepaliveTimeoutMs: relay.keepalive_timeout,
     slowReaderTimeoutMs: relay.slow_reader_timeout,
   };
-}
-
-function multiaddrOf({ transport, host, port }: Address): string {
-  const kind = host.includes(":") ? "ip6" : /^[\d.]+$/.test(host) ? "ip4" : "dns";
-  return `/${kind}/${host}/tcp/${port}${transport === "ws" ? "/ws" : ""}`;
 }
 
 /** What others can dial, each with /p2p/. */
