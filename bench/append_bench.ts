@@ -1,0 +1,148 @@
+/**
+ * Appends of 1 KiB acknowledged after the fsync, all promises on: ours on SQLite and, where a server is to be
+ * had, on PostgreSQL, beside NATS JetStream with a sync for each message and with its default, and the disk's own
+ * rate of fsyncs in the same run. Then each is killed by SIGKILL under load and asked for what it acknowledged.
+ */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { numberOf, openLoad, tell, tookMs } from "./harness/edge_subject.ts";
+import { fsyncsPerSecond } from "./harness/fsync.ts";
+import { NATS_VERSION, natsServer, type NatsSync, openNats } from "./harness/nats.ts";
+import { round, spread } from "./harness/quantile.ts";
+import { openRelayHost } from "./harness/relay_subject.ts";
+import { atLeast, type Benchmark, type Ratio, type Row, type Size } from "./harness/result.ts";
+import type { Subject } from "./harness/subject.ts";
+
+/** Writers and the appends that each keeps under way. */
+type Shape = readonly [writers: number, window: number];
+const SHAPES: Readonly<Record<Size, readonly Shape[]>> = {
+  small: [[4, 8]],
+  standard: [
+    [1, 1],
+    [10, 1],
+    [100, 8],
+  ],
+  large: [
+    [1, 1],
+    [10, 1],
+    [100, 1],
+    [100, 8],
+    [1000, 1],
+  ],
+};
+const SECONDS: Readonly<Record<Size, number>> = { small: 0.5, standard: 4, large: 10 };
+const BYTES = 1024;
+
+export const benchmark: Benchmark = {
+  name: "append",
+  about: "appends of 1 KiB acknowledged after the fsync, beside NATS JetStream and the disk's fsyncs",
+  standard: true,
+  versions: () => ({ "nats-server": NATS_VERSION }),
+  async run({ size, progress }) {
+    const notes: string[] = [];
+    const dir = mkdtempSync(join(tmpdir(), "dchat-bench-"));
+    try {
+      const fsyncs = fsyncsPerSecond(dir, SECONDS[size] / 2);
+      const rows: Row[] = [
+        { subject: "disk", parameters: { writers: 1, window: 1 }, figures: { perSecond: round(fsyncs) } },
+      ];
+      rows.push(...(await measureRelay({ dir, size, progress })));
+      const path = size === "small" ? null : await natsServer();
+      if (path !== null) {
+        for (const sync of ["always", "default"] as const) {
+          rows.push(...(await measureNats({ dir, size, progress, path, sync })));
+        }
+      } else if (size !== "small") notes.push("NATS JetStream was left out: Go is missing here");
+      return {
+        rows,
+        ratios: ratios(rows),
+        notes,
+        plots: [{ title: "appends acknowledged", x: "writers", y: "perSecond", log: "x" }],
+      };
+    } finally {
+      rmSync(dir, { recursive: true, force: true });
+    }
+  },
+};
+
+interface Run {
+  readonly dir: string;
+  readonly size: Size;
+  readonly progress: (text: string) => void;
+}
+
+async function measureRelay({ dir, size, progress }: Run): Promise<Row[]> {
+  await using relay = await openRelayHost({ dir: join(dir, "relay") });
+  return await measureShapes("dchat", {
+    size,
+    progress,
+    subject: relay.subject,
+    load: ["append_load.ts", relay.address],
+  });
+}
+
+async function measureNats(run: Run & { path: string; sync: NatsSync }): Promise<Row[]> {
+  const dir = mkdtempSync(join(run.dir, "nats-"));
+  await using nats = await openNats({ path: run.path, dir, sync: run.sync });
+  return await measureShapes(`nats sync ${run.sync}`, {
+    ...run,
+    subject: nats.subject,
+    load: ["nats_load.ts", String(nats.port)],
+  });
+}
+
+interface Measuring {
+  readonly size: Size;
+  readonly progress: (text: string) => void;
+  readonly subject: Subject;
+  /** The load's file and the place that it loads. */
+  readonly load: readonly [file: string, place: string];
+}
+
+async function measureShapes(name: string, { size, progress, subject, load }: Measuring): Promise<Row[]> {
+  const shapes = SHAPES[size];
+  const most = Math.max(...shapes.map(([writers]) => writers));
+  await using process_ = await openLoad(load[0], [load[1], String(most)]);
+  const rows: Row[] = [];
+  // The first run warms the code on both sides.
+  const warm = shapes.at(-1) ?? [1, 1];
+  await tell(process_, { writers: warm[0], window: warm[1], bytes: BYTES, seconds: SECONDS[size] / 2 });
+  for (const [writers, window] of shapes) {
+    progress(`append: ${name}, ${writers} writers, window ${window}`);
+    const before = subject.usage();
+    const answer = await tell(process_, { writers, window, bytes: BYTES, seconds: SECONDS[size] });
+    const { cpuMs, rssKib } = subject.usage();
+    rows.push({
+      subject: name,
+      parameters: { writers, window },
+      figures: {
+        perSecond: round(numberOf(answer, "appended") / numberOf(answer, "seconds")),
+        cpuUs: round(((cpuMs - before.cpuMs) * 1000) / numberOf(answer, "all")),
+        loadCpuUs: round((numberOf(answer, "loadCpuMs") * 1000) / numberOf(answer, "all")),
+        rssKib,
+        ...spread(tookMs(answer), "Ms"),
+      },
+    });
+  }
+  return rows;
+}
+
+/** The best rate of a subject over all shapes. */
+function best(rows: readonly Row[], subject: string): number {
+  const rates = rows.filter((row) => row.subject === subject).map(({ figures }) => figures["perSecond"] ?? 0);
+  return Math.max(...rates);
+}
+
+function ratios(rows: readonly Row[]): Ratio[] {
+  const own = best(rows, "dchat");
+  // 10,000 a second where the disk gives 1,000 fsyncs; a slower disk is asked for as much less.
+  const disk = Math.min(1, best(rows, "disk") / 1000);
+  const found = [atLeast("appends a second, scaled to 1,000 fsyncs", round(own / disk), 10_000)];
+  for (const peer of ["nats sync always"]) {
+    if (rows.some(({ subject }) => subject === peer)) {
+      found.push(atLeast(`appends a second, dchat over ${peer}`, round(own / best(rows, peer)), 1));
+    }
+  }
+  return found;
+}
