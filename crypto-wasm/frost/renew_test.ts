@@ -195,8 +195,8 @@ describe.each(BUILDS)("FROST on the %s build", (build) => {
     expect(read.exportSecret()).toEqual(stored);
     expect(frost.importGroup(group.encoded).encoded).toEqual(group.encoded);
     for (const [bytes, from] of [
-      [stored, frost.importShare],
-      [group.encoded, frost.importGroup],
+      [stored, (bytes: Uint8Array) => frost.importShare(bytes)],
+      [group.encoded, (bytes: Uint8Array) => frost.importGroup(bytes)],
     ] as const) {
       expect(bytes[0]).toBe(1);
       for (let length = 0; length < bytes.length; length++) {
