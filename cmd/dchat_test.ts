@@ -57,6 +57,12 @@ describe("dchat", () => {
     for (const name of Object.keys(commands)) expect(err).toContain(`  ${name}`);
   });
 
+  test("help COMMAND is COMMAND --help", async () => {
+    const asked = await runDchat(["help", "keygen", "inspect"]);
+    expect(asked).toEqual(await runDchat(["keygen", "inspect", "--help"]));
+    expect((await runDchat(["help"])).code).toBe(0);
+  });
+
   test("names the nearest command for a mistyped one, at every depth", async () => {
     expect((await runDchat(["helth"])).err).toContain("Did you mean dchat health?");
     expect((await runDchat(["config", "chekc"])).err).toContain("Did you mean dchat config check?");

@@ -7,6 +7,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { loadConfig } from "../core/node/config.ts";
 import { defaultText, type Setting, settings } from "../core/node/config_schema.ts";
+import { Metrics } from "../core/telemetry/mod.ts";
 import { commands } from "./commands.ts";
 import { commonArgs } from "./frame/flags.ts";
 import { exit } from "./frame/exit.ts";
@@ -132,6 +133,16 @@ describe("docs/CLI.md", () => {
 test("docs/CONFIGURATION.md has a row for every setting", () => {
   const made = settingReference();
   hold("docs/CONFIGURATION.md", (text) => between(text, made));
+});
+
+test("docs/METRICS.md has a row for every metric", async () => {
+  const { text } = await new Metrics({ version: "0", startedMs: 0 }).expose();
+  const types = new Map([...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name, type]) => [name, type]));
+  const rows = [...text.matchAll(/^# HELP (\S+) (.+)$/gm)].map(
+    ([, name, about]) => `| \`${name}\` | ${types.get(name)} | ${about} |`,
+  );
+  const made = `| Name | Type | What it counts |\n|---|---|---|\n${rows.join("\n")}\n`;
+  hold("docs/METRICS.md", (before) => between(before, made));
 });
 
 describe("dchat.example.toml", () => {

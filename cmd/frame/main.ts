@@ -27,7 +27,9 @@ export interface Process {
 export async function main(program: Program, process: Process): Promise<ExitCode> {
   const out = openTerminal(process.stdout, process.env);
   const err = openTerminal(process.stderr, process.env);
-  const found: Found = { path: [], argv: [...process.argv] };
+  const [first, ...rest] = process.argv;
+  // `dchat help keygen` is what people try first.
+  const found: Found = { path: [], argv: first === "help" ? [...rest, "--help"] : [...process.argv] };
   try {
     return await dispatch(program, found, { out, err, env: process.env });
   } catch (error) {
