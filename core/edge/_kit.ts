@@ -5,7 +5,15 @@ import { limit } from "../ground/mod.ts";
 import { BufferPool, Link } from "../link/mod.ts";
 import { openListener } from "./listener.ts";
 import { noiseIdentity } from "./own.ts";
-import type { EdgeConnection, EdgeEvents, EdgeLimits, EdgeStream, Listener, StreamHandler } from "./port.ts";
+import type {
+  EdgeConnection,
+  EdgeEvents,
+  EdgeLimits,
+  EdgeStream,
+  Listener,
+  StreamHandler,
+  TlsFiles,
+} from "./port.ts";
 
 export const crypto: Crypto = await openCrypto({ needs: [] });
 export const clock = { now: () => Date.now(), monotonic: () => performance.now() };
@@ -90,7 +98,11 @@ export interface Opened extends AsyncDisposable {
 }
 
 /** A listener on loopback that serves /echo, /gush and /hold. */
-export async function listen(limits: Partial<EdgeLimits> = {}, addresses = ["127.0.0.1:0"]): Promise<Opened> {
+export async function listen(
+  limits: Partial<EdgeLimits> = {},
+  addresses = ["127.0.0.1:0"],
+  tls?: TlsFiles,
+): Promise<Opened> {
   const log = new Log();
   using identity = crypto.ed25519.generate();
   const served = new Map([
@@ -102,6 +114,7 @@ export async function listen(limits: Partial<EdgeLimits> = {}, addresses = ["127
     crypto,
     identity,
     addresses,
+    ...(tls === undefined ? {} : { tls }),
     limits: { ...LIMITS, ...limits },
     protocols: (protocol) => served.get(protocol) ?? null,
     protocolNames: [...served.keys()],

@@ -26,6 +26,8 @@ export interface DiallerOptions {
   /** The key behind our PeerId, borrowed for each dial; where it is left out, each connection has a fresh one. */
   readonly identity?: SigningKey;
   readonly agent?: string;
+  /** PEM of authorities that /tls/ws certificates may come from, instead of the system's. */
+  readonly authorities?: string;
 }
 
 /** Makes a dialler. Each connection is somebody new to its peer, unless an identity is given. */
@@ -100,8 +102,10 @@ class EdgeDialler implements Dialler {
     waiter: (failure: string | null) => void,
   ): Promise<Connection> {
     const driver = this.#driver;
+    const { authorities } = this.#options;
     try {
-      if (address.transport !== "tcp") return await dialWebSocket(driver, address, { link, waiter });
+      if (address.transport !== "tcp")
+        return await dialWebSocket(driver, address, { link, waiter, authorities });
       return await dialTcp(driver, address, { link, waiter });
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);

@@ -177,10 +177,6 @@ describe("openListener()", () => {
     await ours.listener.drain(clock.monotonic() + 60_000);
     expect(ours.log.reasons).toEqual(["went away"]);
   });
-
-  test("refuses to end TLS, which it can't", async () => {
-    expect((await failure(listen({}, ["/ip4/127.0.0.1/tcp/0/tls/ws"]))).message).toContain("TLS");
-  });
 });
 
 describe("dial()", () => {

@@ -18,9 +18,17 @@ import type { Connection, MakeLink } from "./connection.ts";
 import { Driver } from "./driver.ts";
 import { plainAddress } from "./origin.ts";
 import { AGENT, noiseIdentity } from "./own.ts";
-import type { Access, EdgeConnection, EdgeEvents, EdgeLimits, Listener, ProtocolTable } from "./port.ts";
+import type {
+  Access,
+  EdgeConnection,
+  EdgeEvents,
+  EdgeLimits,
+  Listener,
+  ProtocolTable,
+  TlsFiles,
+} from "./port.ts";
 import { TcpConnection, type TcpSocket, peerGone, tcpHandlers } from "./tcp.ts";
-import { serveWebSocket } from "./websocket.ts";
+import { WebSocketServer } from "./websocket.ts";
 
 export interface ListenOptions {
   readonly crypto: Pick<Crypto, "ed25519" | "x25519" | "noise">;
@@ -34,6 +42,8 @@ export interface ListenOptions {
   readonly protocols: ProtocolTable;
   /** Names that identify tells of, beside identify and ping. */
   readonly protocolNames: readonly string[];
+  /** For /tls/ws addresses; without it they can't be bound. */
+  readonly tls?: TlsFiles;
   /** Who may come in; everybody where it is left out. */
   readonly access?: Access;
   readonly events: EdgeEvents;
@@ -44,7 +54,7 @@ export interface ListenOptions {
 /** One bound socket. */
 interface Bound {
   readonly address: Address;
-  stop(): void;
+  readonly server: { stop(): void } | WebSocketServer;
 }
 
 /**
@@ -69,7 +79,11 @@ export async function openListener(options: ListenOptions): Promise<Listener> {
     expectedPeer: null,
   });
   const makeLink: MakeLink = (owner) => new Link(profile, owner, options.clock.monotonic());
-  const listener = new EdgeListener(driver, { peer: peerIdFromPublicKey(publicKey), noise });
+  const listener = new EdgeListener(driver, {
+    peer: peerIdFromPublicKey(publicKey),
+    noise,
+    tls: options.tls ?? null,
+  });
   try {
     for (const address of wanted) listener.bind(address, makeLink);
   } catch (error) {
@@ -91,12 +105,14 @@ class EdgeListener implements Listener {
   readonly bound: Bound[] = [];
   readonly #driver: Driver;
   readonly #noise: Disposable;
+  readonly #tls: TlsFiles | null;
   #accepting = true;
 
-  constructor(driver: Driver, options: { peer: PeerId; noise: Disposable }) {
+  constructor(driver: Driver, options: { peer: PeerId; noise: Disposable; tls: TlsFiles | null }) {
     this.#driver = driver;
     this.peer = options.peer;
     this.#noise = options.noise;
+    this.#tls = options.tls;
   }
 
   get addresses(): readonly string[] {
@@ -109,22 +125,14 @@ class EdgeListener implements Listener {
 
   bind(address: Address, makeLink: MakeLink): void {
     const hostname = address.host.name;
-    if (address.transport === "wss") {
-      throw new Fault(
-        "edge/bind",
-        `Cannot listen on ${formatAddress(address)}: TLS ends before the relay, listen on /ws`,
-      );
-    }
     try {
       const server =
         address.transport === "tcp"
           ? this.#listenTcp(hostname, address.port, makeLink)
-          : this.#listenWebSocket(hostname, address.port, makeLink);
-      const port = server.port ?? address.port;
-      this.bound.push({ address: { ...address, port, peer: null }, stop: () => void server.stop() });
+          : this.#listenWebSocket(address, makeLink);
+      this.bound.push({ address: { ...address, port: server.port, peer: null }, server });
     } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
-      throw new Fault("edge/bind", `Cannot listen on ${hostname}:${address.port}: ${why}`, { cause: error });
+      throw bindFault(address, error);
     }
   }
 
@@ -136,10 +144,21 @@ class EdgeListener implements Listener {
     this.#driver.setAccess(access);
   }
 
+  setTls(tls: TlsFiles): void {
+    for (const { address, server } of this.bound) {
+      if (address.transport !== "wss" || !(server instanceof WebSocketServer)) continue;
+      try {
+        server.renew(tls);
+      } catch (error) {
+        throw bindFault(address, error);
+      }
+    }
+  }
+
   stopAccepting(): void {
     if (!this.#accepting) return;
     this.#accepting = false;
-    for (const bound of this.bound) bound.stop();
+    for (const { server } of this.bound) server.stop();
   }
 
   async drain(deadlineMs: number): Promise<void> {
@@ -186,13 +205,27 @@ class EdgeListener implements Listener {
     });
   }
 
-  #listenWebSocket(
-    hostname: string,
-    port: number,
-    link: MakeLink,
-  ): { port: number | undefined; stop(): unknown } {
-    return serveWebSocket({ driver: this.#driver, hostname, port, link, accepting: () => this.#accepting });
+  #listenWebSocket(address: Address, link: MakeLink): WebSocketServer {
+    const tls = address.transport === "wss" ? this.#tls : null;
+    if (address.transport === "wss" && tls === null) throw new Error("a certificate and its key are missing");
+    return new WebSocketServer({
+      driver: this.#driver,
+      hostname: address.host.name,
+      port: address.port,
+      link,
+      tls,
+      accepting: () => this.#accepting,
+    });
   }
+}
+
+function bindFault(address: Address, error: unknown): Fault<"edge/bind"> {
+  const code = error instanceof Error && "code" in error ? error.code : "";
+  const why =
+    code === "EADDRINUSE" ? "the port is taken" : error instanceof Error ? error.message : String(error);
+  return new Fault("edge/bind", `Cannot listen on ${address.host.name}:${address.port}: ${why}`, {
+    cause: error,
+  });
 }
 
 /** Resolves when the driver has no connection left, or when the deadline has come. */

@@ -110,6 +110,12 @@ export interface Access {
   readonly deny: readonly string[];
 }
 
+/** PEM texts: a certificate with its chain, and its key. */
+export interface TlsFiles {
+  readonly cert: string;
+  readonly key: string;
+}
+
 export interface Listener extends AsyncDisposable {
   /** As bound, ports resolved: multiaddrs without /p2p. */
   readonly addresses: readonly string[];
@@ -118,6 +124,11 @@ export interface Listener extends AsyncDisposable {
   setLimits(limits: EdgeLimits): void;
   /** Holds from now on, for those who are there too; throws Fault<"edge/access"> and then changes nothing. */
   setAccess(access: Access): void;
+  /**
+   * Shows this certificate to all who come to /tls/ws from now on; those who are there go on. Throws
+   * Fault<"edge/bind"> where it doesn't load, and then the old one stays.
+   */
+  setTls(tls: TlsFiles): void;
   /** Takes no new connections; those that are there go on. */
   stopAccepting(): void;
   /** GoAway to all, then waits for them to end until `deadlineMs` (monotonic), then closes hard. */

@@ -1,9 +1,11 @@
+import { constants } from "node:crypto";
 import type { ServerWebSocket } from "bun";
 import { limit } from "../ground/mod.ts";
 import type { Address } from "../link/mod.ts";
 import { Connection, type MakeLink } from "./connection.ts";
 import type { Driver } from "./driver.ts";
 import { type Origin, plainAddress } from "./origin.ts";
+import type { TlsFiles } from "./port.ts";
 
 /** What an upgraded socket carries from the request on: whence it came, and then its connection. */
 export interface Upgraded {
@@ -51,20 +53,53 @@ export class WebSocketConnection extends Connection {
   }
 }
 
-interface ServeOptions {
+export interface ServeOptions {
   readonly driver: Driver;
   readonly hostname: string;
   readonly port: number;
   readonly link: MakeLink;
   readonly accepting: () => boolean;
+  /** Null for WebSocket without TLS. */
+  readonly tls: TlsFiles | null;
 }
 
-/** Listens for WebSockets. Throws what Bun.serve throws where the port can't be bound. */
-export function serveWebSocket(options: ServeOptions): Bun.Server<Upgraded> {
-  const { driver } = options;
+/** TLS 1.3 alone. */
+const { SSL_OP_NO_TLSv1, SSL_OP_NO_TLSv1_1, SSL_OP_NO_TLSv1_2 } = constants;
+const ONLY_TLS_1_3 = SSL_OP_NO_TLSv1 | SSL_OP_NO_TLSv1_1 | SSL_OP_NO_TLSv1_2;
+
+/** A WebSocket listener, whose certificate can be changed while it runs. */
+export class WebSocketServer {
+  readonly port: number;
+  readonly #options: ServeOptions;
+  #server: Bun.Server<Upgraded>;
+
+  /** Listens. Throws what Bun.serve throws where the port can't be bound or the certificate doesn't load. */
+  constructor(options: ServeOptions) {
+    this.#server = serveWebSocket(options);
+    this.port = this.#server.port ?? options.port;
+    this.#options = { ...options, port: this.port };
+  }
+
+  /** Takes another certificate; those who are connected stay so. Throws where it doesn't load, and then keeps the old one. */
+  renew(tls: TlsFiles): void {
+    // Bun.serve's own reload() leaves the certificate as it was, so the port changes hands; a trial comes first.
+    const trial = serveWebSocket({ ...this.#options, hostname: "127.0.0.1", port: 0, tls });
+    void trial.stop(true);
+    void this.#server.stop();
+    this.#server = serveWebSocket({ ...this.#options, tls });
+  }
+
+  stop(): void {
+    void this.#server.stop();
+  }
+}
+
+function serveWebSocket(options: ServeOptions): Bun.Server<Upgraded> {
+  const { driver, tls } = options;
   return Bun.serve<Upgraded>({
     hostname: options.hostname,
     port: options.port,
+    ...(tls === null ? {} : { tls: { cert: tls.cert, key: tls.key, secureOptions: ONLY_TLS_1_3 } }),
     // Requests that never finish; an upgraded socket has the link's own deadlines.
     idleTimeout: Math.ceil(driver.limits.handshakeTimeoutMs / 1000),
     fetch(request, server) {
@@ -153,17 +188,22 @@ export class WebSocketDialled extends Connection {
 interface Dialling {
   readonly link: MakeLink;
   readonly waiter: (failure: string | null) => void;
+  /** PEM; the system's where it is undefined. */
+  readonly authorities: string | undefined;
 }
 
 /** Dials a WebSocket; rejects where it doesn't open. */
 export async function dialWebSocket(
   driver: Driver,
   address: Address,
-  { link, waiter }: Dialling,
+  { link, waiter, authorities }: Dialling,
 ): Promise<Connection> {
   const host = address.host.kind === "ip6" ? `[${address.host.name}]` : address.host.name;
   const scheme = address.transport === "wss" ? "wss" : "ws";
-  const socket = new WebSocket(`${scheme}://${host}:${address.port}/`);
+  const socket = new WebSocket(
+    `${scheme}://${host}:${address.port}/`,
+    authorities === undefined ? {} : { tls: { ca: authorities } },
+  );
   socket.binaryType = "arraybuffer";
   const { promise, resolve, reject } = Promise.withResolvers<Connection>();
   let connection: WebSocketDialled | null = null;

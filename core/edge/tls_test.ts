@@ -1,0 +1,96 @@
+import { expect, test } from "bun:test";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { requireOrSkip } from "../../test/harness/require.ts";
+import { LIMITS, clock, crypto, failure, listen } from "./_kit.ts";
+import { ping } from "./ask.ts";
+import { openDialler } from "./dialler.ts";
+import type { Dialler, TlsFiles } from "./port.ts";
+
+const openssl = Bun.which("openssl");
+const present = requireOrSkip("openssl", openssl !== null);
+const ADDRESS = "/ip4/127.0.0.1/tcp/0/tls/ws";
+
+async function certificate(name: string): Promise<TlsFiles> {
+  const folder = await mkdtemp(join(tmpdir(), "dchat-tls-"));
+  const [cert, key] = [join(folder, "cert.pem"), join(folder, "key.pem")];
+  const what = [
+    "req",
+    "-x509",
+    "-newkey",
+    "ec",
+    "-pkeyopt",
+    "ec_paramgen_curve:prime256v1",
+    "-nodes",
+    "-days",
+    "2",
+  ];
+  const whose = [
+    "-subj",
+    `/CN=${name}`,
+    "-addext",
+    "subjectAltName=IP:127.0.0.1",
+    "-keyout",
+    key,
+    "-out",
+    cert,
+  ];
+  const made = Bun.spawn([openssl ?? "", ...what, ...whose], { stdout: "ignore", stderr: "ignore" });
+  if ((await made.exited) !== 0) throw new Error("openssl made no certificate");
+  const files = { cert: await Bun.file(cert).text(), key: await Bun.file(key).text() };
+  await rm(folder, { recursive: true });
+  return files;
+}
+
+function dialler(tls: TlsFiles): Dialler {
+  return openDialler({ crypto, limits: LIMITS, clock, authorities: tls.cert });
+}
+
+test.if(present)(
+  "openListener() serves /tls/ws by TLS 1.3 alone, to diallers who trust its certificate",
+  async () => {
+    const tls = await certificate("one");
+    await using ours = await listen({}, [ADDRESS], tls);
+    expect(ours.listener.addresses[0]).toMatch(/^\/ip4\/127\.0\.0\.1\/tcp\/\d+\/tls\/ws$/);
+    await using trusting = dialler(tls);
+    await ping(await trusting.dial({ address: ours.address }));
+    await using strict = openDialler({ crypto, limits: LIMITS, clock });
+    expect(await failure(strict.dial({ address: ours.address }))).toMatchObject({ code: "edge/dial" });
+    const old = Bun.spawn([openssl ?? "", "s_client", "-connect", `127.0.0.1:${ours.port}`, "-tls1_2"], {
+      stdin: "ignore",
+      stdout: "ignore",
+      stderr: "ignore",
+    });
+    expect(await old.exited).not.toBe(0);
+  },
+);
+
+test.if(present)(
+  "setTls() shows the new certificate to those who come, and keeps those who are there",
+  async () => {
+    const [one, two] = [await certificate("one"), await certificate("two")];
+    await using ours = await listen({}, [ADDRESS], one);
+    await using first = dialler(one);
+    await using second = dialler(two);
+    const before = await first.dial({ address: ours.address });
+    expect(await failure(second.dial({ address: ours.address }))).toMatchObject({ code: "edge/dial" });
+    ours.listener.setTls(two);
+    await ping(await second.dial({ address: ours.address }));
+    await ping(before);
+    expect(() => ours.listener.setTls({ cert: two.cert, key: one.key })).toThrow(
+      "Cannot listen on 127.0.0.1",
+    );
+    expect(() => ours.listener.setTls({ cert: "nothing", key: "nothing" })).toThrow(
+      "Cannot listen on 127.0.0.1",
+    );
+    await ping(await second.dial({ address: ours.address }));
+    expect(ours.listener.connections).toBe(3);
+  },
+);
+
+test("openListener() wants a certificate for /tls/ws", async () => {
+  const fault = await failure(listen({}, [ADDRESS]));
+  expect(fault).toMatchObject({ code: "edge/bind" });
+  expect(fault.message).toContain("a certificate and its key are missing");
+});
