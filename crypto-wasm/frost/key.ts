@@ -14,41 +14,35 @@ export class FrostShare implements Disposable {
   /** The group's Ed25519 public key, 32 bytes. */
   readonly publicKey: Uint8Array;
 
-  private constructor(handle: Handle, stored: { member: number; threshold: number; publicKey: Uint8Array }) {
+  private constructor(handle: Handle, about: Answer) {
     this.handle = handle;
-    this.member = stored.member;
-    this.threshold = stored.threshold;
-    this.publicKey = stored.publicKey;
+    this.member = about.u16();
+    this.threshold = about.u16();
+    this.publicKey = about.bytes(KEY_BYTES);
   }
 
   /** From `exportSecret`; the caller wipes it. Throws FrostRefusal("malformed") where it is none. */
   static import(instance: Instance, stored: Uint8Array): FrostShare {
     const request = new Request().bytes(expectMessage("share", stored));
     const answer = request.ask("frost_share_import", "read a share", instance);
-    const handle = new Handle(instance, answer.u32());
-    return new FrostShare(handle, {
-      member: answer.u16(),
-      threshold: answer.u16(),
-      publicKey: answer.bytes(KEY_BYTES),
-    });
+    return FrostShare.held(instance, answer.u32());
   }
 
   /** The share that an answer gives the handle of. */
   static held(instance: Instance, number: number): FrostShare {
     const handle = new Handle(instance, number);
-    const stored = exported(handle);
-    const share = new FrostShare(handle, {
-      member: stored[2]! | (stored[3]! << 8),
-      threshold: stored[4]! | (stored[5]! << 8),
-      publicKey: stored.slice(-KEY_BYTES),
-    });
-    stored.fill(0);
-    return share;
+    return new FrostShare(
+      handle,
+      new Request().handle("share", handle).ask("frost_share_about", "read a share"),
+    );
   }
 
   /** The share to store, with a version; secret, and the caller's to wipe. */
   exportSecret(): Uint8Array {
-    return exported(this.handle);
+    const answer = new Request().handle("share", this.handle).ask("frost_share_export", "write a share");
+    const stored = answer.rest();
+    answer.wipe();
+    return stored;
   }
 
   /** Round one of a signature: nonces for one use, and the commitments to them for whoever coordinates. */
@@ -61,13 +55,6 @@ export class FrostShare implements Disposable {
   [Symbol.dispose](): void {
     this.handle[Symbol.dispose]();
   }
-}
-
-function exported(handle: Handle): Uint8Array<ArrayBuffer> {
-  const answer = new Request().handle("share", handle).ask("frost_share_export", "write a share");
-  const stored = answer.rest();
-  answer.wipe();
-  return stored;
 }
 
 /** A group's public side: its key, its threshold, and by what each member's shares are checked. */

@@ -39,6 +39,7 @@ const OPERATIONS = [
   "frost_repair_sigma",
   "frost_reshare_deal",
   "frost_reshare_finish",
+  "frost_share_about",
   "frost_share_export",
   "frost_share_holds",
   "frost_share_import",

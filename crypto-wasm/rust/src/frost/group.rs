@@ -54,7 +54,19 @@ pub extern "C" fn frost_share_export(length: usize) -> i32 {
     })())
 }
 
-/// In: a stored share. Out: its handle, identifier, threshold and group key.
+/// In: a share's handle. Out: what is public of it: identifier, threshold, group key.
+#[no_mangle]
+pub extern "C" fn frost_share_about(length: usize) -> i32 {
+    finish((|| {
+        let share = share(Reader::request(length)?.u32()?)?;
+        let mut out = number(share.identifier()).to_le_bytes().to_vec();
+        out.extend(share.min_signers().to_le_bytes());
+        out.extend(share.verifying_key().serialize()?);
+        Ok(out)
+    })())
+}
+
+/// In: a stored share. Out: its handle.
 #[no_mangle]
 pub extern "C" fn frost_share_import(length: usize) -> i32 {
     finish((|| {
@@ -63,12 +75,11 @@ pub extern "C" fn frost_share_import(length: usize) -> i32 {
         let secret = scalar(input.bytes()?)?;
         let key = VerifyingKey::deserialize(input.bytes::<32>()?)?;
         input.end()?;
+        if threshold < super::THRESHOLD_MIN {
+            return Err(plain(Reason::BadNumbers));
+        }
         let share = share_from(member, secret, threshold, &key)?;
-        let mut out = hold(Held::Share(Box::new(share)))?.to_le_bytes().to_vec();
-        out.extend(member.to_le_bytes());
-        out.extend(threshold.to_le_bytes());
-        out.extend(key.serialize()?);
-        Ok(out)
+        Ok(hold(Held::Share(Box::new(share)))?.to_le_bytes().to_vec())
     })())
 }
 
