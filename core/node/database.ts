@@ -43,9 +43,9 @@ function dataDirOf({ config, env }: DatabaseOptions): string {
   return config.relay.data_dir === undefined ? defaultRelayDir(env) : homePath(config.relay.data_dir);
 }
 
-function openPlace(options: DatabaseOptions): Place {
+async function openPlace(options: DatabaseOptions): Promise<Place> {
   const dataDir = dataDirOf(options);
-  const database = openDatabase({
+  const database = await openDatabase({
     url: options.config.database.url ?? null,
     path: join(dataDir, "relay.sqlite"),
   });
@@ -56,7 +56,7 @@ function openPlace(options: DatabaseOptions): Place {
 async function openAlone(options: DatabaseOptions): Promise<Place> {
   await using stack = new AsyncDisposableStack();
   const lock: DataDir = stack.use(openDataDir(dataDirOf(options)));
-  const place = stack.use(openPlace(options));
+  const place = stack.use(await openPlace(options));
   const others = await place.database.others();
   if (others !== null) {
     throw new Fault<DatabaseCode>("database/in-use", `Cannot do that while ${others}; stop it first`);
@@ -69,7 +69,7 @@ async function openAlone(options: DatabaseOptions): Promise<Place> {
 export async function databaseStatus(
   options: DatabaseOptions,
 ): Promise<DatabaseStatus & { readonly counts: StoreCounts | null }> {
-  await using place = openPlace(options);
+  await using place = await openPlace(options);
   const status = await place.database.status();
   const counts = status.version === status.known ? await place.database.counts() : null;
   return { ...status, counts };
@@ -83,7 +83,7 @@ export async function migrateDatabase(options: DatabaseOptions): Promise<number>
 
 /** Checks everything, from one snapshot, also while the relay runs. */
 export async function checkDatabase(options: DatabaseOptions): Promise<Checked> {
-  await using place = openPlace(options);
+  await using place = await openPlace(options);
   const checker = new Checker();
   const found = await place.database.integrity();
   for await (const record of place.database.records()) checker.take(record);
@@ -130,7 +130,7 @@ async function dump(place: Place, about: { kind: DumpKind; nowMs: number }, sink
  * runs. Throws Fault<"database/exists"> rather than replace a file, and "database/damaged" rather than keep damage.
  */
 export async function backupDatabase(options: DatabaseOptions & { readonly file: string }): Promise<number> {
-  await using place = openPlace(options);
+  await using place = await openPlace(options);
   const { file } = options;
   if (existsSync(file)) {
     throw new Fault<DatabaseCode>(

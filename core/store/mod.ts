@@ -2,6 +2,4 @@
 export { digest } from "./digest.ts";
 export { storeFault, type StoreCode, type StoreFault } from "./fault.ts";
 export { openDatabase, openStore, type StoreLocation } from "./open.ts";
-export { openPostgresStore, type PostgresStoreOptions } from "./postgres.ts";
 export type { DatabaseStatus, KeptEntry, StoreDatabase, StoreRecord } from "./record.ts";
-export { openSqliteStore, type SqliteStoreOptions } from "./sqlite.ts";
