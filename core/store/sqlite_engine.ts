@@ -33,6 +33,7 @@ import type { NodePlace } from "./node_place.ts";
 import { withoutBody } from "./outcome.ts";
 import { RowCache } from "./row_cache.ts";
 import { loadBatch, loadMailbox } from "./sqlite_load.ts";
+import { LogRoom } from "./sqlite_log.ts";
 import { openSqliteFile, type SqliteFile } from "./sqlite_open.ts";
 import { storedEntry } from "./row.ts";
 import { prepareStatements, type SqliteStatements } from "./sqlite_statements.ts";
@@ -42,8 +43,11 @@ import { writePlan } from "./sqlite_write.ts";
 
 /** Log frames after which a checkpoint copies them into the file: 4,000 pages of 4 KiB. */
 const CHECKPOINT_FRAMES = 4_000;
-/** Commits between two looks at the log's length. */
-const CHECKPOINT_COMMITS = 16;
+/** Room is made for this many more, since a batch may be under way when a checkpoint is due. */
+const LOG_FRAMES_MAX = CHECKPOINT_FRAMES + 2_000;
+/** The log's length is looked at whenever this much was done: a commit counts 4, each of its commands 1. */
+const LOOK_AFTER = 64;
+
 function codeOf(error: unknown): string {
   return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "";
 }
@@ -54,7 +58,8 @@ export class SqliteEngine implements Disposable {
   readonly #path: string;
   readonly #cache = new RowCache(limit.MAILBOXES_CACHED_MAX);
   #dataVersion = -1;
-  #commits = 0;
+  readonly #room: LogRoom;
+  #done = LOOK_AFTER;
   /** Why nothing can be written any more. */
   #poison: string | null = null;
 
@@ -63,6 +68,7 @@ export class SqliteEngine implements Disposable {
     this.#path = file.path;
     this.#db = openSqliteFile(file);
     this.#sql = prepareStatements(this.#db);
+    this.#room = new LogRoom(`${file.path}-wal`, LOG_FRAMES_MAX);
   }
 
   #refuseWhenPoisoned(): void {
@@ -148,21 +154,24 @@ export class SqliteEngine implements Disposable {
       const decided = decideBatch(loaded, batch, { ...options, digest });
       return { plan: decided, written: writePlan(this.#sql, decided, cached) };
     });
+    this.#done += 4 + batch.length;
     for (const [key, mailbox] of written.mailboxes) this.#cache.set(key, mailbox);
     return plan.outcomes.map(withoutBody);
   }
 
   /**
-   * Moves the log into the file once it is long. Called between batches, after their answers have left. A failure
-   * ends the store as a failed commit does: what was acknowledged is still in the log.
+   * Looks after the log: moves it into the file once it is long, and keeps room behind it. Called between batches,
+   * after their answers have left. A failure ends the store as a failed commit does: what was acknowledged is
+   * still in the log.
    */
-  checkpoint(): void {
-    this.#commits += 1;
-    if (this.#poison !== null || this.#commits % CHECKPOINT_COMMITS !== 0) return;
+  tend(): void {
+    if (this.#poison !== null || this.#done < LOOK_AFTER) return;
+    this.#done = 0;
     try {
-      const [, frames] = this.#db.query("PRAGMA wal_checkpoint(NOOP)").values()[0] ?? [];
-      if (typeof frames === "number" && frames >= CHECKPOINT_FRAMES)
-        this.#db.run("PRAGMA wal_checkpoint(PASSIVE)");
+      const frames = this.#sql.logFrames.values()[0]?.[1];
+      if (typeof frames !== "number") return;
+      this.#room.make(frames);
+      if (frames >= CHECKPOINT_FRAMES) this.#sql.checkpoint.run();
     } catch (error) {
       if (codeOf(error) === "SQLITE_FULL" || codeOf(error).startsWith("SQLITE_BUSY")) return;
       this.#poison =
@@ -232,6 +241,7 @@ export class SqliteEngine implements Disposable {
   [Symbol.dispose](): void {
     if (this.#poison === null) this.#db.run("PRAGMA wal_checkpoint(TRUNCATE)");
     for (const statement of this.#sql.all) statement.finalize();
+    this.#room[Symbol.dispose]();
     this.#db.close();
   }
 }

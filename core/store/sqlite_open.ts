@@ -162,6 +162,8 @@ function open(path: string, prepare: (db: Database) => void): Database {
     sqliteVersion(db, path);
     configure(db);
     prepare(db);
+    // SQLite syncs the folder for its log, but not for the file itself.
+    syncPath(dirname(path));
     return db;
   } catch (error) {
     db?.close();

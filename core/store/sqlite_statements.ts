@@ -109,6 +109,8 @@ function writing(db: Database) {
     addTotal: db.prepare<unknown, Value[]>(
       "UPDATE total SET mailboxes = mailboxes + ?1, entries = entries + ?2, bytes = bytes + ?3 WHERE number = 1",
     ),
+    logFrames: db.prepare("PRAGMA wal_checkpoint(NOOP)"),
+    checkpoint: db.prepare("PRAGMA wal_checkpoint(PASSIVE)"),
     probe: db.prepare<unknown, []>("UPDATE total SET probes = probes + 1 WHERE number = 1"),
   };
 }

@@ -55,5 +55,5 @@ self.addEventListener("message", ({ data }: MessageEvent<Numbered>) => {
     send({ number, fault: { code, message: reasonOf(error) } });
   }
   // After the answer has left, so that nobody waits for it.
-  if (request.op === "commit") engine?.checkpoint();
+  if (request.op === "commit" || request.op === "open") engine?.tend();
 });

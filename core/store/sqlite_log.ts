@@ -1,0 +1,45 @@
+/**
+ * Room for SQLite's write-ahead log, made ahead: zeros behind its end, written and synced between batches. SQLite
+ * takes them for no frames and writes over them. A sync of bytes that overwrite others changes nothing else in the
+ * file system, so it costs less than one that makes the file longer, and no length or block can be lost with it.
+ */
+import { closeSync, fdatasyncSync, fstatSync, openSync, writeSync } from "node:fs";
+
+const HEADER_BYTES = 32;
+const FRAME_HEADER_BYTES = 24;
+const PAGE_BYTES = 4096;
+/** The room that is made at a time. */
+const CHUNK = new Uint8Array(2 * 1024 * 1024);
+/** Less room than this behind the last frame: more is made. Two chunks take a batch of the largest kind. */
+const ROOM_BYTES = 2 * CHUNK.length;
+
+export class LogRoom implements Disposable {
+  readonly #file: number;
+  readonly #bytesMax: number;
+  #bytes: number;
+
+  /** `path` is the log's; it exists as long as a connection is open. `framesMax`: no room is made beyond. */
+  constructor(path: string, framesMax: number) {
+    this.#file = openSync(path, "r+");
+    this.#bytes = fstatSync(this.#file).size;
+    this.#bytesMax = HEADER_BYTES + framesMax * (PAGE_BYTES + FRAME_HEADER_BYTES);
+  }
+
+  /** Makes room where `frames` are in use and little is left; a full disk is left for the next commit to meet. */
+  make(frames: number): void {
+    const used = HEADER_BYTES + frames * (PAGE_BYTES + FRAME_HEADER_BYTES);
+    if (this.#bytes < used) this.#bytes = fstatSync(this.#file).size;
+    if (this.#bytes - used >= ROOM_BYTES || this.#bytes >= this.#bytesMax) return;
+    try {
+      writeSync(this.#file, CHUNK, 0, CHUNK.length, this.#bytes);
+      fdatasyncSync(this.#file);
+      this.#bytes += CHUNK.length;
+    } catch {
+      this.#bytes = fstatSync(this.#file).size;
+    }
+  }
+
+  [Symbol.dispose](): void {
+    closeSync(this.#file);
+  }
+}

@@ -1,0 +1,30 @@
+/** A full disk: appends are refused with the reason, nothing acknowledged is lost, and with room again it goes on. */
+import { describe, expect, test } from "bun:test";
+import { rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { requireOrSkip } from "../harness/require.ts";
+import { acknowledgedIn, appenderCommand, countOf, lostFrom, watch } from "./acknowledged.ts";
+import { canMount, mountTmpfs } from "./mount.ts";
+
+const isThere = requireOrSkip("a full disk (root, to mount a tmpfs with a size)", canMount());
+
+describe.skipIf(!isThere)("a full disk", () => {
+  test("refuses appends, says why, and takes them again when there is room", async () => {
+    using disk = mountTmpfs(12);
+    const filler = join(disk.path, "filler");
+    writeFileSync(filler, new Uint8Array(8 * 1024 * 1024));
+    const where = { url: null, path: join(disk.path, "relay.sqlite") };
+    await using appender = watch(appenderCommand(where, { batch: 20 }));
+    await appender.until("refused store/unavailable");
+    expect(appender.output()).toContain("full");
+    await appender.until("probe ");
+    const full = countOf(acknowledgedIn(appender.output()));
+    expect(full).toBeGreaterThan(0);
+    rmSync(filler);
+    await appender.until("ack ", { from: appender.output().length });
+    await appender.kill();
+    const acknowledged = acknowledgedIn(appender.output());
+    expect(countOf(acknowledged)).toBeGreaterThan(full);
+    expect(await lostFrom(where, acknowledged)).toEqual([]);
+  });
+});
