@@ -64,7 +64,7 @@ export const COMMAND_FIELDS: Readonly<Record<string, Readonly<Record<string, str
 /** The relay's own bookkeeping: row numbers, checksums, what the next sweep looks at. */
 const OWN = "own";
 
-/** Columns of the relay's database, by table. */
+/** Columns of the relay's databases, by table; what only one of the two has stands here too. */
 export const COLUMNS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   mailbox: {
     box: OWN,
@@ -93,10 +93,12 @@ export const COLUMNS: Readonly<Record<string, Readonly<Record<string, string>>>>
     swept: OWN,
     sweep_ms: OWN,
   },
-  reader: { number: OWN, box: OWN, key: "V7", cursor: "V15", lapsed: "V15", sum: OWN },
-  turn: { number: OWN, box: OWN, turn: "V7", writer: "V7", first_seq: "V7", sum: OWN },
+  reader: { number: OWN, box: OWN, mailbox: "V6", key: "V7", cursor: "V15", lapsed: "V15", sum: OWN },
+  turn: { number: OWN, box: OWN, mailbox: "V6", turn: "V7", writer: "V7", first_seq: "V7", sum: OWN },
   entry: {
     place: "V9",
+    mailbox: "V6",
+    seq: "V9",
     id: "V9",
     generation: "V9",
     turn: "V9",
@@ -107,7 +109,7 @@ export const COLUMNS: Readonly<Record<string, Readonly<Record<string, string>>>>
     entry_hash: "V12",
     nodes: "V12",
     taken_by: "V16",
-    body: OWN,
+    body: "V12",
     bytes: "V10",
     sum: OWN,
   },
@@ -115,6 +117,7 @@ export const COLUMNS: Readonly<Record<string, Readonly<Record<string, string>>>>
   receipt: {
     number: OWN,
     box: OWN,
+    mailbox: "V6",
     reader: "V15",
     generation: "V15",
     cursor: "V15",
@@ -123,4 +126,5 @@ export const COLUMNS: Readonly<Record<string, Readonly<Record<string, string>>>>
     sum: OWN,
   },
   total: { number: OWN, mailboxes: "V8", entries: "V8", bytes: "V8", probes: OWN },
+  dchat_state: { number: OWN, version: OWN, probes: OWN },
 };

@@ -9,8 +9,10 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { type Crypto, openCrypto } from "@dchat/crypto-wasm";
+import { getTableConfig } from "drizzle-orm/pg-core";
 import { limit } from "../../core/ground/mod.ts";
 import { decodeIdentify } from "../../core/link/identify.ts";
+import * as postgres from "../../core/store/postgres_schema.ts";
 import type { Command } from "../../core/wire/mod.ts";
 import { requireOrSkip } from "../harness/require.ts";
 import { spawnRelay, type SpawnedRelay } from "../harness/relay.ts";
@@ -157,6 +159,15 @@ describe("a relay that looks", () => {
     if (view.records.some(({ hex, atMs }) => hex.length > 0 && atMs > 0)) lines.add("V4");
     if (Map.groupBy(view.commands, ({ connection }) => connection).size > 1) lines.add("V5").add("V13");
     expect([...lines].sort()).toEqual(listed().sort());
+  });
+
+  test("keeps in PostgreSQL no column that stands under none", () => {
+    const names = Object.values(postgres).flatMap((table) => {
+      const { name, columns } = getTableConfig(table);
+      return columns.map((column) => [name, column.name] as const);
+    });
+    expect(names.length).toBeGreaterThan(40);
+    expect(names.filter(([table, name]) => COLUMNS[table]?.[name] === undefined)).toEqual([]);
   });
 
   test("finds no text, name, identity, device, group, seed or invitation anywhere", () => {
