@@ -161,7 +161,7 @@ export const receive = command({
       showMessages(messages, context, json);
       shown = messages.length;
     });
-    if (noteAway(user, context)) return exit.failed;
+    if (noteAway(user, context) || user.failed.size > 0) return exit.failed;
     if (shown === 0 && context.err.interactive) context.note(context.err.style.dim("Nothing new."));
     return exit.done;
   },

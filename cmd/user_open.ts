@@ -50,6 +50,8 @@ export interface UserInput {
 export interface OpenedUser extends User {
   /** Whys by conversation, the latest each. */
   readonly away: ReadonlyMap<string, string>;
+  /** What went wrong by conversation; told already. */
+  readonly failed: ReadonlyMap<string, string>;
   /** Addresses of the relay for new invitations. */
   addresses(): readonly string[];
 }
@@ -60,6 +62,7 @@ export async function openDevice(input: UserInput, context: Context): Promise<Op
   const { env } = context;
   const { style } = context.err;
   const away = new Map<string, string>();
+  const failed = new Map<string, string>();
   const user = await openUser({
     config,
     env,
@@ -68,11 +71,17 @@ export async function openDevice(input: UserInput, context: Context): Promise<Op
       alarm: (conversation, what) =>
         context.note(`${style.warn("note")}  ${printable(conversation)}: ${printable(what)}`),
       offline: (conversation, why) => void away.set(conversation, why),
+      failed: (conversation, error) => {
+        const why = error instanceof Error ? error.message : String(error);
+        failed.set(conversation, why);
+        context.note(`${style.bad("error")}  ${printable(conversation)}: ${printable(why)}`);
+      },
     },
   });
   return {
     ...user,
     away,
+    failed,
     addresses: () => relayAddresses(config, { env, relayDir: input.relayDir }),
     [Symbol.asyncDispose]: () => user[Symbol.asyncDispose](),
   };

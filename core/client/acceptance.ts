@@ -16,12 +16,12 @@ import {
   writerKey,
 } from "../conversation/mod.ts";
 import { entryId, limit } from "../ground/mod.ts";
-import { checkCertificate } from "../identity/mod.ts";
 import { GENERATION_FIRST, mailboxIdOf, type Policy } from "../wire/mod.ts";
 import { fault, refusedFault } from "./fault.ts";
 import { conversationOf, type Device, freshKey, withKey } from "./device.ts";
 import { keepWriter, loadState } from "./group.ts";
 import { askOnce } from "./invitation.ts";
+import { isCertifiedNow } from "./member.ts";
 import { assertFree, freeName, parseName } from "./name.ts";
 import type { RelaySession } from "./port.ts";
 
@@ -112,8 +112,7 @@ async function takePackage(
 }
 
 function checkPeer(device: Device, peer: Member): void {
-  const nowMs = device.clock.now();
-  if (checkCertificate(device.crypto, peer.certificate, { device: peer.device, nowMs }) === null) {
+  if (!isCertifiedNow(device, peer)) {
     throw fault("client/invite", "The inviter's device certificate has run out; ask for a new invitation");
   }
   if (device.crypto.equal(peer.identity, device.identity)) {

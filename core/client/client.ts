@@ -3,7 +3,14 @@
  * that may be away.
  */
 import type { Crypto } from "@dchat/crypto-wasm";
-import type { DeviceKeys, DeviceStore, KeptConversation, KeptMessage, Mls } from "../conversation/mod.ts";
+import type {
+  DeviceKeys,
+  DeviceStore,
+  KeptConversation,
+  KeptInvite,
+  KeptMessage,
+  Mls,
+} from "../conversation/mod.ts";
 import { type Clock, isFault, type PublicKey } from "../ground/mod.ts";
 import { safetyNumber } from "../identity/mod.ts";
 import { fault } from "./fault.ts";
@@ -95,11 +102,16 @@ export class Client {
     }
   }
 
-  /** Does everything that waits, in all conversations, as far as relays can be reached. */
+  /**
+   * Does everything that waits, in all conversations, as far as relays can be reached. What goes wrong with one is
+   * told by the events and doesn't hold up the others.
+   */
   async sync(signal?: AbortSignal): Promise<void> {
     await this.#tendInvites(signal);
     const all = await this.#device.store.transact((keeper) => keeper.conversations());
-    await Promise.all(all.map(({ id }) => this.#tryConversation(id, signal)));
+    await Promise.all(
+      all.map(({ id, name }) => this.#orTell(name, () => this.#tryConversation(id, signal), signal)),
+    );
   }
 
   /** Stays with all conversations, those to come included, until the signal aborts. */
@@ -172,16 +184,26 @@ export class Client {
 
   async #tendInvites(signal?: AbortSignal): Promise<void> {
     const invites = await this.#device.store.transact((keeper) => keeper.invites());
+    const tend = async (kept: KeptInvite) => {
+      const { addresses, record } = kept.place;
+      await using session = await this.#dial({ addresses, relay: record.relay }, signal);
+      await tendInvite(this.#device, session, kept);
+    };
     await Promise.all(
-      invites.map((kept) =>
-        this.#unlessAway(kept.name ?? "an invitation", async () => {
-          const { addresses, record } = kept.place;
-          await using session = await this.#dial({ addresses, relay: record.relay }, signal);
-          await tendInvite(this.#device, session, kept);
-        }),
-      ),
+      invites.map((kept) => {
+        const name = kept.name ?? "an invitation";
+        return this.#orTell(name, () => this.#unlessAway(name, () => tend(kept)), signal);
+      }),
     );
-    // Whoever was joined just now may have written already.
+  }
+
+  /** What goes wrong with one conversation is told, and the others go on; an abort goes through. */
+  async #orTell(name: string, work: () => Promise<unknown>, signal?: AbortSignal): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      if (signal?.aborted !== true) this.#device.events.failed(name, error);
+    }
   }
 
   /** Brings a conversation as far as its relay allows; where that is away, says so and leaves it for later. */
@@ -207,10 +229,12 @@ export class Client {
 
   async #stay(id: number, signal: AbortSignal, onNews: () => void): Promise<void> {
     let pauseMs = RETRY_MS_MIN;
-    while (!signal.aborted) {
+    let called = "";
+    const stay = async (): Promise<void> => {
       const { name, place, founding } = await this.#device.store.transact((keeper) =>
         conversationOf(keeper, id),
       );
+      called = name;
       const reached = await this.#unlessAway(name, async () => {
         await using session = await this.#dial(
           { addresses: place.addresses, relay: place.record.relay },
@@ -221,6 +245,13 @@ export class Client {
         await follow({ device: this.#device, session, id, signal }, onNews);
       });
       if (!reached) pauseMs = Math.min(pauseMs * 2, RETRY_MS_MAX);
+    };
+    while (!signal.aborted) {
+      const failed = (error: unknown) => {
+        pauseMs = RETRY_MS_MAX;
+        if (!signal.aborted) this.#device.events.failed(called, error);
+      };
+      await stay().catch(failed);
       await pause(pauseMs, signal).catch(() => undefined);
     }
   }

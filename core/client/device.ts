@@ -10,6 +10,8 @@ export interface ClientEvents {
   alarm(conversation: string, what: string): void;
   /** A relay couldn't be reached; work goes on later. */
   offline(conversation: string, why: string): void;
+  /** Something went wrong with one conversation; the others go on. */
+  failed(conversation: string, error: unknown): void;
 }
 
 /** Everything that the client's parts work with. */
@@ -65,10 +67,13 @@ export function conversationNamed(keeper: Keeper, name: string): KeptConversatio
   );
 }
 
+/** Alarms that a conversation keeps, the last ones: a member that spoils entries can make as many as it likes. */
+const ALARMS_MAX = 32;
+
 /** Notes on the conversation that something was caught; once for each thing. */
 export function putAlarm(keeper: Keeper, id: number, what: string): boolean {
   const conversation = conversationOf(keeper, id);
   if (conversation.alarms.includes(what)) return false;
-  keeper.putConversation({ ...conversation, alarms: [...conversation.alarms, what] });
+  keeper.putConversation({ ...conversation, alarms: [...conversation.alarms, what].slice(-ALARMS_MAX) });
   return true;
 }

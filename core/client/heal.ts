@@ -97,6 +97,6 @@ async function bears(
     if (described.is !== "described" || described.head.size < ours.size) return false;
     const body = { op: "proveConsistency", from: ours.size, to: described.head.size } as const;
     const proof = await session.command(body, signing);
-    return proof.is === "proof" && isPrefix(device, { ours, head: proof.head, path: proof.path });
+    return proof.is === "proof" && isPrefix(device, { ours, head: described.head, path: proof.path });
   });
 }

@@ -42,7 +42,7 @@ export async function takeEntries(
 ): Promise<Position> {
   const consumed: Uint8Array[] = [];
   const alarms: string[] = [];
-  const { name, position } = await device.store.transact(async (keeper) => {
+  const { name, position, fresh } = await device.store.transact(async (keeper) => {
     const conversation = conversationOf(keeper, id);
     const before = loadState(keeper, conversation);
     const intake: Intake = {
@@ -59,11 +59,11 @@ export async function takeEntries(
     if (batch.head !== null) checkHead(device.crypto, intake.position, batch.head);
     await keepState(device, keeper, { id, before, after: intake.state });
     keeper.putPosition(id, intake.position);
-    for (const what of alarms) putAlarm(keeper, id, what);
-    return { name: conversation.name, position: intake.position };
+    const told = alarms.filter((what) => putAlarm(keeper, id, what));
+    return { name: conversation.name, position: intake.position, fresh: told };
   });
   device.crypto.wipe(...consumed);
-  for (const what of alarms) device.events.alarm(name, what);
+  for (const what of fresh) device.events.alarm(name, what);
   return position;
 }
 

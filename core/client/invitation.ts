@@ -25,6 +25,7 @@ import { type DeliveredEntry, GENERATION_FIRST, mailboxIdOf, type Policy } from 
 import { fault, refusedFault } from "./fault.ts";
 import { type Device, freshKey, publicOf, withKey } from "./device.ts";
 import { keepWriter } from "./group.ts";
+import { isCertifiedNow } from "./member.ts";
 import { assertFree, freeName, parseName } from "./name.ts";
 import type { CommandResult, DialRelay, RelaySession, SingleBody } from "./port.ts";
 import { retryAfterMs } from "./sync.ts";
@@ -202,7 +203,7 @@ async function joinByEntry(
     if (now?.stage !== "open") return true;
     const own = decodeOwnPackage(kept.ownPackage);
     const joined = await joinPair(mls, { welcome, own }).catch(() => null);
-    if (joined === null) return false;
+    if (joined === null || !isCertifiedNow(device, joined.peer)) return false;
     const info = pairInfo(device, joined.info);
     const ours = membersOf(mls, joined.group).find((one) => one.leaf === joined.group.privatePath.leafIndex);
     if (ours === undefined || !crypto.equal(ours.reader, publicOf(crypto, kept.pairReaderSeed))) return false;

@@ -2,4 +2,5 @@
 export { Client, type ClientOptions, type Contact, isAway, type NamedMessage, type Sent } from "./client.ts";
 export type { ClientCode } from "./fault.ts";
 export type { ClientEvents } from "./device.ts";
+export { memberCheck } from "./member.ts";
 export type * from "./port.ts";

@@ -6,6 +6,7 @@ import type { Description, Head, Refusal } from "../wire/mod.ts";
 import { refusedFault } from "./fault.ts";
 import { conversationOf, type Device, putAlarm, withKey } from "./device.ts";
 import { startGeneration } from "./heal.ts";
+import { jumpTo } from "./lapse.ts";
 import { makeAgain } from "./reset.ts";
 import { takeEntries } from "./intake.ts";
 import { checkHead, seenHead, untrue } from "./log.ts";
@@ -95,6 +96,7 @@ async function readOn(line: Line, position: Position): Promise<[Position, number
     ),
   );
   if (result.is === "refused") {
+    if (result.refusal.code === "lapsed") return jumpTo(line, result.refusal.floor);
     const waitMs = retryAfterMs(result.refusal);
     if (waitMs === null) throw refusedFault(`read what ${name} wrote`, result.refusal);
     await Bun.sleep(waitMs);
@@ -120,7 +122,8 @@ async function checkConsistency(line: Line, head: Head): Promise<void> {
   const result = await ask(line, readerSeed, { op: "proveConsistency", from: position.size, to: head.size });
   if (result.is === "refused") throw refusedFault(`check the log of ${name}`, result.refusal);
   if (result.is !== "proof") throw untrue(`a proof was asked for, ${result.is} came`);
-  if (!isPrefix(device, { ours, head: result.head, path: result.path })) {
+  // The proof is for the size that was asked for; the head beside it may be of a larger one.
+  if (!isPrefix(device, { ours, head, path: result.path })) {
     throw untrue(`its log of ${name} doesn't begin with the ${position.size} entries that it gave us`);
   }
 }

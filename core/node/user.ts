@@ -4,18 +4,12 @@
  */
 import { join } from "node:path";
 import { type Crypto, mlsCryptoProvider, openCrypto, type SigningKey } from "@dchat/crypto-wasm";
-import { Client, type ClientEvents, type DialRelay } from "../client/mod.ts";
+import { Client, type ClientEvents, type DialRelay, memberCheck } from "../client/mod.ts";
 import { openSession } from "../client/session/mod.ts";
-import { type DeviceKeys, type DeviceStore, type MemberCheck, openMls } from "../conversation/mod.ts";
+import { type DeviceKeys, type DeviceStore, openMls } from "../conversation/mod.ts";
 import { type Dialler, type EdgeLimits, openDialler } from "../edge/mod.ts";
 import { Fault, limit, publicKey, type PublicKey } from "../ground/mod.ts";
-import {
-  checkCertificate,
-  DEVICE_CERTIFICATE_BYTES,
-  decodeCertificate,
-  fingerprint,
-  issueCertificate,
-} from "../identity/mod.ts";
+import { checkCertificate, fingerprint, issueCertificate } from "../identity/mod.ts";
 import { openDeviceStore } from "../store/client/mod.ts";
 import { systemClock } from "./clock.ts";
 import type { Config } from "./config.ts";
@@ -136,22 +130,6 @@ function certifiedDevice(options: {
     if (!holds) keeper.putValue("certificate", certificate);
     return { seed, publicKey: publicHalf, certificate };
   });
-}
-
-/**
- * Whether a certificate holds is asked as of when it was issued: members that read a commit at different times must
- * judge it alike. Whether it has run out is asked when somebody new is met.
- */
-function memberCheck(crypto: Crypto): MemberCheck {
-  return (certificate, device) => {
-    if (certificate.length !== DEVICE_CERTIFICATE_BYTES) return null;
-    try {
-      const { issuedMs } = decodeCertificate(certificate);
-      return checkCertificate(crypto, certificate, { device, nowMs: issuedMs });
-    } catch {
-      return null;
-    }
-  };
 }
 
 /** Each connection has a PeerId of its own; sessions end with their connection. */

@@ -1,4 +1,4 @@
-/** Devices for tests of conversations: real MLS, real seals, certificates that are the bare identity key. */
+/** Devices for tests of conversations: real MLS, real seals, real certificates. */
 import { openCrypto } from "@dchat/crypto-wasm";
 import { defaultCryptoProvider } from "ts-mls";
 import {
@@ -14,19 +14,17 @@ import {
   openMls,
 } from "../../core/conversation/mod.ts";
 import { entryId, type EntryId, mailboxId, publicKey, type PublicKey } from "../../core/ground/mod.ts";
+import { memberCheck } from "../../core/client/mod.ts";
+import { issueCertificate } from "../../core/identity/mod.ts";
 import { parsePackage } from "../../core/conversation/package.ts";
 
 export const crypto = await openCrypto({ needs: [] });
 
-/** A certificate is the identity's key and its signature over the device's key. */
-function checkMember(credential: Uint8Array, device: Uint8Array): PublicKey | null {
-  const identity = credential.subarray(0, 32);
-  return crypto.ed25519.verify(identity, device, credential.subarray(32))
-    ? publicKey(identity.slice())
-    : null;
-}
-
-export const mls: Mls = await openMls({ crypto, provider: defaultCryptoProvider, checkMember });
+export const mls: Mls = await openMls({
+  crypto,
+  provider: defaultCryptoProvider,
+  checkMember: memberCheck(crypto),
+});
 
 export interface Party extends DeviceKeys {
   readonly identity: PublicKey;
@@ -44,12 +42,10 @@ export function randomKey(): { seed: Uint8Array; publicKey: PublicKey } {
 /** A device of a fresh identity, or of `identity`. */
 export function makeParty(identity = crypto.ed25519.generate()): Party {
   const device = randomKey();
-  const signed = crypto.ed25519.sign(identity, device.publicKey);
-  return {
-    ...device,
-    identity: publicKey(identity.publicKey),
-    certificate: Uint8Array.from([...identity.publicKey, ...signed]),
-  };
+  const issuedMs = Date.now();
+  const options = { device: device.publicKey, issuedMs, notAfterMs: issuedMs + 86_400_000 };
+  const certificate = issueCertificate(crypto, identity, options);
+  return { ...device, identity: publicKey(identity.publicKey), certificate };
 }
 
 export function makePlace(): MailboxPlace {

@@ -15,7 +15,11 @@ const say = (value: object) => process.stdout.write(`${JSON.stringify(value)}\n`
 await using user = await openUser({
   config,
   env,
-  events: { alarm: (_, what) => say({ alarm: what }), offline: () => undefined },
+  events: {
+    alarm: (_, what) => say({ alarm: what }),
+    offline: () => undefined,
+    failed: (name, error) => say({ alarm: `${name}: ${String(error)}` }),
+  },
 });
 say({ open: true });
 for await (const line of createInterface({ input: process.stdin })) {

@@ -1,0 +1,82 @@
+/** Two clients in this process on a real relay, whose sessions a test may bend: for relays and members that lie. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Client, type DialRelay, type RelaySession } from "../../core/client/mod.ts";
+import type { DeviceStore } from "../../core/conversation/mod.ts";
+import { openDeviceStore } from "../../core/store/client/mod.ts";
+import { clock, type Devices } from "./device.ts";
+import { crypto, makeParty, mls } from "./party.ts";
+
+type Dialled = Awaited<ReturnType<DialRelay>>;
+
+export interface Chatter extends AsyncDisposable {
+  readonly client: Client;
+  readonly store: DeviceStore;
+  readonly alarms: readonly string[];
+  readonly failures: readonly unknown[];
+  /** Passes each session through `bend` from now on. */
+  bend(bend: (session: Dialled) => Partial<RelaySession>): void;
+}
+
+/** A device of a fresh identity. */
+export async function openChatter(devices: Devices): Promise<Chatter> {
+  const dir = mkdtempSync(join(tmpdir(), "dchat-chatter-"));
+  const store = await openDeviceStore({ path: join(dir, "device.db"), crypto, passphrase: null });
+  const keys = makeParty();
+  const alarms: string[] = [];
+  const failures: unknown[] = [];
+  let bending: (session: Dialled) => Partial<RelaySession> = () => ({});
+  const dial: DialRelay = async ({ addresses, relay }) => {
+    const device = await devices.connect(addresses[0] ?? "", { relay });
+    const { session } = device;
+    const plain: Dialled = {
+      relay: session.relay,
+      ttlMsMax: session.ttlMsMax,
+      skewMs: session.skewMs,
+      closed: session.closed,
+      command: (body, signing, options) => session.command(body, signing, options),
+      read: (range, signing, options) => session.read(range, signing, options),
+      take: (take, signing, options) => session.take(take, signing, options),
+      subscribe: (from, signing, sink) => session.subscribe(from, signing, sink),
+      [Symbol.asyncDispose]: () => device[Symbol.asyncDispose](),
+    };
+    return { ...plain, ...bending(plain) };
+  };
+  const client = new Client({
+    store,
+    crypto,
+    mls,
+    keys,
+    identity: keys.identity,
+    dial,
+    clock,
+    events: {
+      alarm: (_, what) => alarms.push(what),
+      offline: () => undefined,
+      failed: (_, error) => failures.push(error),
+    },
+  });
+  return {
+    client,
+    store,
+    alarms,
+    failures,
+    bend: (bend) => {
+      bending = bend;
+    },
+    async [Symbol.asyncDispose]() {
+      await store[Symbol.asyncDispose]();
+      rmSync(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Ann has invited Bob, and both have joined. */
+export async function openPair(devices: Devices, address: string): Promise<{ ann: Chatter; bob: Chatter }> {
+  const [ann, bob] = [await openChatter(devices), await openChatter(devices)];
+  const { uri } = await ann.client.invite({ name: "bob", addresses: [address] });
+  await bob.client.accept({ uri, name: "ann" });
+  await ann.client.sync();
+  return { ann, bob };
+}
