@@ -13,6 +13,7 @@ import { type Log, openTelemetry, type Telemetry } from "../telemetry/mod.ts";
 import { PROTOCOL_ID } from "../wire/mod.ts";
 import type { Config } from "./config.ts";
 import { openDataDir, publishRelay, type RelayFile } from "./data_dir.ts";
+import { openFilesWarning } from "./open_files.ts";
 import { Pipeline } from "./pipeline.ts";
 import { controlPorts, openHttp } from "./relay_control.ts";
 import { openRelayKeys, type RelayKeys } from "./relay_keys.ts";
@@ -51,6 +52,8 @@ export async function openRelay(options: RelayOptions): Promise<Relay> {
   let { config } = options;
   const dir = stack.use(openDataDir(options.dataDir));
   if (dir.warning !== null) log.warn(dir.warning);
+  const crowded = openFilesWarning(config.relay.max_connections);
+  if (crowded !== null) log.warn(crowded);
   const telemetry = openTelemetry({ log, clock, version });
   const crypto = stack.use(await openCrypto({ backends: config.crypto.backends, needs: [] }));
   const keys = stack.use(openRelayKeys({ crypto, clock, dataDir: dir.path, env: options.env }));
