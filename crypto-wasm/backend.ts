@@ -7,8 +7,12 @@ import { fittingBuild, openWasm, type WasmBuild } from "./wasm/mod.ts";
 /** What replaces the system's randomness, where anything does. */
 type RandomSource = ((length: number) => Uint8Array) | undefined;
 
-function wasmParts(build: WasmBuild, random: RandomSource): Partial<Parts> {
-  const wasm = openWasm({ build, random });
+/**
+ * The module keeps the system's randomness: batches are sound only by it, and what they answer doesn't depend on it,
+ * so that a simulation has nothing to replay there and a constant in a test can't make bad signatures good.
+ */
+function wasmParts(build: WasmBuild): Partial<Parts> {
+  const wasm = openWasm({ build });
   const { ed25519, x25519, chacha20Poly1305, xchacha20Poly1305 } = wasm;
   return {
     "ed25519.sign": ed25519,
@@ -25,8 +29,8 @@ function wasmParts(build: WasmBuild, random: RandomSource): Partial<Parts> {
 const OPENERS: Record<BackendName, (random: RandomSource) => Promise<Partial<Parts>>> = {
   native: async () => nativeParts(),
   // An engine without wide arithmetic runs the portable build in its place.
-  wide: async (random) => wasmParts(fittingBuild(), random),
-  portable: async (random) => wasmParts("portable", random),
+  wide: async () => wasmParts(fittingBuild()),
+  portable: async () => wasmParts("portable"),
   sodium: async (random) => sodiumParts(await openSodium(), openRandom(random)),
   hashwasm: async () => {
     const { openBlake3 } = await import("./blake3.ts");

@@ -29,6 +29,25 @@ test("openCrypto() gives out replaced randomness, in order, and makes no keys ah
   expect(() => broken.ed25519.generate()).toThrow("random must be");
 });
 
+test.each(["fast", "portable"] as const)(
+  "verifyBatch() on the %s backends finds a bad signature however poor the replaced randomness",
+  async (backends) => {
+    await using crypto = await openCrypto({
+      backends,
+      random: (length) => new Uint8Array(length),
+      needs: [],
+    });
+    using key = crypto.ed25519.fromSeed(new Uint8Array(32).fill(1));
+    const good = {
+      key: key.publicKey,
+      message: new Uint8Array(3),
+      signature: crypto.ed25519.sign(key, new Uint8Array(3)),
+    };
+    const items = [good, { ...good, message: new Uint8Array(4) }, good];
+    expect(crypto.ed25519.verifyBatch(items)).toEqual([1]);
+  },
+);
+
 test("openCrypto() without the KEM and BLAKE3 refuses them by name and does the rest", async () => {
   await using crypto = await openCrypto({ needs: [] });
   expect(() => crypto.mlKem768.generate()).toThrow('ML-KEM-768 was not opened: pass needs: ["kem"]');
