@@ -1,6 +1,7 @@
 import { openCrypto } from "@dchat/crypto-wasm";
 import { describe, expect, test } from "bun:test";
-import { publicKey } from "../ground/mod.ts";
+import * as fc from "fast-check";
+import { isFault, publicKey } from "../ground/mod.ts";
 import {
   checkCertificate,
   decodeCertificate,
@@ -71,4 +72,29 @@ describe("decodeCertificate()", () => {
     newer[0] = 2;
     expect(() => decodeCertificate(newer)).toThrow(/version 2, and this dchat knows version 1/);
   });
+});
+
+test("checkCertificate() and decodeCertificate() meet random bytes without surprise", () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 200 }), (random) => {
+      expect(checkCertificate(crypto, random, { device, nowMs })).toBeNull();
+      try {
+        decodeCertificate(random);
+      } catch (error) {
+        if (!isFault(error, "identity/certificate")) throw error;
+      }
+    }),
+  );
+});
+
+test("what is issued is read back, for any key and any times", () => {
+  const time = fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER });
+  const bytes32 = fc.uint8Array({ minLength: 32, maxLength: 32 });
+  fc.assert(
+    fc.property(bytes32, time, time, (key, issued, notAfter) => {
+      const options = { device: publicKey(key), issuedMs: issued, notAfterMs: notAfter };
+      expect(decodeCertificate(issueCertificate(crypto, identity, options))).toMatchObject(options);
+    }),
+    { numRuns: 50 },
+  );
 });

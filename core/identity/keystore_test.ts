@@ -1,5 +1,6 @@
 import { openCrypto } from "@dchat/crypto-wasm";
 import { describe, expect, test } from "bun:test";
+import * as fc from "fast-check";
 import { Fault, publicKey } from "../ground/mod.ts";
 import { inspectKeystore, openKeystore, sealKeystore } from "./keystore.ts";
 
@@ -143,4 +144,19 @@ test("inspectKeystore() shows the public parts", () => {
   expect({ type, how }).toEqual({ type: "identity", how: { memoryKib: 65536, passes: 3 } });
   expect(shown).toEqual(publicKey(key.publicKey));
   expect(inspectKeystore(crypto, burner).sealed).toBeNull();
+});
+
+test("openKeystore() answers any text with a Fault of its own", () => {
+  const json = fc.oneof(
+    fc.json(),
+    fc.string(),
+    fc
+      .dictionary(fc.constantFrom(...Object.keys(JSON.parse(sealed))), fc.jsonValue())
+      .map((each) => JSON.stringify({ ...each, format: "dchat-keystore" })),
+  );
+  fc.assert(
+    fc.property(json, (text) =>
+      expect(codeOf(() => openKeystore(crypto, text, null))).toStartWith("identity/"),
+    ),
+  );
 });

@@ -73,7 +73,7 @@ function keyLines(text: string): Map<string, number> {
   for (const [index, line] of text.split(/\r?\n/).entries()) {
     if (closing === undefined && depth === 0) {
       const header = /^\s*\[{1,2}\s*([^\]]+?)\s*\]{1,2}/.exec(line)?.[1];
-      const key = /^\s*((?:"(?:[^"\\]|\\.)*"|'[^']*'|[A-Za-z0-9_.-]|\s*\.\s*)+?)\s*=/.exec(line)?.[1];
+      const key = /^\s*((?:"(?:[^"\\]|\\.)*"|'[^']*'|[A-Za-z0-9_-]|\s*\.\s*)+?)\s*=/.exec(line)?.[1];
       if (header !== undefined) table = keyPath(header);
       const path = header !== undefined ? table : key !== undefined ? [...table, ...keyPath(key)] : [];
       for (let length = 1; length <= path.length; length++) {

@@ -66,7 +66,7 @@ function wrap(logger: Logger, all: Set<WeakRef<Logger>>): Log {
     warn: (message, fields) => logger.warn(clean(fields), message),
     error: (message, error, fields) => {
       const stack =
-        logger.isLevelEnabled("debug") && error instanceof Error ? { stack: error.stack ?? "" } : {};
+        logger.isLevelEnabled("debug") && error instanceof Error ? { stack: masked(error.stack ?? "") } : {};
       logger.error({ ...clean(fields), ...described(error), ...stack }, message);
     },
     child: (module) => {
@@ -85,8 +85,15 @@ function wrap(logger: Logger, all: Set<WeakRef<Logger>>): Log {
 }
 
 function described(error: unknown): Fields {
-  if (isFault(error)) return { code: error.code, reason: error.message };
-  return { reason: error instanceof Error ? `${error.name}: ${error.message}` : String(error) };
+  if (isFault(error)) return { code: error.code, reason: masked(error.message) };
+  return { reason: masked(error instanceof Error ? `${error.name}: ${error.message}` : String(error)) };
+}
+
+/** Messages are written for operators; one that names a mailbox, a key or a peer is not written down as it is. */
+export function masked(text: string): string {
+  return text
+    .replace(/\b[0-9a-fA-F]{32,}\b/g, "[id]")
+    .replace(/\b(?:12D3Koo|16Uiu2|Qm)[1-9A-HJ-NP-Za-km-z]{30,}/g, "[peer]");
 }
 
 /** Types keep objects and bytes out; this holds where types were got around. */

@@ -46,6 +46,13 @@ describe("Log", () => {
     expect(lines[1]?.["stack"]).toContain("log_test.ts");
   });
 
+  test("masks ids, keys and peers that a message names", () => {
+    const { log, lines } = captured();
+    const peer = "12D3KooWAPNFAQ7vB7LWqGZY8S8Pkp1gAtm4pmiUhd5TzWd9FiTU";
+    log.error("failed", new Error(`mailbox ${"ab".repeat(32)} of ${peer}: entry 12`));
+    expect(lines[0]?.["reason"]).toBe("Error: mailbox [id] of [peer]: entry 12");
+  });
+
   test("holds no bytes and no objects, whatever is passed", () => {
     const { log, lines } = captured();
     const smuggled: Record<string, unknown> = {

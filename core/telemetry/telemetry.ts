@@ -5,7 +5,7 @@
  */
 import { type Clock, isFault } from "../ground/mod.ts";
 import type { Op, Refusal, Reply } from "../wire/mod.ts";
-import type { Log } from "./log.ts";
+import { type Log, masked } from "./log.ts";
 import { Metrics } from "./metrics.ts";
 import { Quiet } from "./quiet.ts";
 
@@ -92,7 +92,7 @@ function edgeListening({ log, metrics, quiet }: { log: Log; metrics: Metrics; qu
     error: (problem) => {
       metrics.error("edge");
       log.debug("a connection failed", {
-        reason: problem instanceof Error ? problem.message : String(problem),
+        reason: masked(problem instanceof Error ? problem.message : String(problem)),
       });
     },
   };
