@@ -1,0 +1,83 @@
+/**
+ * Peers that mean harm, of several kinds in equal shares; whoever is cut off comes again. argv: ADDRESS COUNT.
+ * It prints a line when all have come once, and `{"tries": N}` for each line on stdin.
+ */
+import { type Hostile, connectBare, connectHostile } from "../../core/edge/_kit.ts";
+import { frame } from "../../core/link/_pair.ts";
+
+const [, , address = "", countText = "1"] = process.argv;
+const port = Number(/\/tcp\/(\d+)/.exec(address)?.[1]);
+const PAUSE_MS = 1000;
+const BEGINNING = new TextEncoder().encode("\u0013/multistream/1.0.0\n\u0007/noise\n");
+let tries = 0;
+let came = 0;
+
+/** Says nothing, or a byte a second of a handshake that never ends. */
+async function slow(dribbles: boolean): Promise<void> {
+  const bare = await connectBare(port);
+  came++;
+  for (let at = 0; !bare.closed; at++) {
+    if (dribbles) bare.socket.write(BEGINNING.subarray(at % BEGINNING.length, (at % BEGINNING.length) + 1));
+    await Bun.sleep(PAUSE_MS);
+  }
+}
+
+async function garbage(): Promise<void> {
+  const bare = await connectBare(port);
+  came++;
+  bare.socket.write(globalThis.crypto.getRandomValues(new Uint8Array(1024)));
+  await Bun.sleep(PAUSE_MS);
+}
+
+/** Shakes hands, then asks for answers that it never reads, or does `act` every second. */
+async function shaken(act: ((hostile: Hostile, round: number) => void) | null): Promise<void> {
+  const hostile = await connectHostile(port);
+  came++;
+  if (act === null) hostile.socket.pause();
+  const pings = Buffer.concat(Array.from({ length: 200 }, (_, value) => frame(2, 1, 0, value)));
+  for (let round = 0; !hostile.closed; round++) {
+    if (act === null) hostile.send(pings);
+    else act(hostile, round);
+    await Bun.sleep(PAUSE_MS);
+  }
+}
+
+function resets(hostile: Hostile, round: number): void {
+  const ids = Array.from({ length: 20 }, (_, index) => 2 * (round * 20 + index) + 1);
+  hostile.send(Buffer.concat(ids.flatMap((id) => [frame(1, 1, id, 0), frame(1, 8, id, 0)])));
+}
+
+function violations(hostile: Hostile, round: number): void {
+  const wrong = [frame(0, 0, 0, 1), frame(0, 0, 1, 300_000), frame(0, 1, 2, 0), frame(9, 0, 0, 0)];
+  hostile.send(wrong[round % wrong.length] ?? frame(9, 0, 0, 0));
+}
+
+const KINDS = [
+  () => slow(false),
+  () => slow(true),
+  () => garbage(),
+  () => shaken(null),
+  () => shaken(resets),
+  () => shaken(violations),
+];
+
+async function forEver(kind: () => Promise<void>): Promise<never> {
+  for (;;) {
+    tries++;
+    try {
+      await kind();
+    } catch {
+      // Turned away: it comes again.
+    }
+    await Bun.sleep(PAUSE_MS * (0.5 + Math.random()));
+  }
+}
+
+for (let index = 0; index < Number(countText); index++) {
+  void forEver(KINDS[index % KINDS.length] ?? garbage);
+  if (index % 50 === 0) await Bun.sleep(10);
+}
+while (came < Number(countText) / 2) await Bun.sleep(50);
+console.log(JSON.stringify({ ready: true }));
+for await (const line of console) console.log(JSON.stringify({ tries, line }));
+process.exit(0);
