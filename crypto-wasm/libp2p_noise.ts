@@ -41,13 +41,10 @@ const EMPTY = new Uint8Array(0);
  * peer's key is of low order, since libp2p-noise expects exceptions.
  */
 export function libp2pNoiseCrypto(crypto: Crypto): Libp2pNoiseCrypto {
-  // libp2p-noise hands back the very array that it was given, so that the handle need not be made again.
-  const handles = new WeakMap<ByteSource, AgreementKey>();
-
+  // libp2p-noise never says that it is done with a key, so that none is held: bytes out, bytes in.
   function pairOf(key: AgreementKey): KeyPair {
-    const privateKey = key.exportSecret();
-    handles.set(privateKey, key);
-    return { publicKey: key.publicKey, privateKey };
+    using held = key;
+    return { publicKey: held.publicKey, privateKey: held.exportSecret() };
   }
 
   return {
@@ -59,7 +56,7 @@ export function libp2pNoiseCrypto(crypto: Crypto): Libp2pNoiseCrypto {
     generateX25519KeyPair: () => pairOf(crypto.noise.ephemeral()),
     generateX25519KeyPairFromSeed: (seed) => pairOf(crypto.x25519.fromSecret(seed)),
     generateX25519SharedKey(privateKey, publicKey) {
-      const key = handles.get(privateKey) ?? crypto.x25519.fromSecret(privateKey.subarray());
+      using key = crypto.x25519.fromSecret(privateKey.subarray());
       const shared = crypto.x25519.agree(key, publicKey.subarray());
       if (shared === null) throw new CryptoError("protocol", "the peer's X25519 key is of low order");
       return shared;
