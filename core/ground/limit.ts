@@ -100,7 +100,8 @@ export const HELD_INPUT_BYTES_MAX = 2 * 1024 * KIB;
 /** One WebSocket message: libp2p sends a few Noise frames in one. */
 export const WEBSOCKET_MESSAGE_BYTES_MAX = 1024 * KIB;
 
-export const CONNECTIONS_MAX_DEFAULT = 20_000;
+/** With the files that a relay opens beside them this fits the 20,000 open files that many machines allow at most. */
+export const CONNECTIONS_MAX_DEFAULT = 19_000;
 export const CONNECTIONS_PER_ADDRESS_MAX_DEFAULT = 1_000;
 /** From one /24 or /48: a carrier's or a campus's share of the default, and no more. */
 export const CONNECTIONS_PER_SUBNET_MAX_DEFAULT = 4_000;
