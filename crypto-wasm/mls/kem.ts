@@ -36,11 +36,13 @@ export function openDhkemX25519(crypto: Crypto): HpkeKem {
   const name = "X25519";
   const kdf = new LabeledKdf(crypto.hash.hmacSha256, concat(new TextEncoder().encode("KEM"), uint16(id)));
 
+  // ts-mls never says that it is done with a key: the collector does, and what it frees is wiped.
+  const unused = new FinalizationRegistry<AgreementKey>((key) => key[Symbol.dispose]());
+
   function pairOf(key: AgreementKey): MlsKeyPair {
-    return {
-      publicKey: new MlsPublicKey(name, key.publicKey),
-      privateKey: new MlsPrivateKey(name, key.publicKey, key),
-    };
+    const privateKey = new MlsPrivateKey(name, key.publicKey, key);
+    unused.register(privateKey, key);
+    return { publicKey: new MlsPublicKey(name, key.publicKey), privateKey };
   }
 
   function handleOf(key: MlsPrivateKey): AgreementKey {

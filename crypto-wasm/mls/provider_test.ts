@@ -125,6 +125,35 @@ describe.each([...MLS_SUITES])("mlsCryptoProvider() in %s equals ts-mls's defaul
   });
 });
 
+test("mlsCryptoProvider() wipes X25519 keys that ts-mls let go of", async () => {
+  let held = 0;
+  const crypto = await openCrypto({ needs: [] });
+  const counting = mlsCryptoProvider({
+    ...crypto,
+    x25519: {
+      ...crypto.x25519,
+      fromSecret(secret) {
+        held++;
+        const key = crypto.x25519.fromSecret(secret);
+        return {
+          ...key,
+          publicKey: key.publicKey,
+          exportSecret: () => secret,
+          [Symbol.dispose]: () => void held--,
+        };
+      },
+    },
+  });
+  const { hpke } = await open(counting, "MLS_128_DHKEMX25519_CHACHA20POLY1305_SHA256_Ed25519");
+  for (let i = 0; i < 1_000; i++) await hpke.deriveKeyPair(run(32, i));
+  expect(held).toBeGreaterThan(900);
+  for (let i = 0; i < 50 && held > 500; i++) {
+    Bun.gc(true);
+    await Bun.sleep(5);
+  }
+  expect(held).toBeLessThan(500);
+});
+
 test("mlsCryptoProvider() refuses a suite that dchat doesn't offer, and needs the KEM for X-Wing", async () => {
   const p256 = getCiphersuiteFromName("MLS_128_DHKEMP256_AES128GCM_SHA256_P256");
   expect(own.getCiphersuiteImpl(p256)).rejects.toThrow("doesn't offer");
