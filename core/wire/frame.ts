@@ -24,7 +24,7 @@ export interface FrameSink {
 
 /**
  * Cuts a stream into frames. Input is borrowed until `push` returns and copied once, into the payload that the
- * sink gets. Holds at most one frame that isn't complete, in at most twice the bytes that came.
+ * sink gets. Holds at most one frame that isn't complete, in 2 KiB or at most twice the bytes that came.
  */
 export class FrameReader {
   readonly #sink: FrameSink;
