@@ -17,7 +17,7 @@ import type { CipherState } from "../port.ts";
 import { BUILDS } from "./_builds.ts";
 import { openWasm, type Wasm, type WasmBuild } from "./mod.ts";
 
-const STACK_WIPED_BYTES = 64 * 1024;
+const STACK_WIPED_BYTES = 16 * 1024;
 const PUBLIC = new Uint8Array(100).fill(7);
 
 /** Randomness that repeats for the same seed. */
