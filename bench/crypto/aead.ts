@@ -3,6 +3,7 @@ import { gcm } from "@noble/ciphers/aes.js";
 import { chacha20poly1305, xchacha20poly1305 } from "@noble/ciphers/chacha.js";
 import sodium from "libsodium-wrappers-sumo";
 import { createCipheriv } from "node:crypto";
+import { round } from "../harness/quantile.ts";
 import type { Peers } from "./curve.ts";
 import type { Timed } from "./time.ts";
 
@@ -11,7 +12,7 @@ export function aeads({ dchat, portable }: Peers): Timed[] {
   const [key, ad] = [dchat.random.bytes(32), new Uint8Array(0)];
   const [nonce, longNonce] = [dchat.random.bytes(12), dchat.random.bytes(24)];
   const ciphers = { dchat: dchat.noise.cipher(key), portable: portable.noise.cipher(key) };
-  return [64, 1_024, 65_536 - 16 - 1].flatMap((size): Timed[] => {
+  return [64, 256, 1_024, 4_096, 65_519].flatMap((size): Timed[] => {
     const message = dchat.random.bytes(size);
     const frame = new Uint8Array(size + 16);
     const bySodium = () => sodium.crypto_aead_chacha20poly1305_ietf_encrypt(message, ad, null, nonce, key);
@@ -19,6 +20,7 @@ export function aeads({ dchat, portable }: Peers): Timed[] {
       {
         operation: "cipher state",
         size,
+        also: (p50Us) => ({ mibPerSecond: round(size / 1.048576 / p50Us) }),
         subjects: {
           dchat: () => ciphers.dchat.seal(1, message, frame, 0),
           "dchat portable": () => ciphers.portable.seal(1, message, frame, 0),

@@ -11,9 +11,10 @@ import {
   verify,
 } from "node:crypto";
 import { openWasm } from "../../crypto-wasm/wasm/mod.ts";
+import { round } from "../harness/quantile.ts";
 import type { Timed } from "./time.ts";
 
-const BATCHES = [8, 64, 256] as const;
+const BATCHES = [1, 8, 64, 256] as const;
 /** A mailbox command's size, about. */
 const MESSAGE_BYTES = 256;
 
@@ -38,6 +39,7 @@ export function batches({ dchat, portable }: Peers): Timed[] {
     return {
       operation: "ed25519 verifyBatch",
       size: n,
+      also: (p50Us) => ({ signatureUs: round(p50Us / n) }),
       subjects: {
         dchat: () => dchat.ed25519.verifyBatch(items),
         "dchat bare": () => wide.ed25519.verifyBatch(items),

@@ -13,6 +13,8 @@ export interface Timed {
   readonly size: number;
   /** Each does the same work. */
   readonly subjects: Readonly<Record<string, () => unknown>>;
+  /** Figures more, of the p50 in us: what a plot shows, by a name of their own. */
+  readonly also?: (p50Us: number) => Readonly<Record<string, number>>;
 }
 
 /** Runs `work` for a while, so that the engine has compiled it (WASM in its second tier too) before it is timed. */
@@ -35,7 +37,13 @@ export async function time(timed: Timed, size: Size): Promise<Row[]> {
     rows.push({
       subject,
       parameters: { operation: timed.operation, size: timed.size },
-      figures: { p50Us: us(took.p50), p25Us: us(took.p25), p75Us: us(took.p75), p99Us: us(took.p99) },
+      figures: {
+        p50Us: us(took.p50),
+        p25Us: us(took.p25),
+        p75Us: us(took.p75),
+        p99Us: us(took.p99),
+        ...timed.also?.(took.p50 / 1_000),
+      },
     });
   }
   return rows;
