@@ -279,6 +279,33 @@ describe.each(agreements)("X25519 on $backend", ({ it, backend }) => {
   });
 });
 
+test("every backend hashes every length around a block, and 1 MiB, alike, in one piece and in three", () => {
+  for (const length of [...LENGTHS, MIB]) {
+    const data = bytes(length);
+    const cut = [0, length >> 2, length >> 1, length] as const;
+    const parts = [
+      data.subarray(cut[0], cut[1]),
+      data.subarray(cut[1], cut[2]),
+      data.subarray(cut[2], cut[3]),
+    ];
+    for (const name of ["sha256", "sha512"] as const) {
+      const all = hashes(name).flatMap(({ it }) => [it(data).toHex(), it(...parts).toHex()]);
+      expect([name, length, new Set(all).size, all.length]).toEqual([name, length, 1, 4]);
+    }
+    for (const name of ["hmacSha256", "hmacSha512"] as const) {
+      const all = hashes(name).flatMap(({ it }) => [it(data, data).toHex(), it(data, ...parts).toHex()]);
+      expect([name, length, new Set(all).size, all.length]).toEqual([name, length, 1, 4]);
+    }
+    const xof = hashes("shake256").map(({ it }) => it(data, 137).toHex());
+    expect([length, new Set(xof).size, xof.length]).toEqual([length, 1, 2]);
+    for (const { it } of each("blake3")) {
+      const stream = it.blake3Stream();
+      for (const part of parts) stream.update(part);
+      expect(stream.digest()).toEqual(it.blake3(data));
+    }
+  }
+});
+
 describe("hashes name the argument that is wrong", () => {
   test.each(hashes("sha256"))("sha256 on $backend", ({ it }) => {
     for (const wrong of WRONG) expect(refusal(() => it(bytes(1), wrong))).toStartWith("parts[1] must be");
