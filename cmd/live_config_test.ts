@@ -82,6 +82,28 @@ describe("dchat relay --config", () => {
     expect(relay.file.pid).toBe(relay.pid);
   });
 
+  test("a sealed relay identity needs its passphrase: exit 2 naming all ways, and a file opens it", async () => {
+    writeFileSync(join(folder, "pass"), "correct horse");
+    const passphrase = ["--passphrase-file", join(folder, "pass")];
+    const dataDir = join(folder, "data");
+    await runDchat(["keygen", "-o", join(dataDir, "identity.json"), "--type", "relay", ...passphrase]);
+    const ports = [
+      "--listen",
+      "127.0.0.1:0",
+      "--api-listen",
+      "127.0.0.1:0",
+      "--metrics-listen",
+      "127.0.0.1:0",
+    ];
+    const { code, err } = await runDchat(["relay", "--data-dir", dataDir, ...ports]);
+    expect(code).toBe(2);
+    for (const way of ["--passphrase-file", "DCHAT_PASSPHRASE_FILE", "/dev/tty"]) expect(err).toContain(way);
+    await using relay = await spawnRelay({ dataDir, args: passphrase });
+    const shown = await runDchat(["keygen", "inspect", join(dataDir, "identity.json"), "--json"]);
+    const info: { identity: string } = JSON.parse(await (await relay.get("/v1/relay")).text());
+    expect(info.identity).toBe(JSON.parse(shown.out).publicKey);
+  });
+
   test.each([
     ["--listen", "devices"],
     ["--api-listen", "the API"],

@@ -3,6 +3,7 @@ import { type Relay, runRelay } from "@dchat/core/node/mod.ts";
 import { openLog } from "@dchat/core/telemetry/mod.ts";
 import { z } from "zod";
 import { type ArgTable, command, exit, type Terminal, twoColumns } from "./frame/mod.ts";
+import { passphraseArg } from "./passphrase.ts";
 import manifest from "./package.json" with { type: "json" };
 
 const args = {
@@ -56,13 +57,14 @@ const args = {
     valueHint: "DURATION",
     description: "How long a relay that is told to stop takes to end what is under way",
   },
+  ...passphraseArg,
 } satisfies ArgTable;
 
 export const relay = command({
   about:
     "Runs a relay. It keeps sealed entries until every device has read them or their time is over, and acknowledges none before it is on disk. While it runs, relay.json in its data directory says where it listens. SIGTERM or Ctrl-C ends it in peace; a second one a second later ends it at once.",
   args,
-  input: z.strictObject({}),
+  input: z.strictObject({ passphraseFile: z.string().optional() }),
   examples: [
     { line: "dchat relay", does: "Listen on port 7070 and keep mailboxes in SQLite." },
     {
@@ -74,7 +76,7 @@ export const relay = command({
       does: "Tell devices a public name in place of what is listened on.",
     },
   ],
-  async run(_, context) {
+  async run({ passphraseFile }, context) {
     const loaded = await context.config();
     const { level, format = context.out.interactive ? "pretty" : "json" } = loaded.config.log;
     const log = openLog({ level, format, to: 1, colour: context.out.coloured });
@@ -83,6 +85,7 @@ export const relay = command({
       load: context.load,
       log,
       version: manifest.version,
+      passphraseFile,
       ready(running) {
         if (format === "pretty") context.print(screen(running, context.out));
         else

@@ -27,6 +27,8 @@ export interface RelayOptions {
   readonly config: Config;
   readonly dataDir: string;
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** `--passphrase-file`, where the relay's identity is sealed. */
+  readonly passphraseFile: string | undefined;
   readonly log: Log;
   readonly clock: Clock;
   readonly version: string;
@@ -56,7 +58,7 @@ export async function openRelay(options: RelayOptions): Promise<Relay> {
   if (crowded !== null) log.warn(crowded);
   const telemetry = openTelemetry({ log, clock, version });
   const crypto = stack.use(await openCrypto({ backends: config.crypto.backends, needs: [] }));
-  const keys = stack.use(openRelayKeys({ crypto, clock, dataDir: dir.path, env: options.env }));
+  const keys = stack.use(openRelayKeys({ ...options, crypto, dataDir: dir.path }));
   const store = stack.use(
     await openStore({ url: config.database.url ?? null, path: join(dir.path, "relay.sqlite") }),
   );

@@ -16,6 +16,8 @@ export interface RelayKeysOptions {
   readonly clock: Clock;
   readonly dataDir: string;
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** `--passphrase-file`, for an identity that is sealed. */
+  readonly passphraseFile: string | undefined;
 }
 
 export interface RelayKeys extends Disposable {
@@ -62,7 +64,8 @@ export function openRelayKeys(options: RelayKeysOptions): RelayKeys {
   };
 }
 
-function openKey(name: string, { crypto, clock, dataDir, env }: RelayKeysOptions): SigningKey {
+function openKey(name: string, options: RelayKeysOptions): SigningKey {
+  const { crypto, clock, dataDir, env, passphraseFile } = options;
   const path = join(dataDir, name);
   if (!existsSync(path)) {
     using fresh = crypto.ed25519.generate();
@@ -74,7 +77,7 @@ function openKey(name: string, { crypto, clock, dataDir, env }: RelayKeysOptions
     });
     writeKeyFile(path, text, { force: false });
   }
-  const opened = openKeyFile(crypto, { path, type: "relay", passphrase: { env } });
+  const opened = openKeyFile(crypto, { path, type: "relay", passphrase: { env, file: passphraseFile } });
   opened.passphrase?.fill(0);
   return opened.key;
 }

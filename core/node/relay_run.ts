@@ -22,6 +22,8 @@ export interface RunRelayOptions {
   readonly load: LoadOptions;
   readonly log: Log;
   readonly version: string;
+  /** `--passphrase-file`, where the relay's identity is sealed. */
+  readonly passphraseFile: string | undefined;
   /** Called once it is ready. */
   ready(relay: Relay): void;
 }
@@ -33,16 +35,19 @@ export interface RunRelayOptions {
 export async function runRelay(options: RunRelayOptions): Promise<boolean> {
   const { load, log, version } = options;
   let { config } = options.loaded;
+  // From the first moment on: a relay that is told to stop while it starts stops when it has started.
+  using signals = listenForSignals();
   for (const warning of options.loaded.warnings) log.warn(warning);
   const relay = await openRelay({
     config,
     dataDir: config.relay.data_dir ?? defaultRelayDir(load.env),
     env: load.env,
+    passphraseFile: options.passphraseFile,
     log,
     clock: systemClock,
     version,
   });
-  using _watch = watchConfig({
+  using _watching = watchConfig({
     load,
     loaded: options.loaded,
     onChange({ loaded, applied, waiting }) {
@@ -54,10 +59,19 @@ export async function runRelay(options: RunRelayOptions): Promise<boolean> {
     onRefused: (error) => log.error("the configuration's edit is wrong; the old one stays", error),
   });
   options.ready(relay);
-  return untilSignal(relay, { graceMs: () => config.relay.grace, log });
+  log.info("stopping", { signal: await signals.first });
+  // Told twice, the process ends with what is on disk, which is all that was ever acknowledged.
+  return Promise.race([end(relay, config.relay.grace), signals.second]);
 }
 
-async function untilSignal(relay: Relay, { graceMs, log }: { graceMs: () => number; log: Log }) {
+interface Signals extends Disposable {
+  /** The signal that says to stop. */
+  readonly first: Promise<string>;
+  /** Another one, late enough to be meant. */
+  readonly second: Promise<false>;
+}
+
+function listenForSignals(): Signals {
   const first = Promise.withResolvers<string>();
   const second = Promise.withResolvers<false>();
   let firstMs: number | null = null;
@@ -68,13 +82,13 @@ async function untilSignal(relay: Relay, { graceMs, log }: { graceMs: () => numb
     } else if (performance.now() - firstMs >= SECOND_SIGNAL_MS) second.resolve(false);
   };
   for (const signal of SIGNALS) process.on(signal, onSignal);
-  try {
-    log.info("stopping", { signal: await first.promise });
-    // Told twice, the process ends with what is on disk, which is all that was ever acknowledged.
-    return await Promise.race([end(relay, graceMs()), second.promise]);
-  } finally {
-    for (const signal of SIGNALS) process.off(signal, onSignal);
-  }
+  return {
+    first: first.promise,
+    second: second.promise,
+    [Symbol.dispose]() {
+      for (const signal of SIGNALS) process.off(signal, onSignal);
+    },
+  };
 }
 
 async function end(relay: Relay, graceMs: number): Promise<true> {
