@@ -12,6 +12,7 @@ import {
   readKeyFile,
   readPassphrase,
   refuseExisting,
+  rewrapDevice,
   writeKeyFile,
 } from "@dchat/core/node/mod.ts";
 import { type Crypto, openCrypto, type SigningKey } from "@dchat/crypto-wasm";
@@ -151,7 +152,7 @@ export const inspect = command({
 
 export const rewrap = command({
   about:
-    "Encrypts a key file anew under another passphrase. The key stays the same; the file is replaced whole.",
+    "Encrypts a key file anew under another passphrase. The key stays the same; the file is replaced whole. The database of the identity's device, where there is one, gets the same passphrase.",
   args: {
     file: { type: "positional", description: "The key file" },
     ...passphraseArg,
@@ -161,6 +162,12 @@ export const rewrap = command({
       description: "The new passphrase; else $DCHAT_NEW_PASSPHRASE_FILE, else asked on the terminal",
     },
     burner: { type: "boolean", description: "Leave the file unencrypted from now on" },
+    dataDir: {
+      type: "string",
+      setting: "user.data_dir",
+      valueHint: "DIR",
+      description: "Where the identity's device keeps its database",
+    },
   },
   input: z.strictObject({
     file: z.string(),
@@ -194,7 +201,14 @@ export const rewrap = command({
         });
     try {
       const { type, key, createdMs } = opened;
-      writeKeyFile(file, sealKeystore(crypto, { type, key, createdMs, passphrase }), { force: true });
+      const text = sealKeystore(crypto, { type, key, createdMs, passphrase });
+      const between = () => writeKeyFile(file, text, { force: true });
+      if (type !== "identity") between();
+      else {
+        const { config } = await context.config();
+        const { publicKey: identity, passphrase: from } = opened;
+        await rewrapDevice({ config, crypto, env: context.env, identity, from, to: passphrase, between });
+      }
     } finally {
       passphrase?.fill(0);
     }

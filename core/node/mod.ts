@@ -32,7 +32,7 @@ import type * as database from "./database.ts";
 import type { ReportRow } from "./config_report.ts";
 import type { RunRelayOptions } from "./relay_run.ts";
 import type { ConfigWatchOptions } from "./config_watch.ts";
-import type { User, UserOptions } from "./user.ts";
+import type { RewrapDeviceOptions, User, UserOptions } from "./user.ts";
 
 export { relayAddresses } from "./user_relay.ts";
 
@@ -90,3 +90,9 @@ export const exportDatabase: typeof database.exportDatabase = async (options) =>
   (await import("./database.ts")).exportDatabase(options);
 export const importDatabase: typeof database.importDatabase = async (options) =>
   (await import("./database.ts")).importDatabase(options);
+
+/** Changes a device's passphrase together with its key file's; see user.ts. */
+export async function rewrapDevice(options: RewrapDeviceOptions): Promise<boolean> {
+  const user = await import("./user.ts");
+  return user.rewrapDevice(options);
+}

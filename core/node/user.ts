@@ -2,6 +2,7 @@
  * A person's device, assembled: key file, database, MLS, and connections that the relay can't tell whose they are.
  * The identity's key is only touched to certify the device, and wiped at once.
  */
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { type Crypto, mlsCryptoProvider, openCrypto, type SigningKey } from "@dchat/crypto-wasm";
 import { Client, type ClientEvents, type DialRelay, memberCheck } from "../client/mod.ts";
@@ -10,7 +11,7 @@ import { type DeviceKeys, type DeviceStore, openMls } from "../conversation/mod.
 import { type Dialler, type EdgeLimits, openDialler } from "../edge/mod.ts";
 import { Fault, limit, publicKey, type PublicKey } from "../ground/mod.ts";
 import { checkCertificate, fingerprint, issueCertificate } from "../identity/mod.ts";
-import { openDeviceStore } from "../store/client/mod.ts";
+import { openDeviceStore, rewrapDeviceStore } from "../store/client/mod.ts";
 import { systemClock } from "./clock.ts";
 import type { Config } from "./config.ts";
 import { defaultUserDir, prepareDir } from "./data_dir.ts";
@@ -187,4 +188,28 @@ function dialLimits({ relay }: Config): EdgeLimits {
     keepaliveTimeoutMs: relay.keepalive_timeout,
     slowReaderTimeoutMs: relay.slow_reader_timeout,
   };
+}
+
+export interface RewrapDeviceOptions {
+  readonly config: Config;
+  readonly crypto: Crypto;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly identity: PublicKey;
+  readonly from: Uint8Array | null;
+  readonly to: Uint8Array | null;
+  readonly between: () => void;
+}
+
+/**
+ * Gives a device's database the passphrase `to` in place of `from` (borrowed; null for none), while `between` does
+ * the same to the key file. Where the device has no database, only `between` runs; the answer says which.
+ */
+export async function rewrapDevice(options: RewrapDeviceOptions): Promise<boolean> {
+  const { config, crypto, env, identity, between } = options;
+  const dataDir = config.user.data_dir ?? defaultUserDir(env, fingerprint(crypto, identity));
+  const path = join(dataDir, DATABASE);
+  const isThere = existsSync(path);
+  if (isThere) rewrapDeviceStore({ ...options, path });
+  else between();
+  return isThere;
 }

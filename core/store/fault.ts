@@ -6,7 +6,13 @@ import { Fault } from "../ground/mod.ts";
  * of another version · busy: another process holds the store · key: what should open it doesn't.
  */
 export type StoreCode =
-  "store/unavailable" | "store/unknown" | "store/corrupt" | "store/older" | "store/newer" | "store/busy";
+  | "store/unavailable"
+  | "store/unknown"
+  | "store/corrupt"
+  | "store/older"
+  | "store/newer"
+  | "store/busy"
+  | "store/key";
 
 export type StoreFault = Fault<StoreCode>;
 

@@ -10,7 +10,7 @@ import { blob, index, integer, primaryKey, sqliteTable, text, uniqueIndex } from
 
 const bytes = (name: string) => blob(name, { mode: "buffer" });
 
-/** One row: the database's key, wrapped by a passphrase or, burner, bare. */
+/** One row, two during a change of passphrase: the database's key, wrapped by a passphrase or, burner, bare. */
 export const wrap = sqliteTable("wrap", {
   number: integer("number").primaryKey(),
   document: text("document").notNull(),

@@ -4,6 +4,7 @@
  */
 import { Database } from "bun:sqlite";
 import type { Crypto } from "@dchat/crypto-wasm";
+import { ne } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/bun-sqlite";
 import type { DeviceStore, Keeper } from "../../conversation/mod.ts";
 import { reasonOf, storeFault } from "../fault.ts";
@@ -60,23 +61,54 @@ function openFile(path: string): Database {
   }
 }
 
+/** Former pages stand in the journal until it is emptied: what was deleted goes with it. Others may hold it open. */
+function emptyJournal(database: Database): void {
+  try {
+    database.run("PRAGMA wal_checkpoint(TRUNCATE)");
+  } catch (error) {
+    if (!isBusy(error)) throw error;
+  }
+}
+
+function closeFile(database: Database): void {
+  emptyJournal(database);
+  database.close();
+}
+
 /** The key is made once, under the lock: two processes that start together agree on the first one's. */
 function openVault(
   sql: DeviceSql,
   database: Database,
   { crypto, passphrase }: { crypto: Crypto; passphrase: Uint8Array | null },
 ): Vault {
-  const kept = sql.select().from(wrap).get();
-  if (kept !== undefined) return new Vault(crypto, unwrapKey(crypto, kept.document, passphrase));
+  const kept = sql.select().from(wrap).all();
+  if (kept.length > 0) return new Vault(crypto, unwrapAny(crypto, kept, passphrase));
   const key = crypto.random.bytes(KEY_BYTES);
   const document = wrapKey(crypto, key, passphrase);
   database.run("BEGIN IMMEDIATE");
   sql.insert(wrap).values({ number: 1, document }).onConflictDoNothing().run();
-  const winner = sql.select().from(wrap).get();
+  const winners = sql.select().from(wrap).all();
   database.run("COMMIT");
-  if (winner === undefined || winner.document === document) return new Vault(crypto, key);
+  if (winners.some((winner) => winner.document === document)) return new Vault(crypto, key);
   crypto.wipe(key);
-  return new Vault(crypto, unwrapKey(crypto, winner.document, passphrase));
+  return new Vault(crypto, unwrapAny(crypto, winners, passphrase));
+}
+
+/** There is one wrap, and for the moment of a change of passphrase two. */
+function unwrapAny(
+  crypto: Crypto,
+  wraps: readonly { readonly document: string }[],
+  passphrase: Uint8Array | null,
+): Uint8Array {
+  let last: unknown = storeFault("store/key", "The device's database has no key");
+  for (const { document } of wraps) {
+    try {
+      return unwrapKey(crypto, document, passphrase);
+    } catch (error) {
+      last = error;
+    }
+  }
+  throw last;
 }
 
 function makeStore(database: Database, { keeper, vault }: { keeper: Keeper; vault: Vault }): DeviceStore {
@@ -112,7 +144,7 @@ function makeStore(database: Database, { keeper, vault }: { keeper: Keeper; vaul
       closed = true;
       await last;
       vault[Symbol.dispose]();
-      database.close();
+      closeFile(database);
     },
   };
 }
@@ -144,30 +176,28 @@ function isBusy(error: unknown): boolean {
 }
 
 /**
- * Wraps the database's key by another passphrase, as `dchat keygen rewrap` needs it. Throws Fault<"store/key"> where
- * `from` doesn't open it; leaves the old wrap in place then.
+ * Wraps the database's key by another passphrase, while `between` replaces the key file that has the same one: until
+ * that is done both open the database, so that a crash leaves neither shut out. Throws Fault<"store/key"> where
+ * `from` doesn't open it, before `between` runs.
  */
 export function rewrapDeviceStore(options: {
   path: string;
   crypto: Crypto;
   from: Uint8Array | null;
   to: Uint8Array | null;
+  between: () => void;
 }): void {
   const { path, crypto, from, to } = options;
   using database = openFile(path);
   migrateClient(database, path);
   const sql = drizzle({ client: database });
-  sql.transaction(
-    (inner) => {
-      const kept = inner.select().from(wrap).get();
-      if (kept === undefined) return;
-      const key = unwrapKey(crypto, kept.document, from);
-      inner
-        .update(wrap)
-        .set({ document: wrapKey(crypto, key, to) })
-        .run();
-      crypto.wipe(key);
-    },
-    { behavior: "immediate" },
-  );
+  const kept = sql.select().from(wrap).all();
+  const key = unwrapAny(crypto, kept, from);
+  const document = wrapKey(crypto, key, to);
+  crypto.wipe(key);
+  const number = Math.max(...kept.map((one) => one.number)) + 1;
+  sql.insert(wrap).values({ number, document }).run();
+  options.between();
+  sql.delete(wrap).where(ne(wrap.number, number)).run();
+  emptyJournal(database);
 }
