@@ -2,7 +2,7 @@
 import { fingerprint, fingerprintGroups } from "@dchat/core/identity/mod.ts";
 import { openCrypto } from "@dchat/crypto-wasm";
 import { z } from "zod";
-import { command, type Context, exit, printable, twoColumns } from "./frame/mod.ts";
+import { command, type Context, exit, printable, type Terminal, twoColumns } from "./frame/mod.ts";
 import { noteAway, openDevice, userArgs, userShape } from "./user_open.ts";
 import {
   contactJson,
@@ -40,8 +40,7 @@ export const invite = command({
       return exit.done;
     }
     if (qr) {
-      const { toString } = await import("qrcode");
-      context.print(await toString(uri, { type: "utf8", errorCorrectionLevel: "L" }));
+      context.print(await qrText(uri, context.out));
     }
     context.print(uri);
     const whom = name === null ? "one person" : printable(name);
@@ -53,6 +52,17 @@ export const invite = command({
     return exit.done;
   },
 });
+
+/** Two modules a character; on a terminal with colours dark on light, as cameras expect it. */
+async function qrText(text: string, { coloured }: Terminal): Promise<string> {
+  const { toString } = await import("qrcode");
+  const code = await toString(text, { type: "utf8", errorCorrectionLevel: "L" });
+  if (!coloured) return code;
+  return code
+    .split("\n")
+    .map((line) => `\x1b[38;5;16;48;5;231m${line}\x1b[0m`)
+    .join("\n");
+}
 
 export const accept = command({
   about:

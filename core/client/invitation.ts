@@ -58,6 +58,11 @@ export async function makeInvite(
 
 type Dialled = Awaited<ReturnType<DialRelay>>;
 
+/** The relay's identity, which the invitation has, certifies its PeerIds: without them the URI is shorter. */
+function withoutPeer(address: string): string {
+  return address.replace(/\/p2p\/[^/]+$/, "");
+}
+
 async function prepareInvite(
   device: Device,
   options: { name: string | null; addresses: readonly string[]; session: Dialled },
@@ -88,7 +93,7 @@ async function prepareInvite(
   const inbox = place.mailbox;
   return {
     name: options.name,
-    invite: { expiresMs, relay, addresses: options.addresses, inbox, secret, bundle },
+    invite: { expiresMs, relay, addresses: options.addresses.map(withoutPeer), inbox, secret, bundle },
     place,
     ownerSeed: owner.seed,
     readerSeed: reader.seed,

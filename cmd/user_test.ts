@@ -1,0 +1,189 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Ran, runDchat } from "../test/harness/dchat.ts";
+import { makePair, type MessageLine, type Pair } from "../test/harness/people.ts";
+import { type SpawnedRelay, spawnRelay } from "../test/harness/relay.ts";
+
+let relay: SpawnedRelay;
+let pair: Pair;
+
+beforeAll(async () => {
+  relay = await spawnRelay();
+  pair = await makePair(relay.address);
+});
+
+afterAll(async () => {
+  pair[Symbol.dispose]();
+  await relay[Symbol.asyncDispose]();
+});
+
+function firstLine({ err }: Ran): string {
+  return err.split("\n").find((line) => line.startsWith("error")) ?? err;
+}
+
+describe("dchat user send", () => {
+  test("prints the sequence number alone where no terminal is, and JSON where it is asked for", async () => {
+    const { ann } = pair;
+    const plain = await ann.user("send", "--to", "bob", "one");
+    const json = await ann.user("send", "--to", "bob", "two", "--json");
+    const number = Number(plain.out);
+    expect(plain.out).toBe(`${number}\n`);
+    expect(JSON.parse(json.out)).toEqual({
+      conversation: "bob",
+      sender: "me",
+      sequence: number + 1,
+      time: expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/),
+      text: "two",
+    });
+  });
+
+  test("reads standard input with - and without a text, one line feed at its end taken off", async () => {
+    const { bob } = pair;
+    const flags = ["--identity", bob.identity, "--data-dir", bob.dataDir];
+    for (const more of [["-"], []]) {
+      const { code } = await runDchat(["user", "send", "--to", "ann", ...more, ...flags], {
+        stdin: "a\nb\n",
+      });
+      expect(code).toBe(0);
+    }
+    const lines = await pair.ann.lines<MessageLine>("receive");
+    expect(lines.map(({ text, sender }) => [sender, text])).toEqual([
+      ["bob", "a\nb"],
+      ["bob", "a\nb"],
+    ]);
+  });
+
+  test("refuses a text over 64 KiB sealed with exit 2, naming the sizes, and queues nothing", async () => {
+    const { ann } = pair;
+    const flags = ["--identity", ann.identity, "--data-dir", ann.dataDir];
+    const ran = await runDchat(["user", "send", "--to", "bob", "-", ...flags], { stdin: "x".repeat(70_000) });
+    expect(ran.code).toBe(2);
+    expect(firstLine(ran)).toMatch(
+      /text of 70000 bytes: Sealed it has \d+ bytes, at most 65536 are possible/,
+    );
+    const [conversation] = await ann.lines<{ unsent: number }>("conversations");
+    expect(conversation?.unsent).toBe(0);
+  });
+
+  test("takes the largest text that fits, and text that looks like a flag behind --", async () => {
+    const { ann, bob } = pair;
+    const flags = ["--identity", ann.identity, "--data-dir", ann.dataDir];
+    const large = "y".repeat(65_000);
+    expect((await runDchat(["user", "send", "--to", "bob", "-", ...flags], { stdin: large })).code).toBe(0);
+    expect((await runDchat(["user", "send", "--to", "bob", ...flags, "--", "--help"])).code).toBe(0);
+    const texts = (await bob.lines<MessageLine>("receive")).map(({ text }) => text);
+    expect(texts.slice(-2)).toEqual([large, "--help"]);
+  });
+
+  test("names those that there are when the name is nobody's", async () => {
+    const ran = await pair.ann.user("send", "--to", "bobby", "hi");
+    expect(ran.code).not.toBe(0);
+    expect(firstLine(ran)).toContain('no conversation with "bobby"; there are: bob');
+  });
+});
+
+describe("dchat user receive", () => {
+  test("prints each message once, and shows control characters instead of obeying them", async () => {
+    const { ann, bob } = pair;
+    await ann.user("send", "--to", "bob", "\u001b[31mred");
+    const first = await bob.user("receive");
+    expect(first.out).toContain("\\u{1b}[31mred");
+    expect((await bob.user("receive")).out).toBe("");
+  });
+});
+
+describe("dchat user invite and accept", () => {
+  test("refuse a second use, one's own, a damaged one, and a name that is taken", async () => {
+    const { ann, bob } = pair;
+    const { out } = await ann.user("invite", "--name", "once", "--bootstrap", relay.address);
+    const uri = out.trim();
+    expect(firstLine(await ann.user("accept", uri))).toContain("your own");
+    expect(firstLine(await bob.user("accept", uri, "--name", "ann"))).toContain('There is a "ann" already');
+    expect(firstLine(await bob.user("accept", uri.slice(0, -4)))).toContain("copy it again as a whole");
+    const accepted = await bob.user("accept", uri, "--name", "ann again", "--json");
+    expect(JSON.parse(accepted.out)).toMatchObject({ name: "ann again" });
+    // The same invitation again is the same conversation; somebody else comes too late.
+    expect((await bob.user("accept", uri, "--json")).out).toBe(accepted.out);
+    const dir = mkdtempSync(join(tmpdir(), "dchat-carl-"));
+    const carl = ["--identity", join(dir, "carl.json"), "--data-dir", join(dir, "carl")];
+    await runDchat(["keygen", "--output", join(dir, "carl.json"), "--burner"]);
+    const late = await runDchat(["user", "accept", uri, ...carl]);
+    expect([late.code, firstLine(late)]).toEqual([1, expect.stringContaining("was used already")]);
+    rmSync(dir, { recursive: true });
+    await ann.user("receive");
+    const names = await ann.lines<{ name: string }>("contacts");
+    expect(names.map(({ name }) => name)).toEqual(["bob", "once"]);
+    expect(firstLine(await ann.user("invite", "--name", "once", "--bootstrap", relay.address))).toContain(
+      "already",
+    );
+  });
+
+  test("name a contact by its safety number where no name was given, alike in form on both sides", async () => {
+    const { ann, bob } = pair;
+    const { out } = await ann.user("invite", "--bootstrap", relay.address);
+    await bob.user("accept", out.trim());
+    await ann.user("receive");
+    const [ofAnn, ofBob] = await Promise.all([
+      ann.lines<{ name: string; safetyNumber: string }>("contacts"),
+      bob.lines<{ name: string; safetyNumber: string }>("contacts"),
+    ]);
+    expect(ofAnn.at(-1)?.name).toMatch(/^\d{5}-\d{5}$/);
+    expect(ofBob.at(-1)?.name).toBe(ofAnn.at(-1)?.name ?? "");
+    expect(ofBob.at(-1)?.safetyNumber).toBe(ofAnn.at(-1)?.safetyNumber ?? "");
+    expect(ofAnn.at(-1)?.safetyNumber).toMatch(/^(\d{5} ){11}\d{5}$/);
+  });
+});
+
+describe("dchat user with the relay away", () => {
+  test("queues, says so, sends in order later, and waits with --wait", async () => {
+    await using own = await spawnRelay();
+    using two = await makePair(own.address);
+    const { ann, bob } = two;
+    await own.stop("SIGKILL");
+    for (const text of ["one", "two"]) {
+      const queued = await ann.user("send", "--to", "bob", text, "--json");
+      expect(queued.code).toBe(0);
+      expect(JSON.parse(queued.out)).toMatchObject({ sequence: null, text });
+      expect(queued.err).toContain("queued");
+    }
+    expect((await ann.user("receive")).code).toBe(1);
+    const waiting = ann.user("send", "--to", "bob", "three", "--wait", "--json");
+    await Bun.sleep(300);
+    await using again = await spawnRelay({ dataDir: own.dataDir, same: own.file });
+    expect(JSON.parse((await waiting).out)).toMatchObject({ sequence: 2, text: "three" });
+    expect((await bob.lines<MessageLine>("receive")).map(({ text }) => text)).toEqual([
+      "one",
+      "two",
+      "three",
+    ]);
+    expect(again.file.addresses).toEqual(own.file.addresses);
+  });
+});
+
+describe("dchat user with a passphrase", () => {
+  test("keeps its database sealed, says whose directory it is, and names a missing key file", async () => {
+    const dir = mkdtempSync(join(tmpdir(), "dchat-sealed-"));
+    const [one, two] = [join(dir, "one.json"), join(dir, "two.json")];
+    const passphrase = join(dir, "passphrase");
+    writeFileSync(passphrase, "correct horse\n", { mode: 0o600 });
+    for (const path of [one, two]) await runDchat(["keygen", "-o", path, "--passphrase-file", passphrase]);
+    const user = (identity: string, ...more: string[]) =>
+      runDchat(["user", "contacts", "--identity", identity, "--data-dir", join(dir, "device"), ...more]);
+    expect((await user(one, "--passphrase-file", passphrase)).code).toBe(0);
+    const other = await user(two, "--passphrase-file", passphrase);
+    expect([other.code, firstLine(other)]).toEqual([
+      expect.any(Number),
+      expect.stringContaining("another identity"),
+    ]);
+    expect(other.code).not.toBe(0);
+    const none = await user(one);
+    expect(none.code).toBe(2);
+    for (const way of ["--passphrase-file", "DCHAT_PASSPHRASE_FILE", "/dev/tty"])
+      expect(none.err).toContain(way);
+    const nobody = await runDchat(["user", "contacts"]);
+    expect([nobody.code, firstLine(nobody)]).toEqual([2, expect.stringContaining("--identity")]);
+    rmSync(dir, { recursive: true });
+  });
+});
