@@ -14,7 +14,7 @@ import { decodeReply, encodeReply } from "./reply_codec.ts";
 import { encodeCommand, signCommand } from "./sign.ts";
 import { mailboxIdOf } from "./statement.ts";
 
-const CASES = process.env["DCHAT_TEST_LONG"] === "1" ? 1_000_000 : 20_000;
+const CASES = process.env["DCHAT_TEST_LONG"] === "1" ? 1_000_000 : 6_000;
 const SEED = Number(process.env["DCHAT_TEST_SEED"] ?? 1);
 const crypto = await openCrypto({ needs: [] });
 const relay = publicKey(new Uint8Array(32).fill(7));
