@@ -8,6 +8,15 @@ import { OFF_WHEEL, type Timed } from "./wheel.ts";
 /** Makes the link that a connection drives. */
 export type MakeLink = (owner: Connection) => Link<Connection>;
 
+/** One try to dial. */
+export interface Attempt {
+  readonly link: MakeLink;
+  /** Hears once how the handshake went: null, or what failed. */
+  readonly settle: (failure: string | null) => void;
+  /** Whether nobody waits for it any more: a socket that opens now is cut off. */
+  readonly over: () => boolean;
+}
+
 /** A link with its socket. Compact: what only some connections need is null in the others. */
 export abstract class Connection implements EdgeConnection, Timed {
   readonly id: number;

@@ -10,10 +10,10 @@ import {
   parseAddress,
   withBuiltins,
 } from "../link/mod.ts";
-import type { Connection, MakeLink } from "./connection.ts";
+import type { Attempt, Connection, MakeLink } from "./connection.ts";
 import { Driver } from "./driver.ts";
 import { plainAddress } from "./origin.ts";
-import { AGENT, noiseIdentity } from "./own.ts";
+import { AGENT, type OwnNoise, noiseIdentity } from "./own.ts";
 import type { DialOptions, Dialler, EdgeConnection, EdgeEvents, EdgeLimits } from "./port.ts";
 import { TcpConnection, type TcpSocket, peerGone, tcpHandlers } from "./tcp.ts";
 import { dialWebSocket } from "./websocket.ts";
@@ -38,6 +38,7 @@ export function openDialler(options: DiallerOptions): Dialler {
 class EdgeDialler implements Dialler {
   readonly #options: DiallerOptions;
   readonly #driver: Driver;
+  #closed = false;
 
   constructor(options: DiallerOptions) {
     this.#options = options;
@@ -49,15 +50,21 @@ class EdgeDialler implements Dialler {
   }
 
   /**
-   * Connects, proves the peer and opens the muxer. Throws Fault<"edge/dial"> where no connection is to be had,
-   * Fault<"edge/handshake"> where the peer doesn't speak libp2p or is another than expected, the signal's reason
-   * where it aborts.
+   * Connects, proves the peer and opens the muxer. Throws Fault<"edge/dial"> where no connection is to be had in
+   * the handshake's time, Fault<"edge/handshake"> where the peer doesn't speak libp2p or is another than expected,
+   * the signal's reason where it aborts.
    */
   async dial(dial: DialOptions): Promise<EdgeConnection> {
     const address = parseAddress(dial.address);
     dial.signal?.throwIfAborted();
+    using noise = this.#noise();
     const { promise, resolve } = Promise.withResolvers<string | null>();
-    const connection = await this.#connect(address, this.#linkFor(dial, address), resolve);
+    const attempt = {
+      link: this.#linkFor(dial, { address, noise }),
+      settle: resolve,
+      over: () => this.#closed,
+    };
+    const connection = await this.#connect(address, { attempt, signal: dial.signal });
     const abort = (): void => this.#driver.drop(connection, "aborted");
     dial.signal?.addEventListener("abort", abort);
     if (dial.signal?.aborted === true) abort();
@@ -69,16 +76,21 @@ class EdgeDialler implements Dialler {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true;
     for (const connection of this.#driver.connections) this.#driver.drop(connection, "closed");
   }
 
-  #linkFor(dial: DialOptions, address: Address): MakeLink {
-    const { crypto, identity, clock } = this.#options;
-    using fresh = identity === undefined ? crypto.ed25519.generate() : null;
-    const key = identity ?? fresh;
-    if (key === null) throw new Fault("edge/dial", "A dialler needs a key");
+  /** The given identity's Noise key or, where none is given, somebody new's. */
+  #noise(): ReturnType<typeof noiseIdentity> {
+    const { crypto, identity } = this.#options;
+    if (identity !== undefined) return noiseIdentity(crypto, identity);
+    using fresh = crypto.ed25519.generate();
+    return noiseIdentity(crypto, fresh);
+  }
+
+  #linkFor(dial: DialOptions, { address, noise }: { address: Address; noise: OwnNoise }): MakeLink {
     const identified = encodeIdentify({
-      publicKey: key.publicKey,
+      publicKey: noise.publicKey,
       agent: this.#options.agent ?? AGENT,
       protocols: BUILTIN_PROTOCOLS,
       listenAddresses: [],
@@ -89,37 +101,48 @@ class EdgeDialler implements Dialler {
     );
     const profile = this.#driver.profile({
       role: "dialler",
-      noise: noiseIdentity(crypto, key),
+      noise,
       protocols: withBuiltins(identify, dial.protocols ?? (() => null)),
       expectedPeer: address.peer?.bytes ?? null,
     });
-    return (owner) => new Link(profile, owner, clock.monotonic());
+    return (owner) => new Link(profile, owner, this.#options.clock.monotonic());
   }
 
+  /** A socket that is open, with its link at work. Whoever comes too late is cut off. */
   async #connect(
     address: Address,
-    link: MakeLink,
-    waiter: (failure: string | null) => void,
+    { attempt, signal }: { attempt: Attempt; signal: AbortSignal | undefined },
   ): Promise<Connection> {
-    const driver = this.#driver;
-    const { authorities } = this.#options;
+    let late = false;
+    const timed: Attempt = { ...attempt, over: () => late || attempt.over() };
+    const { authorities, limits } = this.#options;
+    const given = Promise.withResolvers<never>();
+    const giveUp = (): void => given.reject(new Error("it was given up"));
+    const timer = setTimeout(
+      () => given.reject(new Error(`no connection within ${limits.handshakeTimeoutMs} ms`)),
+      limits.handshakeTimeoutMs,
+    );
+    signal?.addEventListener("abort", giveUp);
+    const dialling =
+      address.transport === "tcp"
+        ? dialTcp(this.#driver, address, timed)
+        : dialWebSocket(this.#driver, address, { attempt: timed, authorities });
     try {
-      if (address.transport !== "tcp")
-        return await dialWebSocket(driver, address, { link, waiter, authorities });
-      return await dialTcp(driver, address, { link, waiter });
+      return await Promise.race([dialling, given.promise]);
     } catch (error) {
+      late = true;
+      dialling.catch(() => {});
+      signal?.throwIfAborted();
       const why = error instanceof Error ? error.message : String(error);
       throw new Fault("edge/dial", `Cannot connect to ${formatAddress(address)}: ${why}`, { cause: error });
+    } finally {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", giveUp);
     }
   }
 }
 
-interface Dialling {
-  readonly link: MakeLink;
-  readonly waiter: (failure: string | null) => void;
-}
-
-async function dialTcp(driver: Driver, address: Address, { link, waiter }: Dialling): Promise<Connection> {
+async function dialTcp(driver: Driver, address: Address, attempt: Attempt): Promise<Connection> {
   const { promise, resolve } = Promise.withResolvers<Connection | null>();
   await Bun.connect<TcpConnection | undefined>({
     hostname: address.host.name,
@@ -127,13 +150,14 @@ async function dialTcp(driver: Driver, address: Address, { link, waiter }: Diall
     socket: {
       ...tcpHandlers,
       open(socket: TcpSocket) {
-        if (peerGone(socket)) {
+        if (peerGone(socket) || attempt.over()) {
+          socket.terminate();
           resolve(null);
           return;
         }
         const origin = driver.admission.count(plainAddress(socket.remoteAddress));
-        const connection = new TcpConnection(driver, socket, { inbound: false, origin, link });
-        connection.waiter = waiter;
+        const connection = new TcpConnection(driver, socket, { inbound: false, origin, link: attempt.link });
+        connection.waiter = attempt.settle;
         socket.data = connection;
         driver.add(connection);
         resolve(connection);

@@ -238,6 +238,22 @@ describe("dial()", () => {
     silent.stop(true);
   });
 
+  test("gives up where no connection comes about, in the handshake's time or when its signal aborts", async () => {
+    // A server that never answers the request: the WebSocket doesn't open.
+    const silent = Bun.serve({
+      hostname: "127.0.0.1",
+      port: 0,
+      fetch: () => new Promise<Response>(() => {}),
+    });
+    await using impatient = openDialler({ crypto, limits: { ...LIMITS, handshakeTimeoutMs: 300 }, clock });
+    const address = `/ip4/127.0.0.1/tcp/${silent.port}/ws`;
+    expect(await failure(impatient.dial({ address }))).toMatchObject({ code: "edge/dial" });
+    await using patient = dialler();
+    const signal = AbortSignal.timeout(100);
+    expect((await failure(patient.dial({ address, signal }))).name).toBe("TimeoutError");
+    await silent.stop(true);
+  });
+
   test("gives up on a listener that never finishes the handshake", async () => {
     await using impatient = openDialler({ crypto, limits: { ...LIMITS, handshakeTimeoutMs: 300 }, clock });
     const silent = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });

@@ -2,7 +2,7 @@ import { constants } from "node:crypto";
 import type { ServerWebSocket } from "bun";
 import { limit } from "../ground/mod.ts";
 import type { Address } from "../link/mod.ts";
-import { Connection, type MakeLink } from "./connection.ts";
+import { type Attempt, Connection, type MakeLink } from "./connection.ts";
 import type { Driver } from "./driver.ts";
 import { type Origin, plainAddress } from "./origin.ts";
 import type { TlsFiles } from "./port.ts";
@@ -186,8 +186,7 @@ export class WebSocketDialled extends Connection {
 }
 
 interface Dialling {
-  readonly link: MakeLink;
-  readonly waiter: (failure: string | null) => void;
+  readonly attempt: Attempt;
   /** PEM; the system's where it is undefined. */
   readonly authorities: string | undefined;
 }
@@ -196,7 +195,7 @@ interface Dialling {
 export async function dialWebSocket(
   driver: Driver,
   address: Address,
-  { link, waiter, authorities }: Dialling,
+  { attempt, authorities }: Dialling,
 ): Promise<Connection> {
   const host = address.host.kind === "ip6" ? `[${address.host.name}]` : address.host.name;
   const scheme = address.transport === "wss" ? "wss" : "ws";
@@ -208,9 +207,13 @@ export async function dialWebSocket(
   const { promise, resolve, reject } = Promise.withResolvers<Connection>();
   let connection: WebSocketDialled | null = null;
   socket.addEventListener("open", () => {
+    if (attempt.over()) {
+      socket.terminate();
+      return;
+    }
     const origin = driver.admission.count(address.host.name);
-    connection = new WebSocketDialled(driver, socket, { origin, port: address.port, link });
-    connection.waiter = waiter;
+    connection = new WebSocketDialled(driver, socket, { origin, port: address.port, link: attempt.link });
+    connection.waiter = attempt.settle;
     driver.add(connection);
     resolve(connection);
   });
