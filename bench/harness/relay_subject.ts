@@ -25,9 +25,14 @@ export interface RelayHostOptions {
 /** Flags under which a relay of a bench runs: loopback, free ports, room for the load's connections. */
 export function relayFlags(dir: string): readonly string[] {
   return [
-    ...["--data-dir", dir, "--listen", "127.0.0.1:0", "--api-listen", "127.0.0.1:0"],
-    ...["--metrics-listen", "127.0.0.1:0", "--max-connections", "50000"],
-    ...["--max-connections-per-address", "50000", "--log-format", "json", "--log-level", "info"],
+    `--data-dir=${dir}`,
+    "--listen=127.0.0.1:0",
+    "--api-listen=127.0.0.1:0",
+    "--metrics-listen=127.0.0.1:0",
+    "--max-connections=50000",
+    "--max-connections-per-address=50000",
+    "--log-format=json",
+    "--log-level=info",
   ];
 }
 

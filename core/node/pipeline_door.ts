@@ -150,7 +150,7 @@ class Door implements StreamHandler<MailboxStream> {
   }
 
   /** Whoever asks for a version that this relay doesn't speak learns which it does. */
-  unsupported(edge: EdgeStream<unknown>): void {
+  unsupported(edge: EdgeStream): void {
     const { crypto, events, voice } = this.#options;
     const stream = new MailboxStream({
       edge,

@@ -17,7 +17,7 @@ export interface ConnectionLoad {
 }
 
 export interface MailboxStreamOptions {
-  readonly edge: EdgeStream<never> | EdgeStream<unknown>;
+  readonly edge: EdgeStream<never> | EdgeStream;
   readonly nonce: Nonce;
   readonly load: ConnectionLoad;
   readonly voice: Voice;

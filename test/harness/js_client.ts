@@ -52,7 +52,7 @@ function generate(): Key {
   const jwk = pair.publicKey.export({ format: "jwk" });
   return {
     publicKey: new Uint8Array(Buffer.from(String(jwk.x), "base64url")),
-    pem: pair.privateKey.export({ format: "pem", type: "pkcs8" }).toString(),
+    pem: pair.privateKey.export({ format: "pem", type: "pkcs8" }),
   };
 }
 

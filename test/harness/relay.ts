@@ -106,7 +106,9 @@ function flags({ same, ws, args = [] }: SpawnRelayOptions, dataDir: string): str
   if (listen.length === 0) listen.push("127.0.0.1:0", ...(ws === true ? ["/ip4/127.0.0.1/tcp/0/ws"] : []));
   const hostOf = (url: string | undefined): string => (url === undefined ? "127.0.0.1:0" : new URL(url).host);
   return [
-    ...["--data-dir", dataDir, "--api-listen", hostOf(same?.api), "--metrics-listen", hostOf(same?.metrics)],
+    `--data-dir=${dataDir}`,
+    `--api-listen=${hostOf(same?.api)}`,
+    `--metrics-listen=${hostOf(same?.metrics)}`,
     ...listen.flatMap((each) => ["--listen", each]),
     ...args,
   ];

@@ -1,4 +1,3 @@
 /** A device's side of the mailbox protocol, on any connection. */
 export type { SessionCode, SessionConnection, SessionHandler, SessionStream } from "./port.ts";
 export { openSession, type OpenedSession, type OpenSessionOptions } from "./session.ts";
-export { Verifier, type VerifierOptions } from "./verify.ts";

@@ -70,7 +70,7 @@ export async function openSession(
 
 interface AskOptions<T> {
   readonly signal?: AbortSignal;
-  take(reply: Reply): T | null;
+  readonly take: (reply: Reply) => T | null;
 }
 
 class Session implements OpenedSession {
