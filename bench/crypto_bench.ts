@@ -27,7 +27,7 @@ export const benchmark: Benchmark = {
   standard: true,
   versions: () => ({
     libsodium: sodium.SODIUM_VERSION_STRING,
-    "node:crypto": process.versions.boringssl ?? "BoringSSL",
+    "node:crypto": `BoringSSL ${process.versions.boringssl?.slice(0, 12) ?? ""}`,
   }),
   async run({ size, progress, signal }) {
     await ready;
@@ -57,7 +57,7 @@ export const benchmark: Benchmark = {
         { title: "ChaCha20-Poly1305: MiB a second by frame", x: "size", y: "mibPerSecond", log: "x" },
       ],
       notes: [
-        "one call's time: p50 with the quartiles and p99 around it; node:crypto's verify has its keys imported beforehand",
+        "one call's time in the quietest of several rounds that take turns: p50, the quartiles and p99; node:crypto's verify has its keys imported beforehand",
       ],
     };
   },
