@@ -118,10 +118,12 @@ export function leftColumn(names: readonly string[], width: number): number {
   return Math.max(0, ...names.map(columns).filter((name) => name <= most));
 }
 
-/** `text` with control characters shown rather than obeyed: for what comes from elsewhere. */
+/**
+ * `text` with what would command a terminal or turn text around shown rather than obeyed: controls (tab and
+ * newline aside), line separators, bidirectional overrides and isolates. Joiners stay: emoji and Persian need them.
+ */
 export function printable(text: string): string {
-  // Cc and Cf without tab and newline: escape sequences and direction overrides must not reach a terminal.
-  return text.replace(/[\p{Cc}\p{Cf}]/gu, (character) =>
+  return text.replace(/[\p{Cc}\u2028-\u202e\u2066-\u2069]/gu, (character) =>
     character === "\n" || character === "\t"
       ? character
       : `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`,
