@@ -67,6 +67,7 @@ export async function openDevices(): Promise<Devices> {
     async connect(address, { relay = null } = {}) {
       const connection = await dialler.dial({ address });
       const session = await openSession(connection, { crypto, clock, relay });
+      void session.closed.then(() => connection.close("the session is over"));
       return {
         connection,
         session,
