@@ -3,12 +3,15 @@
  * Everything that the relay has acknowledged arrives: once, in order, readable.
  */
 import { expect, test } from "bun:test";
+import { runDchat } from "../harness/dchat.ts";
 import { makePair, type MessageLine, type Person } from "../harness/people.ts";
 import { type SpawnedRelay, spawnRelay } from "../harness/relay.ts";
 import { openWriter, type WriterProcess } from "../harness/writer_process.ts";
 
 const MESSAGES = 500;
 const KILLS = 10;
+/** Own messages after which a device changes its keys; docs/protocol/conversation.md. */
+const COMMIT_AFTER = 32;
 /** Real text in several scripts, long and short. */
 const WORDS =
   "a relay keeps what it has acknowledged 水 até amanhã здравствуй 🙂 and every device catches up by itself".split(
@@ -57,6 +60,12 @@ async function write(writer: WriterProcess, texts: readonly string[], onSaid: ()
 
 function range(from: number, to: number, who: string): string[] {
   return Array.from({ length: to - from }, (_, at) => textOf(who, from + at));
+}
+
+/** Numbers below the largest that none of `seqs` has. */
+function missing(seqs: readonly number[]): number[] {
+  const all = new Set(seqs);
+  return Array.from({ length: Math.max(...seqs) + 1 }, (_, at) => at).filter((at) => !all.has(at));
 }
 
 async function history(person: Person): Promise<MessageLine[]> {
@@ -110,5 +119,14 @@ test("two people lose and double nothing while their relay is killed ten times u
   expect(bobHas.map(({ sequence, text }) => [sequence, text])).toEqual(
     annHas.map(({ sequence, text }) => [sequence, text]),
   );
+  // Sequence numbers are dense, so the relay's size counts the messages and the commits between them.
+  const [kept] = await ann.lines<{ size: number; unsent: number }>("conversations");
+  const commits = missing(acknowledged.map(({ seq }) => seq));
+  expect(kept).toMatchObject({ size: MESSAGES + commits.length, unsent: 0 });
+  // An epoch ends when either has written so many, so it holds less than twice that.
+  expect(commits.length).toBeGreaterThanOrEqual(Math.floor(MESSAGES / (2 * COMMIT_AFTER)));
+  await mortal.relay.stop();
+  const { code, out } = await runDchat(["database", "check", "--json", "--data-dir", mortal.relay.dataDir]);
+  expect([code, JSON.parse(out)]).toMatchObject([0, { damage: [] }]);
   await mortal.relay[Symbol.asyncDispose]();
 }, 180_000);

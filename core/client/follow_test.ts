@@ -1,0 +1,74 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { rmSync } from "node:fs";
+import { openPair } from "../../test/harness/chat.ts";
+import { type Devices, openDevices } from "../../test/harness/device.ts";
+import { type SpawnedRelay, spawnRelay } from "../../test/harness/relay.ts";
+
+let devices: Devices;
+
+beforeAll(async () => {
+  devices = await openDevices();
+});
+
+afterAll(() => devices[Symbol.asyncDispose]());
+
+/** Resolves when `holds` does; throws after ten seconds. */
+async function until(holds: () => boolean, what: string): Promise<void> {
+  for (let tries = 0; tries < 500; tries++) {
+    if (holds()) return;
+    await Bun.sleep(20);
+  }
+  throw new Error(`not within ten seconds: ${what}`);
+}
+
+test("Client.follow() goes on through kills of its relay, shows each message once, and sends what others queue", async () => {
+  let relay: SpawnedRelay = await spawnRelay();
+  const { dataDir } = relay;
+  const { ann, bob } = await openPair(devices, relay.address);
+  const over = new AbortController();
+  const shown: string[] = [];
+  const show = () => void bob.client.showNew((news) => void shown.push(...news.map(({ text }) => text)));
+  const following = bob.client.follow(over.signal, show);
+  const said: string[] = [];
+  for (let kill = 0; kill < 3; kill++) {
+    for (let at = 0; at < 3; at++) {
+      const { text } = await ann.client.send({ to: "bob", text: `${kill}.${at}`, wait: true });
+      said.push(text);
+    }
+    await relay.stop("SIGKILL");
+    // Queued while the relay is away, by what would be another process.
+    const queued = await bob.client.send({ to: "ann", text: `from bob ${kill}` });
+    expect(queued.seq).toBeNull();
+    relay = await spawnRelay({ dataDir, same: relay.file });
+  }
+  await until(() => shown.length >= said.length, "all is shown");
+  const sentAll = async () => (await bob.client.conversations())[0]?.unsent === 0;
+  for (let tries = 0; !(await sentAll()) && tries < 500; tries++) await Bun.sleep(20);
+  over.abort();
+  await following;
+  expect(shown).toEqual(said);
+  await ann.client.sync();
+  const history = (await ann.client.history("bob")).filter(({ mine }) => !mine);
+  expect(history.map(({ text }) => text)).toEqual(["from bob 0", "from bob 1", "from bob 2"]);
+  expect([...bob.failures, ...ann.failures, ...bob.alarms, ...ann.alarms]).toEqual([]);
+  for (const one of [ann, bob, relay]) await one[Symbol.asyncDispose]();
+  rmSync(dataDir, { recursive: true });
+}, 60_000);
+
+test("Client.follow() joins a conversation that is accepted while it runs", async () => {
+  await using relay = await spawnRelay();
+  const { ann, bob } = await openPair(devices, relay.address);
+  const over = new AbortController();
+  const shown: string[] = [];
+  const show = () =>
+    void ann.client.showNew((news) => void shown.push(...news.map(({ name, text }) => `${name}: ${text}`)));
+  const following = ann.client.follow(over.signal, show);
+  const { uri } = await ann.client.invite({ name: "bob again", addresses: [relay.address] });
+  await bob.client.accept({ uri, name: "ann again" });
+  await bob.client.send({ to: "ann again", text: "hello" });
+  await until(() => shown.includes("bob again: hello"), "the message of the new conversation");
+  over.abort();
+  await following;
+  expect(ann.failures).toEqual([]);
+  for (const one of [ann, bob]) await one[Symbol.asyncDispose]();
+}, 60_000);
