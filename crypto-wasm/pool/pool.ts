@@ -20,7 +20,7 @@ export interface VerifyPoolOptions {
 /** Verification of large batches beside the loop. */
 export interface VerifyPool extends Disposable {
   /**
-   * As `Ed25519.verifyBatch`. The items are borrowed for the call only. What is small, and everything while all
+   * As `Ed25519.verifyBatch`, answered in the order of the calls. The items are borrowed for the call only. What is small, and everything while all
    * threads are full, is done at once in place: that slows whoever makes the work, and refuses nobody.
    */
   verifyBatch(items: readonly SignedMessage[]): Promise<readonly number[]>;
@@ -94,6 +94,8 @@ class Thread {
   }
 }
 
+function ignore(): void {}
+
 /** Opens the threads. Each loads the WASM module when its first batch comes. */
 export function openVerifyPool(options: VerifyPoolOptions): VerifyPool {
   const { ed25519, signaturesMin = SIGNATURES_MIN, waitingMax = WAITING_MAX } = options;
@@ -110,15 +112,26 @@ export function openVerifyPool(options: VerifyPoolOptions): VerifyPool {
     return best;
   }
 
+  async function start(items: readonly SignedMessage[]): Promise<readonly number[]> {
+    const thread = items.length < signaturesMin ? null : free();
+    if (thread === null) return ed25519.verifyBatch(items);
+    expectSigned(items);
+    return thread.verify(build, items);
+  }
+
+  let last: Promise<unknown> = Promise.resolve();
+
   return {
     get waiting() {
       return threads.reduce((sum, thread) => sum + thread.waiting, 0);
     },
-    async verifyBatch(items) {
-      const thread = items.length < signaturesMin ? null : free();
-      if (thread === null) return ed25519.verifyBatch(items);
-      expectSigned(items);
-      return thread.verify(build, items);
+    verifyBatch(items) {
+      const answer = start(items);
+      const ordered = last.then(() => answer);
+      // Whoever called hears of a failure by `ordered`; the next in line only waits for it.
+      answer.catch(ignore);
+      last = ordered.catch(ignore);
+      return ordered;
     },
     [Symbol.dispose]() {
       for (const thread of threads) thread.end("the pool was disposed");

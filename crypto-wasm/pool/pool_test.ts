@@ -55,6 +55,23 @@ describe("a VerifyPool", () => {
     expect(await Promise.all([small, ...large])).toEqual([[2], [7], [], [1]]);
   });
 
+  test("answers in the order of the calls, a failed one too", async () => {
+    using pool = openVerifyPool({ ed25519: crypto.ed25519, workers: 2, waitingMax: 1 });
+    const order: number[] = [];
+    const calls = [300, 40, 2, 100, 1].map((count, at) =>
+      pool
+        .verifyBatch(
+          at === 2
+            ? [{ key: new Uint8Array(1), message: new Uint8Array(1), signature: new Uint8Array(1) }]
+            : signed(count),
+        )
+        .catch(() => [])
+        .then(() => order.push(at)),
+    );
+    await Promise.all(calls);
+    expect(order).toEqual([0, 1, 2, 3, 4]);
+  });
+
   test("borrows its items for the call only", async () => {
     using pool = openVerifyPool({ ed25519: crypto.ed25519 });
     const items = signed(40);
