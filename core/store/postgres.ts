@@ -59,7 +59,8 @@ class PostgresStore implements MailboxStore {
     const at = { committing: false };
     try {
       const result = await this.#sql.begin(async (sql) => {
-        const value = await work(sql);
+        // Sent together with what the work sends first: a setting may change while a relay runs.
+        const [, value] = await both(requireDurable(sql, this.#name), work(sql));
         // What follows is the commit: from here on a lost connection leaves the outcome open.
         at.committing = true;
         return { value };
@@ -156,7 +157,6 @@ class PostgresStore implements MailboxStore {
   }
 
   async probe(): Promise<void> {
-    await this.#query((sql) => requireDurable(sql, this.#name));
     await this.#transaction(async (sql) => {
       await sql`UPDATE dchat_state SET probes = probes + 1 WHERE number = 1`;
     });
@@ -165,6 +165,14 @@ class PostgresStore implements MailboxStore {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#sql.end({ timeout: CLOSE_TIMEOUT_S });
   }
+}
+
+/** Waits for both, so that neither is left to fail when nobody listens; throws what the first one throws before the second's. */
+async function both<A, B>(first: Promise<A>, second: Promise<B>): Promise<[A, B]> {
+  const [a, b] = await Promise.allSettled([first, second]);
+  if (a.status === "rejected") throw a.reason;
+  if (b.status === "rejected") throw b.reason;
+  return [a.value, b.value];
 }
 
 /** The Fault of a node that isn't there. */
@@ -186,7 +194,7 @@ export async function openPostgresStore(options: PostgresStoreOptions): Promise<
   try {
     await requireDurable(sql, name);
     const version = await postgresVersion(sql);
-    if (version === 0) await migratePostgres(sql);
+    if (version === null) await migratePostgres(sql);
     else requireVersion(name, version, POSTGRES_SCHEMA_VERSION);
     return new PostgresStore(sql, name);
   } catch (error) {

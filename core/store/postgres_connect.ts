@@ -56,22 +56,20 @@ export function connect(
   });
 }
 
-/** With these off, PostgreSQL acknowledges what a power loss takes back. */
-const DURABLE_SETTINGS = ["fsync", "full_page_writes", "synchronous_commit"] as const;
-
-/** Throws Fault<"store/unavailable"> naming the setting, where the server doesn't keep what it acknowledges. */
+/**
+ * Throws Fault<"store/unavailable"> naming the setting, where the server doesn't keep what it acknowledges. Engines
+ * that only speak PostgreSQL's protocol may not know a setting; those that do say "off".
+ */
 export async function requireDurable(sql: Sql, name: string): Promise<void> {
-  const rows = await sql<{ name: string; setting: string }[]>`
-    SELECT name, setting FROM pg_settings WHERE name IN ('fsync', 'full_page_writes', 'synchronous_commit')`;
-  for (const wanted of DURABLE_SETTINGS) {
-    const setting = rows.find((row) => row.name === wanted)?.setting;
-    // Engines that only speak PostgreSQL's protocol may not know a setting; those that do say "off".
-    if (setting === "off") {
-      throw storeFault(
-        "store/unavailable",
-        `Refusing ${name}: its setting ${wanted} is off, so it would lose acknowledged entries; set ${wanted} = on`,
-      );
-    }
+  const [settings] = await sql<Record<string, string | null>[]>`SELECT
+    current_setting('fsync', true) AS fsync, current_setting('full_page_writes', true) AS full_page_writes,
+    current_setting('synchronous_commit', true) AS synchronous_commit`.execute();
+  for (const [setting, value] of Object.entries(settings ?? {})) {
+    if (value !== "off") continue;
+    throw storeFault(
+      "store/unavailable",
+      `Refusing ${name}: its setting ${setting} is off, so it would lose acknowledged entries; set ${setting} = on`,
+    );
   }
 }
 

@@ -56,7 +56,7 @@ class PostgresDatabase implements StoreDatabase {
     return this.#try(async () => ({
       kind: "postgres",
       where: this.#name,
-      version: await postgresVersion(this.#sql),
+      version: (await postgresVersion(this.#sql)) ?? 0,
       known: POSTGRES_SCHEMA_VERSION,
     }));
   }
@@ -118,7 +118,7 @@ class PostgresDatabase implements StoreDatabase {
 
   load(records: AsyncIterable<StoreRecord>): Promise<void> {
     return this.#try(async () => {
-      if ((await postgresVersion(this.#sql)) === 0) await migratePostgres(this.#sql);
+      if ((await postgresVersion(this.#sql)) === null) await migratePostgres(this.#sql);
       await this.#requireCurrent();
       await this.#sql.begin(async (sql) => {
         await sql`LOCK TABLE mailbox IN EXCLUSIVE MODE`;

@@ -11,12 +11,15 @@ export const POSTGRES_SCHEMA_VERSION = POSTGRES_MIGRATIONS.length;
 /** Held while migrating, so that two nodes that start together don't both do it: "dchat" in ASCII. */
 const MIGRATION_LOCK = 0x64_63_68_61_74;
 
-/** The schema's version in the database; 0 where there is none. Throws Fault<"store/corrupt"> for foreign tables. */
-export async function postgresVersion(sql: Sql): Promise<number> {
-  const [there] = await sql<{ state: boolean; mailbox: boolean }[]>`
-    SELECT to_regclass('dchat_state') IS NOT NULL AS state, to_regclass('mailbox') IS NOT NULL AS mailbox`;
-  if (there?.state !== true) {
-    if (there?.mailbox !== true) return 0;
+/**
+ * The schema's version in the database; null where nothing was made yet. Throws Fault<"store/corrupt"> for foreign
+ * tables. Looks into pg_class, since to_regclass answers from a cache that another session's migration may outrun.
+ */
+export async function postgresVersion(sql: Sql): Promise<number | null> {
+  const tables = await sql<{ name: string }[]>`SELECT relname AS name FROM pg_catalog.pg_class
+    WHERE relname IN ('dchat_state', 'mailbox') AND pg_catalog.pg_table_is_visible(oid)`;
+  if (!tables.some(({ name }) => name === "dchat_state")) {
+    if (tables.length === 0) return null;
     throw storeFault(
       "store/corrupt",
       "Cannot use the database: it has a table `mailbox` that isn't a dchat relay's; give dchat a database of its own",
@@ -30,7 +33,7 @@ export async function postgresVersion(sql: Sql): Promise<number> {
 export async function migratePostgres(sql: Client): Promise<number> {
   const done = await sql.begin(async (tx) => {
     await tx`SELECT pg_advisory_xact_lock(${MIGRATION_LOCK})`;
-    const from = await postgresVersion(tx);
+    const from = (await postgresVersion(tx)) ?? 0;
     if (from > POSTGRES_SCHEMA_VERSION) requireVersion("the database", from, POSTGRES_SCHEMA_VERSION);
     const missing = POSTGRES_MIGRATIONS.slice(from);
     for (const migration of missing) {

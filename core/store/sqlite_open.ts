@@ -1,6 +1,7 @@
 /** Opens the relay's SQLite file: durable settings, the schema of this version, nothing of anybody else's. */
 import { Database } from "bun:sqlite";
 import {
+  chmodSync,
   closeSync,
   existsSync,
   fdatasyncSync,
@@ -8,23 +9,21 @@ import {
   openSync,
   readSync,
   renameSync,
+  rmSync,
   writeSync,
 } from "node:fs";
 import { dirname } from "node:path";
 import { isFault } from "../ground/mod.ts";
 import { reasonOf, storeFault } from "./fault.ts";
 import { requireVersion } from "./version.ts";
-import {
-  SQLITE_APPLICATION_ID,
-  SQLITE_MIGRATIONS,
-  SQLITE_SCHEMA_VERSION,
-  STATEMENT_BREAK,
-} from "./sqlite_schema_version.ts";
+import { SQLITE_APPLICATION_ID, SQLITE_MIGRATIONS, STATEMENT_BREAK } from "./sqlite_schema_version.ts";
 
 export interface SqliteFile {
   readonly path: string;
   /** Refuses an older schema instead of migrating it. */
   readonly migrate: boolean;
+  /** Those that this version knows, unless a test knows better. */
+  readonly migrations?: readonly string[];
 }
 
 const COPY_BYTES = 1024 * 1024;
@@ -87,10 +86,8 @@ export function sqliteVersion(db: Database, path: string): number {
   throw storeFault("store/corrupt", `Cannot open ${path}: it is a SQLite database, but not a dchat relay's`);
 }
 
-/** Runs the migrations that are missing, in one transaction. Returns how many. */
-function migrate(db: Database, from: number): number {
-  const missing = SQLITE_MIGRATIONS.slice(from);
-  if (missing.length === 0) return 0;
+/** Runs `missing` in one transaction, after which the schema's version is `to`. */
+function migrate(db: Database, missing: readonly string[], to: number): void {
   db.transaction(() => {
     for (const migration of missing) {
       for (const statement of migration.split(STATEMENT_BREAK)) db.run(statement);
@@ -99,9 +96,8 @@ function migrate(db: Database, from: number): number {
       "INSERT INTO total (number, mailboxes, entries, bytes, probes) VALUES (1, 0, 0, 0, 0) ON CONFLICT DO NOTHING",
     );
     db.run(`PRAGMA application_id = ${SQLITE_APPLICATION_ID}`);
-    db.run(`PRAGMA user_version = ${SQLITE_SCHEMA_VERSION}`);
+    db.run(`PRAGMA user_version = ${to}`);
   }).immediate();
-  return missing.length;
 }
 
 /** Where the file as it was before a migration is kept. */
@@ -114,20 +110,21 @@ export function migrationBackupPath(path: string, version: number): string {
  * Fault<"store/newer">, and Fault<"store/older"> where migrating isn't allowed, naming both versions.
  */
 export function migrateSqlite(db: Database, file: SqliteFile): void {
-  const version = sqliteVersion(db, file.path);
-  if (version === SQLITE_SCHEMA_VERSION) return;
-  if (version > SQLITE_SCHEMA_VERSION || (version > 0 && !file.migrate)) {
-    requireVersion(file.path, version, SQLITE_SCHEMA_VERSION);
+  const { path, migrations = SQLITE_MIGRATIONS } = file;
+  const version = sqliteVersion(db, path);
+  if (version === migrations.length) return;
+  if (version > migrations.length || (version > 0 && !file.migrate)) {
+    requireVersion(path, version, migrations.length);
   }
   if (version > 0) {
-    const backup = migrationBackupPath(file.path, version);
-    if (!existsSync(backup)) {
-      // Written under another name first: a backup that a crash cut short must not pass for one.
-      db.run("VACUUM INTO ?", [`${backup}.part`]);
-      renameDurably(`${backup}.part`, backup);
-    }
+    // Under another name first: a copy that a crash cut short must not pass for one.
+    const backup = migrationBackupPath(path, version);
+    rmSync(`${backup}.part`, { force: true });
+    db.run("VACUUM INTO ?", [`${backup}.part`]);
+    chmodSync(`${backup}.part`, 0o600);
+    renameDurably(`${backup}.part`, backup);
   }
-  migrate(db, version);
+  migrate(db, migrations.slice(version), migrations.length);
 }
 
 function configure(db: Database): void {

@@ -1,0 +1,114 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import postgres from "postgres";
+import journal from "../../migrations/postgres/meta/_journal.json" with { type: "json" };
+import { startPostgres, type TestPostgres } from "../../test/harness/postgres.ts";
+import { isFault } from "../ground/mod.ts";
+import { OPTIONS, Owner } from "./conformance_data.ts";
+import { openPostgresStore } from "./postgres.ts";
+import { POSTGRES_MIGRATIONS, POSTGRES_SCHEMA_VERSION } from "./postgres_version.ts";
+
+let server: TestPostgres;
+beforeAll(async () => {
+  server = await startPostgres();
+});
+afterAll(() => server[Symbol.asyncDispose]());
+
+async function told(work: Promise<unknown>): Promise<string> {
+  try {
+    await work;
+    return "done";
+  } catch (error) {
+    if (!isFault(error)) throw error;
+    return `${error.code} ${error.message}`;
+  }
+}
+
+async function run(url: string, statement: string): Promise<void> {
+  const sql = postgres(url, { max: 1, onnotice: () => {} });
+  await sql.unsafe(statement);
+  await sql.end();
+}
+
+describe("openPostgresStore()", () => {
+  test("carries every migration that drizzle-kit made", () => {
+    expect(POSTGRES_MIGRATIONS.length).toBe(journal.entries.length);
+  });
+
+  test("refuses a server that may lose what it acknowledges, naming the setting", async () => {
+    const url = await server.database();
+    for (const setting of ["fsync", "full_page_writes"]) {
+      await run(url, `ALTER SYSTEM SET ${setting} = off`);
+      await run(url, "SELECT pg_reload_conf()");
+      await Bun.sleep(200);
+      expect(await told(openPostgresStore({ url }))).toContain(`setting ${setting} is off`);
+      await run(url, `ALTER SYSTEM RESET ${setting}`);
+      await run(url, "SELECT pg_reload_conf()");
+      await Bun.sleep(200);
+    }
+    await run(url, "ALTER ROLE dchat SET synchronous_commit = off");
+    expect(await told(openPostgresStore({ url }))).toContain("setting synchronous_commit is off");
+    await run(url, "ALTER ROLE dchat RESET synchronous_commit");
+    await using _ = await openPostgresStore({ url });
+  });
+
+  test("probe() refuses once such a setting is turned off", async () => {
+    const url = await server.database();
+    await using store = await openPostgresStore({ url });
+    expect(await told(store.probe())).toBe("done");
+    await run(url, "ALTER SYSTEM SET fsync = off");
+    await run(url, "SELECT pg_reload_conf()");
+    await Bun.sleep(200);
+    expect(await told(store.probe())).toContain("setting fsync is off");
+    const owner = new Owner();
+    expect(await told(store.commit([owner.create()], OPTIONS))).toContain("setting fsync is off");
+    await run(url, "ALTER SYSTEM RESET fsync");
+    await run(url, "SELECT pg_reload_conf()");
+    await Bun.sleep(200);
+    expect(await told(store.probe())).toBe("done");
+    expect(await told(store.commit([owner.create()], OPTIONS))).toBe("done");
+  });
+
+  test("refuses an older schema naming `database migrate`, and a newer naming both versions", async () => {
+    const url = await server.database();
+    await (await openPostgresStore({ url }))[Symbol.asyncDispose]();
+    await run(url, `UPDATE dchat_state SET version = ${POSTGRES_SCHEMA_VERSION - 1}`);
+    expect(await told(openPostgresStore({ url }))).toMatch(/^store\/older .*`dchat database migrate`/);
+    await run(url, `UPDATE dchat_state SET version = ${POSTGRES_SCHEMA_VERSION + 3}`);
+    expect(await told(openPostgresStore({ url }))).toMatch(
+      new RegExp(`^store/newer .*version ${POSTGRES_SCHEMA_VERSION + 3}.*version ${POSTGRES_SCHEMA_VERSION}`),
+    );
+  });
+
+  test("refuses tables of somebody else, and a database that isn't there, without telling the password", async () => {
+    const url = await server.database();
+    await run(url, "CREATE TABLE mailbox (a int)");
+    expect(await told(openPostgresStore({ url }))).toContain("store/corrupt");
+    const missing = await told(openPostgresStore({ url: url.replace(/[^/]+$/, "missing") }));
+    expect(missing).toContain("store/unavailable");
+    expect(missing).toContain("does not exist");
+    expect(missing).not.toContain("dchat:dchat");
+  });
+
+  test("two that open an empty database at once both succeed", async () => {
+    const url = await server.database();
+    const stores = await Promise.all([openPostgresStore({ url }), openPostgresStore({ url })]);
+    for (const store of stores) await store[Symbol.asyncDispose]();
+  });
+
+  test("a server that goes and comes back: appends are refused meanwhile, and then taken", async () => {
+    const url = await server.database();
+    await using store = await openPostgresStore({ url });
+    const owner = new Owner();
+    await store.commit([owner.create(), owner.append()], OPTIONS);
+    await server.stop();
+    const append = owner.append();
+    expect(await told(store.commit([append], OPTIONS))).toContain("store/unavailable");
+    expect(await told(store.probe())).toContain("store/unavailable");
+    expect(await told(store.mailbox(owner.mailbox))).toContain("store/unavailable");
+    await server.start();
+    const endMs = performance.now() + 20_000;
+    while ((await told(store.probe())) !== "done" && performance.now() < endMs) await Bun.sleep(50);
+    expect(await told(store.commit([append], OPTIONS))).toBe("done");
+    expect((await store.mailbox(owner.mailbox))?.size).toBe(2);
+  });
+});
