@@ -80,15 +80,13 @@ export class Driver implements LinkEvents<Connection> {
   received(connection: Connection, bytes: Uint8Array): void {
     this.#events?.bytes(bytes.length, 0);
     const held = connection.heldInput;
-    if (held !== null) {
+    try {
+      if (held === null) this.#take(connection, bytes);
       // A pause takes hold a moment late. Whoever sends far more than was asked for is cut off.
-      if (held.length + bytes.length > limit.HELD_INPUT_BYTES_MAX) return this.#overrun(connection);
-      connection.heldInput = Buffer.concat([held, bytes]);
-    } else {
-      const taken = connection.link.receive(bytes, this.clock.monotonic());
-      if (taken === bytes.length) return;
-      connection.heldInput = bytes.subarray(taken);
-      connection.pause();
+      else if (held.length + bytes.length > limit.HELD_INPUT_BYTES_MAX) this.#overrun(connection);
+      else connection.heldInput = Buffer.concat([held, bytes]);
+    } catch (error) {
+      this.#broke(connection, error);
     }
   }
 
@@ -183,17 +181,32 @@ export class Driver implements LinkEvents<Connection> {
     dirty.length = 0;
   };
 
-  /** Writes what waits until the socket takes no more, then lets in what was held. */
+  /** Gives the link input; what it doesn't take is held, and the socket rests until it does. */
+  #take(connection: Connection, bytes: Uint8Array): void {
+    const taken = connection.link.receive(bytes, this.clock.monotonic());
+    if (taken === bytes.length) return;
+    connection.heldInput = bytes.subarray(taken);
+    connection.pause();
+  }
+
   #flush(connection: Connection): void {
+    try {
+      this.#exchange(connection);
+    } catch (error) {
+      this.#broke(connection, error);
+    }
+  }
+
+  /** Writes what waits until the socket takes no more, then lets in what was held. */
+  #exchange(connection: Connection): void {
     const link = connection.link;
     while (!connection.gone) {
       if (connection.blockedMs === 0) this.#write(connection);
-      if (connection.gone || connection.heldInput === null || link.isFull) break;
       const held = connection.heldInput;
+      if (connection.gone || held === null || link.isFull) break;
       connection.heldInput = null;
-      const taken = link.receive(held, this.clock.monotonic());
-      if (taken < held.length) connection.heldInput = held.subarray(taken);
-      else connection.resume();
+      connection.resume();
+      this.#take(connection, held);
     }
     if (connection.gone || !link.isClosed || connection.blockedMs > 0 || link.queue.length > 0) return;
     connection.endSocket();
@@ -211,6 +224,12 @@ export class Driver implements LinkEvents<Connection> {
       if (connection.dueMs < Infinity) this.#wheel.arm(connection);
       return;
     }
+  }
+
+  /** A bug or a broken cipher costs one connection. */
+  #broke(connection: Connection, error: unknown): void {
+    this.error(error);
+    this.drop(connection, "failed here");
   }
 
   #overrun(connection: Connection): void {
