@@ -3,7 +3,8 @@ import type { CryptoNeed } from "./port.ts";
 
 /**
  * Which backend does what, and the measurement that says so. "portable" is what runs on any engine with
- * WebAssembly. A benchmark is named as in `bun bench/crypto_bench.ts`; its results lie in bench/result.
+ * WebAssembly. A benchmark is an operation of `bun bench crypto`; bench/result/crypto-2026-11-23.json is
+ * what the rows rest on.
  */
 interface Row {
   readonly fast: BackendName;
