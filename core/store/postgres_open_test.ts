@@ -2,9 +2,11 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import postgres from "postgres";
 import journal from "../../migrations/postgres/meta/_journal.json" with { type: "json" };
 import { startPostgres, type TestPostgres } from "../../test/harness/postgres.ts";
+import { getTableConfig } from "drizzle-orm/pg-core";
 import { isFault } from "../ground/mod.ts";
 import { OPTIONS, Owner } from "./conformance_data.ts";
 import { openPostgresStore } from "./postgres.ts";
+import * as schema from "./postgres_schema.ts";
 import { POSTGRES_MIGRATIONS, POSTGRES_SCHEMA_VERSION } from "./postgres_version.ts";
 
 let server: TestPostgres;
@@ -32,6 +34,20 @@ async function run(url: string, statement: string): Promise<void> {
 describe("openPostgresStore()", () => {
   test("carries every migration that drizzle-kit made", () => {
     expect(POSTGRES_MIGRATIONS.length).toBe(journal.entries.length);
+  });
+
+  test("makes the tables that the schema says", async () => {
+    const url = await server.database();
+    await (await openPostgresStore({ url }))[Symbol.asyncDispose]();
+    const sql = postgres(url, { max: 1 });
+    for (const table of Object.values(schema)) {
+      const { name, columns } = getTableConfig(table);
+      const there = await sql<{ name: string; required: boolean }[]>`SELECT column_name AS name,
+        is_nullable = 'NO' AS required FROM information_schema.columns
+        WHERE table_name = ${name} AND table_schema = current_schema() ORDER BY ordinal_position`;
+      expect([...there]).toEqual(columns.map((column) => ({ name: column.name, required: column.notNull })));
+    }
+    await sql.end();
   });
 
   test("refuses a server that may lose what it acknowledges, naming the setting", async () => {

@@ -3,11 +3,13 @@ import { Database } from "bun:sqlite";
 import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { getTableConfig } from "drizzle-orm/sqlite-core";
 import { isFault } from "../ground/mod.ts";
 import journal from "../../migrations/sqlite/meta/_journal.json" with { type: "json" };
 import { OPTIONS, Owner } from "./conformance_data.ts";
 import { openSqliteStore } from "./sqlite.ts";
 import { migrationBackupPath, openSqliteFile } from "./sqlite_open.ts";
+import * as schema from "./sqlite_schema.ts";
 import { SQLITE_MIGRATIONS, SQLITE_SCHEMA_VERSION } from "./sqlite_schema_version.ts";
 
 let folder: string;
@@ -36,6 +38,18 @@ function change(sql: string): void {
 describe("openSqliteStore()", () => {
   test("carries every migration that drizzle-kit made", () => {
     expect(SQLITE_MIGRATIONS.length).toBe(journal.entries.length);
+  });
+
+  test("makes the tables that the schema says", async () => {
+    await (await openSqliteStore({ path }))[Symbol.asyncDispose]();
+    using db = new Database(path, { readonly: true });
+    for (const table of Object.values(schema)) {
+      const { name, columns } = getTableConfig(table);
+      const there = db
+        .query(`SELECT name, "notnull" FROM pragma_table_info('${name}') ORDER BY cid`)
+        .values();
+      expect(there).toEqual(columns.map((column) => [column.name, Number(column.notNull)]));
+    }
   });
 
   test("refuses a newer schema, naming both versions", async () => {
