@@ -1,0 +1,129 @@
+/** A pipeline over a real store, with a client at its other end, in one process; the store fails when told to. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Crypto, openCrypto } from "@dchat/crypto-wasm";
+import { openPair, type Pair, type PairOptions } from "../../test/harness/stream_pair.ts";
+import { openSession, type OpenedSession } from "../client/session/mod.ts";
+import { publicKey, type PublicKey, signature } from "../ground/mod.ts";
+import type { MailboxStore, Outcome } from "../mailbox/mod.ts";
+import { openStore } from "../store/mod.ts";
+import { certificateStatement, type CheckedCommand, type NodeCertificate } from "../wire/mod.ts";
+import { systemClock } from "./clock.ts";
+import { Pipeline } from "./pipeline.ts";
+
+export const PEER = new Uint8Array(38).fill(3);
+
+/** A store whose commits wait, fail or go through, as the test says. */
+export class MoodyStore {
+  readonly store: MailboxStore;
+  readonly batches: number[] = [];
+  /** Thrown in place of a commit; `after` does the commit and then throws. */
+  mood: { readonly error: Error; readonly after: boolean } | null = null;
+  #held: PromiseWithResolvers<void> | null = null;
+
+  constructor(store: MailboxStore) {
+    this.store = store;
+    const commit = store.commit.bind(store);
+    store.commit = (batch, options) => this.#commit(() => commit(batch, options), batch);
+    const probe = store.probe.bind(store);
+    store.probe = async () => {
+      if (this.mood !== null) throw this.mood.error;
+      await probe();
+    };
+  }
+
+  hold(): void {
+    this.#held = Promise.withResolvers();
+  }
+
+  release(): void {
+    this.#held?.resolve();
+    this.#held = null;
+  }
+
+  async #commit(
+    commit: () => Promise<readonly Outcome[]>,
+    batch: readonly CheckedCommand[],
+  ): Promise<readonly Outcome[]> {
+    this.batches.push(batch.length);
+    if (this.#held !== null) await this.#held.promise;
+    const { mood } = this;
+    if (mood === null) return commit();
+    if (mood.after) await commit();
+    throw mood.error;
+  }
+}
+
+export interface Kit extends AsyncDisposable {
+  readonly crypto: Crypto;
+  readonly relay: PublicKey;
+  readonly certificate: NodeCertificate;
+  readonly moody: MoodyStore;
+  readonly pipeline: Pipeline;
+  /** What telemetry would have been told. */
+  readonly errors: unknown[];
+  readonly sent: string[];
+  pair(options?: Partial<PairOptions>): Pair;
+  connect(options?: Partial<PairOptions>): Promise<OpenedSession>;
+}
+
+export async function openKit(): Promise<Kit> {
+  await using stack = new AsyncDisposableStack();
+  const dir = mkdtempSync(join(tmpdir(), "dchat-pipeline-"));
+  stack.defer(() => rmSync(dir, { recursive: true, force: true }));
+  const crypto = stack.use(await openCrypto({ needs: [] }));
+  const store = stack.use(await openStore({ url: null, path: join(dir, "relay.sqlite") }));
+  const moody = new MoodyStore(store);
+  const identity = crypto.ed25519.generate();
+  const headKey = crypto.ed25519.generate();
+  const unsigned = {
+    relay: publicKey(identity.publicKey),
+    headKey: publicKey(headKey.publicKey),
+    peerId: PEER,
+    notAfterMs: systemClock.now() + 3_600_000,
+  };
+  const certificate: NodeCertificate = {
+    ...unsigned,
+    signature: signature(crypto.ed25519.sign(identity, certificateStatement(unsigned))),
+  };
+  const errors: unknown[] = [];
+  const sent: string[] = [];
+  const pipeline = new Pipeline({
+    crypto,
+    store,
+    clock: systemClock,
+    certificate: () => certificate,
+    headKey,
+    ttlMsMax: 90 * 24 * 60 * 60 * 1000,
+    events: {
+      received: () => undefined,
+      answered: () => undefined,
+      refused: () => undefined,
+      sent: (reply) => void sent.push(reply),
+      committed: () => undefined,
+      error: (error) => void errors.push(error),
+    },
+    deliveryEvents: {
+      delivered: () => undefined,
+      subscribed: () => undefined,
+      error: (error) => void errors.push(error),
+    },
+  });
+  const pair = (options: Partial<PairOptions> = {}): Pair =>
+    openPair({ protocols: pipeline.protocols, peer: PEER, ...options });
+  const owned = stack.move();
+  return {
+    crypto,
+    relay: unsigned.relay,
+    certificate,
+    moody,
+    pipeline,
+    errors,
+    sent,
+    pair,
+    connect: (options) =>
+      openSession(pair(options).connection, { crypto, clock: systemClock, relay: null, timeoutMs: 5000 }),
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}

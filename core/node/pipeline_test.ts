@@ -1,0 +1,162 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { create, newMailbox, plain, type TestMailbox } from "../../test/harness/device.ts";
+import type { CommandResult } from "../client/mod.ts";
+import type { OpenedSession } from "../client/session/mod.ts";
+import { Fault, limit } from "../ground/mod.ts";
+import { type Kit, openKit } from "./_pipeline_kit.ts";
+
+let kit: Kit;
+let session: OpenedSession;
+let box: TestMailbox;
+
+beforeEach(async () => {
+  kit = await openKit();
+  session = await kit.connect();
+  box = newMailbox(kit.crypto, { relay: kit.relay });
+  await create({ session }, box);
+});
+
+afterEach(() => kit[Symbol.asyncDispose]());
+
+function append(through = session): Promise<CommandResult> {
+  return through.command(plain(kit.crypto), { ...box, key: box.writer });
+}
+
+/** Small, so that windows don't decide how many wait. */
+function acknowledge(through = session): Promise<CommandResult> {
+  const [key] = box.readers;
+  if (key === undefined) throw new Error("no reader");
+  return through.command({ op: "acknowledge", cursor: 0 }, { ...box, key });
+}
+
+function unavailable(after: boolean): { error: Error; after: boolean } {
+  const code = after ? "store/unknown" : "store/unavailable";
+  return { error: new Fault(code, "the disk is gone"), after };
+}
+
+const settle = (): Promise<void> => Bun.sleep(20);
+
+describe("Pipeline", () => {
+  test("one batch takes all that waits while another is on its way to disk, at most BATCH_COMMANDS_MAX", async () => {
+    kit.moody.batches.length = 0;
+    kit.moody.hold();
+    const first = acknowledge();
+    await settle();
+    const rest = Array.from({ length: limit.BATCH_COMMANDS_MAX + 44 }, () => acknowledge());
+    await Bun.sleep(200);
+    kit.moody.release();
+    const results = await Promise.all([first, ...rest]);
+    expect(results.every(({ is }) => is === "acknowledged")).toBe(true);
+    expect(kit.moody.batches).toEqual([1, limit.BATCH_COMMANDS_MAX, 44]);
+  });
+
+  test("nothing is said of a command before its batch is on disk, refusals and readings included", async () => {
+    kit.moody.hold();
+    kit.sent.length = 0;
+    const [reader] = box.readers;
+    const stranger = kit.crypto.ed25519.generate();
+    const all = [
+      append(),
+      session.command(plain(kit.crypto), { ...box, key: stranger }),
+      session.command({ op: "describe" }, { ...box, key: reader ?? stranger }),
+      session.command({ op: "acknowledge", cursor: 0 }, { ...box, key: reader ?? stranger }),
+    ];
+    await settle();
+    expect(kit.sent).toEqual([]);
+    kit.moody.release();
+    const answers = await Promise.all(all);
+    expect(answers.map((each) => each.is)).toEqual(["appended", "refused", "described", "acknowledged"]);
+  });
+
+  test("a store that can't write refuses as unavailable, says why, and serves again once it can", async () => {
+    kit.moody.mood = unavailable(false);
+    expect(await append()).toEqual({
+      is: "refused",
+      refusal: { code: "unavailable", retryMs: limit.RETRY_MS_DEFAULT },
+    });
+    expect(kit.pipeline.failure).toBe("the disk is gone");
+    expect(kit.errors).toHaveLength(1);
+    await kit.pipeline.probe();
+    expect(kit.pipeline.failure).toBe("the disk is gone");
+    kit.moody.mood = null;
+    await kit.pipeline.probe();
+    expect(kit.pipeline.failure).toBeNull();
+    expect((await append()).is).toBe("appended");
+  });
+
+  test("a commit of which nobody knows is answered busy; the same id tells, and subscribers get what was kept", async () => {
+    const seqs: number[] = [];
+    const [reader] = box.readers;
+    if (reader === undefined) throw new Error("no reader");
+    session.subscribe(
+      0,
+      { ...box, key: reader },
+      { entry: ({ leaf }) => void seqs.push(leaf.seq), live: () => undefined, ended: () => undefined },
+    );
+    await settle();
+    kit.moody.mood = unavailable(true);
+    const body = plain(kit.crypto);
+    const signing = { ...box, key: box.writer };
+    expect(await session.command(body, signing)).toMatchObject({ refusal: { code: "busy" } });
+    kit.moody.mood = null;
+    expect(await session.command(body, signing)).toMatchObject({ is: "appended", promise: { seq: 0 } });
+    await settle();
+    expect(seqs).toEqual([0]);
+  });
+
+  test("more commands than a stream may have waiting are refused as busy, and the others are served", async () => {
+    kit.moody.hold();
+    // A session waits by itself; many of them share a connection's bound.
+    const sessions = await Promise.all(Array.from({ length: 6 }, () => kit.connect()));
+    const asked = sessions.flatMap((each) => Array.from({ length: 500 }, () => acknowledge(each)));
+    await Bun.sleep(300);
+    kit.moody.release();
+    const results = await Promise.all(asked);
+    const kept = results.filter(({ is }) => is === "acknowledged").length;
+    const busy = results.filter((each) => each.is === "refused" && each.refusal.code === "busy").length;
+    expect(kept + busy).toBe(3000);
+    expect(kept).toBeGreaterThanOrEqual(limit.COMMANDS_PER_CONNECTION_MAX);
+    expect(busy).toBeGreaterThan(0);
+  });
+
+  test("a stream that is cut while its commands wait leaves nothing behind", async () => {
+    const pair = kit.pair();
+    const { openSession } = await import("../client/session/mod.ts");
+    const { systemClock } = await import("./clock.ts");
+    const other = await openSession(pair.connection, { crypto: kit.crypto, clock: systemClock, relay: null });
+    kit.moody.hold();
+    const lost = append(other);
+    await settle();
+    pair.cut();
+    await expect(lost).rejects.toThrow("was cut");
+    kit.moody.release();
+    await settle();
+    expect((await append()).is).toBe("appended");
+    expect(kit.errors).toEqual([]);
+  });
+
+  test("drain() answers what was taken, refuses what comes, and ends the streams", async () => {
+    kit.moody.hold();
+    const taken = append();
+    await settle();
+    const draining = kit.pipeline.drain();
+    await settle();
+    const late = append();
+    kit.moody.release();
+    expect((await taken).is).toBe("appended");
+    expect(await late).toEqual({ is: "refused", refusal: { code: "draining" } });
+    await draining;
+    expect(await session.closed).toContain("going");
+  });
+
+  test("keeps a peer that doesn't read from asking more than its window", async () => {
+    const narrow = await kit.connect({ windowBytes: 16_384 });
+    const bodies = Array.from({ length: 30 }, () => append(narrow));
+    const results = await Promise.all(bodies);
+    expect(results.every(({ is }) => is === "appended")).toBe(true);
+    const [key] = box.readers;
+    if (key === undefined) throw new Error("no reader");
+    const read = await narrow.read({ from: 0, bytesMax: 1 << 18 }, { ...box, key });
+    expect(read).toMatchObject({ is: "read", next: 30 });
+  });
+});
