@@ -8,6 +8,7 @@ import {
   encodeGroup,
   type Keeper,
   type KeptConversation,
+  type KeptOutgoing,
   openControl,
   openPlain,
   type Position,
@@ -29,6 +30,8 @@ export interface Intake {
   position: Position;
   readonly consumed: Uint8Array[];
   readonly alarms: string[];
+  /** What the relay promised us in this generation, by number. */
+  readonly promised: ReadonlyMap<number, KeptOutgoing>;
 }
 
 /**
@@ -53,6 +56,7 @@ export async function takeEntries(
       position: conversation.position,
       consumed,
       alarms,
+      promised: promisedTo(keeper, conversation),
     };
     for (const delivered of batch.entries) if (!(await takeEntry(intake, delivered))) break;
     intake.state = { ...intake.state, turn: intake.position.turn };
@@ -67,6 +71,14 @@ export async function takeEntries(
   return position;
 }
 
+function promisedTo(keeper: Keeper, { id, position }: KeptConversation): ReadonlyMap<number, KeptOutgoing> {
+  const promised = new Map<number, KeptOutgoing>();
+  for (const own of keeper.sent(id)) {
+    if (own.sent?.generation === position.generation) promised.set(own.sent.seq, own);
+  }
+  return promised;
+}
+
 /** False where the entry doesn't come next. */
 async function takeEntry(intake: Intake, delivered: DeliveredEntry): Promise<boolean> {
   const { device, keeper, conversation, position } = intake;
@@ -78,6 +90,10 @@ async function takeEntry(intake: Intake, delivered: DeliveredEntry): Promise<boo
       throw untrue(`it gave two entries for ${leaf.seq} of ${conversation.name}`);
     }
     return true;
+  }
+  const promised = leaf.generation === position.generation ? intake.promised.get(leaf.seq) : undefined;
+  if (promised !== undefined && !device.crypto.equal(promised.id, leaf.id)) {
+    throw untrue(`it promised entry ${leaf.seq} of ${conversation.name} to us and gives another's there`);
   }
   const known = keeper.leafById(conversation.id, leaf.id) !== null;
   const followed = followEntry(device.crypto, position, delivered);

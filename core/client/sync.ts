@@ -12,6 +12,9 @@ import { takeEntries } from "./intake.ts";
 import { checkHead, seenHead, untrue } from "./log.ts";
 import type { CommandResult, RelaySession, SingleBody } from "./port.ts";
 
+/** Asked for at once, and kept in one transaction: few enough that other processes needn't wait long. */
+const READ_BYTES = limit.ENTRY_BYTES_MAX;
+
 /** A conversation and the session that serves it. */
 export interface Line {
   readonly device: Device;
@@ -71,7 +74,14 @@ export async function describe(line: Line): Promise<Description> {
 
 /** Reads to the relay's end, acknowledges, and forgets what all have read. */
 export async function sync(line: Line): Promise<Description> {
+  const promised = await promisedSize(line);
   const description = await describe(line);
+  const { generation, size } = description.head;
+  if (generation === promised.generation && size < promised.size) {
+    throw untrue(
+      `it has ${size} entries of ${promised.name}, and promised us to keep entry ${promised.size - 1}`,
+    );
+  }
   await checkConsistency(line, description.head);
   let position = (await current(line)).position;
   let end = description.head.size;
@@ -85,12 +95,25 @@ export async function sync(line: Line): Promise<Description> {
   return description;
 }
 
+/** How many entries the mailbox has at least, by what the relay has promised us. */
+async function promisedSize({
+  device,
+  id,
+}: Line): Promise<{ name: string; generation: number; size: number }> {
+  return device.store.transact((keeper) => {
+    const { name, position } = conversationOf(keeper, id);
+    const { generation } = position;
+    const ends = keeper.sent(id).map(({ sent }) => (sent?.generation === generation ? sent.seq + 1 : 0));
+    return { name, generation, size: Math.max(position.size, ...ends) };
+  });
+}
+
 async function readOn(line: Line, position: Position): Promise<[Position, number]> {
   const { device, session, id, signal } = line;
   const { place, readerSeed, name } = await current(line);
   const result = await withKey(device, readerSeed, (key) =>
     session.read(
-      { from: position.size, bytesMax: limit.READ_BYTES_MAX },
+      { from: position.size, bytesMax: READ_BYTES },
       { mailbox: place.mailbox, generation: position.generation, key },
       signal === undefined ? {} : { signal },
     ),

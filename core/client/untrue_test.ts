@@ -78,7 +78,7 @@ describe("Client.sync()", () => {
       },
     }));
     await bob.client.sync();
-    expectUntrue(bob, "has 2 entries of ann where it had 3");
+    expectUntrue(bob, "has 2 entries of ann");
   });
 
   test("notices a log that doesn't begin with ours", async () => {
@@ -112,6 +112,36 @@ describe("Client.sync()", () => {
     ann.bend(() => ({}));
     await ann.client.sync();
     expectUntrue(ann, "promised another entry 0 of bob than it gives");
+  });
+
+  test("notices that a promised entry was dropped, at the end of the log and inside it", async () => {
+    await using both = await pair();
+    const { ann, bob } = both;
+    const sizes = (size: number) =>
+      ann.bend((session) => ({
+        async command(body, signing, options) {
+          const result = await session.command(body, signing, options);
+          return result.is === "described" ? { ...result, head: { ...result.head, size } } : result;
+        },
+      }));
+    await ann.client.send({ to: "bob", text: "one" });
+    sizes(0);
+    await ann.client.sync();
+    expectUntrue(ann, "has 0 entries of bob, and promised us to keep entry 0");
+    ann.bend((session) => ({
+      async read(range, signing, options) {
+        const result = await session.read(range, signing, options);
+        if (result.is === "refused") return result;
+        const entries = result.entries.map((each) => ({ ...each, leaf: { ...each.leaf, id: randomId() } }));
+        return { ...result, entries };
+      },
+    }));
+    await ann.client.sync();
+    expectUntrue(ann, "promised entry 0 of bob to us and gives another's there");
+    ann.bend(() => ({}));
+    await bob.client.sync();
+    await ann.client.sync();
+    expect(await texts(ann, "bob")).toEqual(["one"]);
   });
 
   test("finds a split view by the heads that members carry, and tells it once", async () => {
