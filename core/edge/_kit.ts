@@ -131,9 +131,9 @@ export async function listen(
   };
 }
 
-/** Waits until `condition` holds; throws saying `what` after 5 s. */
+/** Waits until `condition` holds; throws saying `what` after 20 s. */
 export async function until(what: string, condition: () => boolean): Promise<void> {
-  const end = performance.now() + 5000;
+  const end = performance.now() + 20_000;
   while (!condition()) {
     if (performance.now() > end) throw new Error(`never: ${what}`);
     await Bun.sleep(5);

@@ -16,7 +16,12 @@ import { openDialler } from "./dialler.ts";
 import type { EdgeConnection } from "./port.ts";
 
 /** Short, so that the tests are; not so short that a busy machine makes an honest device look dead. */
-const QUICK = { handshakeTimeoutMs: 1000, slowReaderTimeoutMs: 1000 };
+const QUICK = {
+  handshakeTimeoutMs: 1000,
+  slowReaderTimeoutMs: 1000,
+  keepaliveIntervalMs: 1500,
+  keepaliveTimeoutMs: 1500,
+};
 
 /** A device that asks for an echo, and the time that it took. */
 async function roundTripMs(connection: EdgeConnection): Promise<number> {
