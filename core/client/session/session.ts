@@ -174,7 +174,8 @@ class Session implements OpenedSession {
       sink,
       verifier: this.#known.verifier,
       took: (bytes) => this.#took(bytes),
-      broken: (error) => this.#channel.fail(error instanceof Fault ? error : untrue(String(error))),
+      broken: (error) =>
+        this.#channel.fail(closedFault(`what it brought could not be taken: ${String(error)}`)),
     });
     if (this.#fault !== null) {
       queueMicrotask(() => follower.fail());

@@ -11,7 +11,7 @@ export interface FollowerOptions {
   readonly verifier: Verifier;
   /** The sink is done with `bytes` of entries. */
   took(bytes: number): void;
-  /** The relay or the sink broke its word: the session can't go on. */
+  /** The sink failed: what it was handed isn't taken, and the session can't go on. */
   broken(error: unknown): void;
 }
 
