@@ -175,7 +175,7 @@ class Session implements OpenedSession {
       verifier: this.#known.verifier,
       took: (bytes) => this.#took(bytes),
       broken: (error) =>
-        this.#channel.fail(closedFault(`what it brought could not be taken: ${String(error)}`)),
+        this.#channel.fail(closedFault(`what it brought could not be taken: ${reasonOf(error)}`)),
     });
     if (this.#fault !== null) {
       queueMicrotask(() => follower.fail());
@@ -352,4 +352,8 @@ class Session implements OpenedSession {
 
 function timeoutFault(what: string): Fault<SessionCode> {
   return new Fault("session/timeout", `The relay took too long for ${what}`);
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : "it failed";
 }
