@@ -18,6 +18,7 @@ import {
 } from "./_ceremony.ts";
 import { openFrost, SigningPackage } from "./mod.ts";
 
+const LONG = process.env["DCHAT_TEST_LONG"] === "1";
 const MESSAGE = new TextEncoder().encode("what the members agreed on");
 
 describe.each(BUILDS)("FROST signatures on the %s build", (build) => {
@@ -63,7 +64,7 @@ describe.each(BUILDS)("FROST signatures on the %s build", (build) => {
         expect(wasm.ed25519.verify(group.publicKey, message, signed)).toBe(true);
         expect(group.members).toEqual(members.toSorted((a, b) => a - b));
       }),
-      { numRuns: build === "wide" ? 12 : 5 },
+      { numRuns: LONG ? 300 : build === "wide" ? 12 : 5 },
     );
   });
 

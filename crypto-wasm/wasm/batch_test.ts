@@ -4,6 +4,7 @@ import type { SignedMessage } from "../port.ts";
 import { BUILDS } from "./_builds.ts";
 import { openWasm } from "./mod.ts";
 
+const LONG = process.env["DCHAT_TEST_LONG"] === "1";
 const COUNT = 70;
 /** How often over its items a poisoned batch may go through batch equations: once whole, then rust's SUSPICION. */
 const WORK_MAX = 1 + 2 * 2;
@@ -44,7 +45,7 @@ describe.each(BUILDS)("verifyBatch() on the %s build", (build) => {
         );
         expect(alone).toEqual(expected);
       }),
-      { numRuns: build === "wide" ? 60 : 20 },
+      { numRuns: LONG ? 3_000 : build === "wide" ? 60 : 20 },
     );
   });
 
