@@ -34,26 +34,51 @@ import { retryAfterMs } from "./sync.ts";
 const INBOX_POLICY: Policy = { entriesMax: 32, bytesMax: 1024 * 1024, ttlMs: INVITE_LIFE_MS, retentionMs: 0 };
 const PACKAGE_SLOT = 1;
 
-/** Makes an invitation and lays its KeyPackage into a fresh inbox on the relay at `addresses`; returns its URI. */
+/** An invitation's URI, and until when it is good. */
+export interface Invitation {
+  readonly uri: string;
+  readonly expiresMs: number;
+}
+
+/**
+ * Makes an invitation and lays its KeyPackage into a fresh inbox on the relay at `addresses`. The same name again,
+ * while its invitation waits, gives the same one: whoever was interrupted before reading it loses nothing.
+ */
 export async function makeInvite(
   device: Device,
   options: { name: string | null; addresses: readonly string[]; signal?: AbortSignal },
-): Promise<{ uri: string; expiresMs: number }> {
+): Promise<Invitation> {
   const name = options.name === null ? null : parseName(options.name);
-  if (name !== null) await device.store.transact((keeper) => assertFree(keeper, name));
-  const { addresses, signal } = options;
-  await using session = await device.dial({
-    addresses,
-    relay: null,
-    ...(signal === undefined ? {} : { signal }),
-  });
-  const kept = await prepareInvite(device, { name, addresses, session });
-  const id = await device.store.transact((keeper) => {
-    if (name !== null) assertFree(keeper, name);
-    return keeper.addInvite(kept);
-  });
-  await publishInvite(device, session, { ...kept, id });
+  const waiting = await waitingInvite(device, name);
+  const addresses = waiting?.place.addresses ?? options.addresses;
+  const relay = waiting?.invite.relay ?? null;
+  const { signal } = options;
+  await using session = await device.dial(
+    signal === undefined ? { addresses, relay } : { addresses, relay, signal },
+  );
+  const kept =
+    waiting ?? (await addInvite(device, await prepareInvite(device, { name, addresses, session })));
+  await publishInvite(device, session, kept);
   return { uri: encodeInvite(device.crypto, kept.invite), expiresMs: kept.invite.expiresMs };
+}
+
+/** The invitation that waits under `name`; throws Fault<"client/name"> where a conversation has the name. */
+function waitingInvite(device: Device, name: string | null): Promise<KeptInvite | null> {
+  const nowMs = device.clock.now();
+  return device.store.transact((keeper) => {
+    if (name === null) return null;
+    const isGood = (one: KeptInvite) => one.stage !== "closing" && one.invite.expiresMs > nowMs;
+    const found = keeper.invites().find((one) => one.name === name && isGood(one));
+    if (found === undefined) assertFree(keeper, name);
+    return found ?? null;
+  });
+}
+
+function addInvite(device: Device, kept: Omit<KeptInvite, "id">): Promise<KeptInvite> {
+  return device.store.transact((keeper) => {
+    if (kept.name !== null) assertFree(keeper, kept.name);
+    return { ...kept, id: keeper.addInvite(kept) };
+  });
 }
 
 type Dialled = Awaited<ReturnType<DialRelay>>;
@@ -147,7 +172,11 @@ export async function publishInvite(device: Device, session: RelaySession, kept:
     },
   });
   if (appended.is === "refused") throw refusedFault("lay the key package into the inbox", appended.refusal);
-  await device.store.transact((keeper) => keeper.putInvite({ ...kept, stage: "open" }));
+  await device.store.transact((keeper) => {
+    // Another process may have joined by it meanwhile.
+    const now = keeper.invites().find((one) => one.id === kept.id);
+    if (now?.stage === "making") keeper.putInvite({ ...now, stage: "open" });
+  });
 }
 
 /** Brings an invitation on: publishes, joins by a Welcome that waits, deletes what is used or over. */

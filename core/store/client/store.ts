@@ -3,6 +3,7 @@
  * transaction is IMMEDIATE, so that two processes never step the same ratchet from one state.
  */
 import { Database } from "bun:sqlite";
+import { chmodSync } from "node:fs";
 import type { Crypto } from "@dchat/crypto-wasm";
 import { ne } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/bun-sqlite";
@@ -45,6 +46,8 @@ export async function openDeviceStore(options: DeviceStoreOptions): Promise<Devi
 function openFile(path: string): Database {
   try {
     const database = new Database(path, { create: true, strict: true });
+    // The journal's files take the mode of this one.
+    chmodSync(path, 0o600);
     // Waiting for the file's first moments only: transactions wait on their own, without holding up the loop.
     database.run("PRAGMA busy_timeout = 10000");
     database.run("PRAGMA journal_mode = WAL");

@@ -1,0 +1,134 @@
+/** Invitations and acceptances that break off midway: whatever was lost on the wire, doing it again ends it well. */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { type Chatter, openChatter } from "../../test/harness/chat.ts";
+import { type Devices, openDevices } from "../../test/harness/device.ts";
+import { type SpawnedRelay, spawnRelay } from "../../test/harness/relay.ts";
+import { Fault } from "../ground/mod.ts";
+import type { SingleBody } from "./port.ts";
+
+let relay: SpawnedRelay;
+let devices: Devices;
+
+beforeAll(async () => {
+  [relay, devices] = await Promise.all([spawnRelay(), openDevices()]);
+});
+
+afterAll(async () => {
+  await devices[Symbol.asyncDispose]();
+  await relay[Symbol.asyncDispose]();
+});
+
+interface Two extends AsyncDisposable {
+  readonly ann: Chatter;
+  readonly bob: Chatter;
+}
+
+async function open(): Promise<Two> {
+  const [ann, bob] = [await openChatter(devices), await openChatter(devices)];
+  return {
+    ann,
+    bob,
+    async [Symbol.asyncDispose]() {
+      await ann[Symbol.asyncDispose]();
+      await bob[Symbol.asyncDispose]();
+    },
+  };
+}
+
+const closed = () => new Fault("session/closed", "the connection is gone");
+
+/** The relay obeys the first command that `chosen` picks, and its answer is lost. */
+function loseAnswer(chatter: Chatter, chosen: (body: SingleBody) => boolean): void {
+  let lost = false;
+  chatter.bend((session) => ({
+    async command(body, signing, options) {
+      const result = await session.command(body, signing, options);
+      if (lost || !chosen(body)) return result;
+      lost = true;
+      throw closed();
+    },
+  }));
+}
+
+async function talks({ ann, bob }: Two, names: { ofAnn: string; ofBob: string }): Promise<void> {
+  await bob.client.send({ to: names.ofAnn, text: "hello" });
+  await ann.client.sync();
+  await ann.client.send({ to: names.ofBob, text: "and hello" });
+  await bob.client.sync();
+  const texts = (await bob.client.history(names.ofAnn)).map(({ text }) => text);
+  expect(texts).toEqual(["hello", "and hello"]);
+  expect([...ann.failures, ...bob.failures, ...ann.alarms, ...bob.alarms]).toEqual([]);
+}
+
+describe("Client.invite()", () => {
+  for (const op of ["create", "append"] as const) {
+    test(`gives the same invitation again after the answer to its ${op} was lost`, async () => {
+      await using two = await open();
+      const { ann, bob } = two;
+      loseAnswer(ann, (body) => body.op === op);
+      const options = { name: "bob", addresses: [relay.address] };
+      expect(await ann.client.invite(options).catch((error: unknown) => String(error))).toContain("gone");
+      const first = await ann.client.invite(options);
+      expect(await ann.client.invite(options)).toEqual(first);
+      await bob.client.accept({ uri: first.uri, name: "ann" });
+      await talks(two, { ofAnn: "ann", ofBob: "bob" });
+    });
+  }
+});
+
+describe("Client.accept()", () => {
+  test("gets the same package after the answer to its take was lost", async () => {
+    await using two = await open();
+    const { ann, bob } = two;
+    const { uri } = await ann.client.invite({ name: "bob", addresses: [relay.address] });
+    bob.bend((session) => ({
+      async take(take, signing, options) {
+        await session.take(take, signing, options);
+        throw closed();
+      },
+    }));
+    expect(await bob.client.accept({ uri, name: "ann" }).catch((error: unknown) => String(error))).toContain(
+      "gone",
+    );
+    bob.bend(() => ({}));
+    await bob.client.accept({ uri, name: "ann" });
+    await talks(two, { ofAnn: "ann", ofBob: "bob" });
+  });
+
+  for (const op of ["create", "append"] as const) {
+    test(`leaves the rest to the next command after the answer to its ${op} was lost`, async () => {
+      await using two = await open();
+      const { ann, bob } = two;
+      const { uri } = await ann.client.invite({ name: "bob", addresses: [relay.address] });
+      loseAnswer(bob, (body) => body.op === op);
+      const contact = await bob.client.accept({ uri, name: "ann" });
+      expect(contact.founded).toBe(false);
+      await bob.client.sync();
+      expect((await bob.client.contacts())[0]?.founded).toBe(true);
+      await ann.client.sync();
+      await talks(two, { ofAnn: "ann", ofBob: "bob" });
+    });
+  }
+
+  test("again is the same conversation, and ends what was left", async () => {
+    await using two = await open();
+    const { ann, bob } = two;
+    const { uri } = await ann.client.invite({ name: "bob", addresses: [relay.address] });
+    loseAnswer(bob, (body) => body.op === "create");
+    await bob.client.accept({ uri, name: "ann" });
+    const again = await bob.client.accept({ uri, name: "another name" });
+    expect([again.name, again.founded]).toEqual(["ann", true]);
+    await ann.client.sync();
+    await talks(two, { ofAnn: "ann", ofBob: "bob" });
+  });
+
+  test("is joined once, though two processes of the inviter read the inbox at once", async () => {
+    await using two = await open();
+    const { ann, bob } = two;
+    const { uri } = await ann.client.invite({ name: "bob", addresses: [relay.address] });
+    await bob.client.accept({ uri, name: "ann" });
+    await Promise.all([ann.client.sync(), ann.client.sync(), ann.client.sync()]);
+    expect((await ann.client.contacts()).map(({ name }) => name)).toEqual(["bob"]);
+    await talks(two, { ofAnn: "ann", ofBob: "bob" });
+  });
+});
