@@ -39,7 +39,7 @@ interface Meaning {
 
 const checkConfig = "dchat config check tells what is wrong, dchat config show what is in force and whence.";
 
-const meanings: Record<Code, Meaning> = {
+export const meanings: Record<Code, Meaning> = {
   "cli/usage": { exit: exit.usage, mend: "{command} --help shows what it takes." },
   "config/missing": { exit: exit.usage, mend: "Name a file that can be read by --config or DCHAT_CONFIG." },
   "config/syntax": { exit: exit.usage, mend: checkConfig },

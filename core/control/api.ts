@@ -51,6 +51,8 @@ export interface Api {
 /** The routes over `ports`. `version` is the program's, for the document. */
 export function openApi(ports: ControlPorts, options: { readonly version: string }): Api {
   const app = new Elysia({ name: "control", normalize: false })
+    // A probe that a proxy answers from memory says nothing.
+    .headers({ "cache-control": "no-store", "x-content-type-options": "nosniff" })
     .onError(({ code, set }) => {
       const [httpStatus, error] = problemOf(code);
       set.status = httpStatus;

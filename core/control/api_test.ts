@@ -28,6 +28,7 @@ function api(ports: Partial<ControlPorts> = {}) {
       status: response.status,
       body: await response.text(),
       type: response.headers.get("content-type"),
+      cache: response.headers.get("cache-control"),
     };
   };
 }
@@ -48,6 +49,7 @@ describe("openApi()", () => {
     expect(await ask("/ready")).toMatchObject({
       status: 503,
       body: '{"ready":false,"reasons":["starting","store"]}',
+      cache: "no-store",
     });
     reasons = [];
     expect(await ask("/ready")).toMatchObject({ status: 200, body: '{"ready":true,"reasons":[]}' });
