@@ -201,7 +201,7 @@ describe("a session", () => {
           if (seqs.length === count) done.resolve();
         },
         live: () => undefined,
-        ended: (why) => done.reject(new Error(String(why))),
+        ended: (why) => done.reject(new Error(why?.code ?? "cut")),
       },
     );
     await done.promise;
