@@ -9,6 +9,8 @@ import { TimingWheel } from "./wheel.ts";
 /** One write's size: as much as a largest Noise frame, so that little is kept when a socket stops taking. */
 const WRITE_BYTES_MAX = 66 * 1024;
 const WHEEL_TICK_MS = 250;
+/** A tick that comes this late says that this process stood still. */
+const STALL_MS = 4 * WHEEL_TICK_MS;
 
 /**
  * Moves bytes between sockets and links: input as it comes, output once a tick for each connection that has some.
@@ -30,13 +32,15 @@ export class Driver implements LinkEvents<Connection> {
   #dirty: Connection[] = [];
   #flushing: Connection[] = [];
   #timer: ReturnType<typeof setInterval> | null = null;
+  #tickedMs: number;
   #lastId = 0;
 
   constructor(options: { clock: Clock; limits: EdgeLimits; events: EdgeEvents | null }) {
     this.clock = options.clock;
     this.limits = options.limits;
     this.#events = options.events;
-    this.#wheel = new TimingWheel(options.clock.monotonic());
+    this.#tickedMs = options.clock.monotonic();
+    this.#wheel = new TimingWheel(this.#tickedMs);
   }
 
   nextId(): number {
@@ -72,7 +76,10 @@ export class Driver implements LinkEvents<Connection> {
     this.connections.add(connection);
     if (connection.inbound) this.handshakes++;
     this.#wheel.arm(connection);
-    this.#timer ??= setInterval(() => this.#tick(), WHEEL_TICK_MS);
+    if (this.#timer === null) {
+      this.#tickedMs = this.clock.monotonic();
+      this.#timer = setInterval(() => this.#tick(), WHEEL_TICK_MS);
+    }
     if (connection.link.queue.length > 0) this.output(connection.link);
   }
 
@@ -239,7 +246,10 @@ export class Driver implements LinkEvents<Connection> {
 
   #tick(): void {
     const now = this.clock.monotonic();
-    this.#wheel.advance(now, this.#due);
+    const late = now - this.#tickedMs > STALL_MS;
+    this.#tickedMs = now;
+    // After a stall of our own, what peers sent meanwhile is read before anybody is called silent.
+    if (!late) this.#wheel.advance(now, this.#due);
   }
 
   readonly #due = (connection: Connection): void => {

@@ -116,6 +116,25 @@ describe("openListener()", () => {
     expect(await echoed(honest, "still here")).toBe("still here");
   });
 
+  test("calls nobody silent for a stall of its own", async () => {
+    await using ours = await listen({ keepaliveIntervalMs: 300, keepaliveTimeoutMs: 600 });
+    await using dialling = dialler();
+    const connection = await dialling.dial({ address: ours.address });
+    await until("it is there", () => ours.log.connections.length === 1);
+    const { log } = ours;
+    const pinged = log.writes + 1;
+    const bytes = log.bytes.bind(log);
+    log.bytes = (received, sent) => {
+      bytes(received, sent);
+      // The ping has left, and nothing is read or answered until its time is over.
+      if (sent > 0 && log.writes === pinged) Bun.sleepSync(1500);
+    };
+    await until("a ping went out", () => log.writes >= pinged);
+    await Bun.sleep(1000);
+    expect(log.reasons).toEqual([]);
+    expect(await echoed(connection, "alive")).toBe("alive");
+  });
+
   test("drops a reader that takes nothing, and no more than the mark waited for it", async () => {
     await using ours = await listen({ slowReaderTimeoutMs: 400 });
     const slow = await connectHostile(ours.port);
