@@ -36,7 +36,7 @@ export function expectSigned(items: readonly SignedMessage[]): void {
 
 /** Ed25519; keys and signatures of another length than theirs throw, wrong ones are false. */
 export function checkedEd25519(
-  parts: Pick<Parts, "ed25519.sign" | "ed25519.verify" | "ed25519.toX25519">,
+  parts: Pick<Parts, "ed25519.sign" | "ed25519.verify" | "ed25519.toX25519" | "x25519" | "sha512">,
   random: Random,
 ): Ed25519 {
   const signing = parts["ed25519.sign"];
@@ -70,6 +70,15 @@ export function checkedEd25519(
     toX25519(publicKey) {
       expectBytes("publicKey", publicKey, KEY_BYTES);
       return toX25519(publicKey);
+    },
+    toAgreement(key) {
+      const seed = key.exportSeed();
+      // RFC 8032 section 5.1.5: the first half of the seed's hash is the scalar; X25519 clamps it alike.
+      const hash = parts.sha512(seed);
+      const agreement = parts.x25519.fromSecret(hash.subarray(0, KEY_BYTES));
+      seed.fill(0);
+      hash.fill(0);
+      return agreement;
     },
   };
 }

@@ -76,6 +76,7 @@ export async function openCrypto(options: CryptoOptions = {}): Promise<Crypto> {
     "ed25519.verify": choose("ed25519.verify"),
     "ed25519.verifyPeer": choose("ed25519.verifyPeer"),
     "ed25519.toX25519": choose("ed25519.toX25519"),
+    x25519: choose("x25519"),
     sha256: choose("sha256"),
     sha512: choose("sha512"),
     hmacSha256: choose("hmacSha256"),

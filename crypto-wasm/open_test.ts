@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import sodium, { ready } from "libsodium-wrappers-sumo";
 import { existsSync } from "node:fs";
 import { requireOrSkip } from "../test/harness/require.ts";
 import { everything } from "./_everything.ts";
@@ -12,6 +13,24 @@ test("openCrypto() gives the same bytes on the fast and the portable backends", 
   expect(everything(portable)).toEqual(everything(fast));
   expect(everything(fast)).not.toContain("null");
 });
+
+test.each(["fast", "portable"] as const)(
+  "toAgreement() is libsodium's conversion, on the %s backends",
+  async (backends) => {
+    await ready;
+    await using crypto = await openCrypto({ backends, needs: [] });
+    for (let i = 0; i < 20; i++) {
+      const seed = crypto.random.bytes(32);
+      using signing = crypto.ed25519.fromSeed(seed);
+      using agreement = crypto.ed25519.toAgreement(signing);
+      expect(agreement.publicKey).toEqual(crypto.ed25519.toX25519(signing.publicKey) ?? seed);
+      const theirs = sodium.crypto_sign_ed25519_sk_to_curve25519(
+        sodium.crypto_sign_seed_keypair(seed).privateKey,
+      );
+      expect(agreement.publicKey).toEqual(sodium.crypto_scalarmult_base(theirs));
+    }
+  },
+);
 
 test("openCrypto() gives out replaced randomness, in order, and makes no keys ahead with it", async () => {
   let calls = 0;

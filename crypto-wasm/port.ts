@@ -33,6 +33,8 @@ export interface Ed25519 {
   verifyBatch(items: readonly SignedMessage[]): readonly number[];
   /** The X25519 public key of an Ed25519 one, or null where there is none. */
   toX25519(publicKey: Uint8Array): Uint8Array | null;
+  /** The X25519 key whose public key is `toX25519` of this one's. */
+  toAgreement(key: SigningKey): AgreementKey;
 }
 
 /** An X25519 secret key. */
