@@ -17,7 +17,7 @@ import { fault } from "./fault.ts";
 import { acceptInvite, finishFounding } from "./acceptance.ts";
 import { type ClientEvents, conversationNamed, conversationOf, type Device } from "./device.ts";
 import { follow } from "./follow.ts";
-import { makeInvite, tendInvite } from "./invitation.ts";
+import { makeInvite, tendInvite, watchInbox } from "./invitation.ts";
 import { deliver, enqueue } from "./outbox.ts";
 import type { DialRelay } from "./port.ts";
 import { sync } from "./sync.ts";
@@ -130,7 +130,7 @@ export class Client {
           );
       };
       for (const { id } of conversations) start(`conversation ${id}`, () => this.#stay(id, signal, onNews));
-      if (invites.length > 0) start("invites", () => this.#tendInvites(signal));
+      for (const kept of invites) start(`invite ${kept.id}`, () => this.#stayForGuest(kept, signal));
       await pause(LOOK_EVERY_MS, signal).catch(() => undefined);
     }
     await Promise.all(running.values());
@@ -195,6 +195,23 @@ export class Client {
         return this.#orTell(name, () => this.#unlessAway(name, () => tend(kept)), signal);
       }),
     );
+  }
+
+  /** Tends an invitation until something has come of it; with its relay away, or after a failure, in a while again. */
+  async #stayForGuest(kept: KeptInvite, signal: AbortSignal): Promise<void> {
+    const name = kept.name ?? "an invitation";
+    const { addresses, record } = kept.place;
+    let isDone = false;
+    const tend = async (): Promise<void> => {
+      await using session = await this.#dial({ addresses, relay: record.relay }, signal);
+      await tendInvite(this.#device, session, kept);
+      const { store } = this.#device;
+      const waits = await store.transact((keeper) => keeper.invites().some((one) => one.id === kept.id));
+      if (waits) await watchInbox(this.#device, session, { kept, signal });
+      isDone = true;
+    };
+    await this.#orTell(name, () => this.#unlessAway(name, tend), signal);
+    if (!isDone) await pause(RETRY_MS_MAX, signal).catch(() => undefined);
   }
 
   /** What goes wrong with one conversation is told, and the others go on; an abort goes through. */

@@ -75,10 +75,10 @@ async function work(
 ): Promise<void> {
   const { waiting, onNews } = context;
   const { store } = line.device;
-  let revision = store.revision();
+  let revision = -1;
   while (!line.signal.aborted) {
     const batch = waiting.entries.splice(0);
-    const head = waiting.head;
+    const { head } = waiting;
     waiting.head = null;
     if (batch.length > 0 || head !== null) {
       // The head of "live" is of the entries before it, and those behind it may be in the batch already.
@@ -88,11 +88,14 @@ async function work(
       onNews();
       await acknowledge(line);
     }
+    // Looked at first: what comes while we work on this change counts as the next one.
     const now = store.revision();
-    if (now !== revision) onNews();
-    revision = now;
-    await deliver(line);
-    if ((await current(line)).position.generation !== context.generation) return;
+    if (now !== revision) {
+      revision = now;
+      onNews();
+      await deliver(line);
+      if ((await current(line)).position.generation !== context.generation) return;
+    }
     if (waiting.entries.length > 0) continue;
     if (waiting.over !== null) return;
     await nap(waiting);

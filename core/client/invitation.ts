@@ -33,6 +33,8 @@ import { retryAfterMs } from "./sync.ts";
 /** An inbox holds one package for each device of a person, and the Welcome. */
 const INBOX_POLICY: Policy = { entriesMax: 32, bytesMax: 1024 * 1024, ttlMs: INVITE_LIFE_MS, retentionMs: 0 };
 const PACKAGE_SLOT = 1;
+/** What a timer takes; looking again is harmless. */
+const TIMEOUT_MS_MAX = 24 * 60 * 60 * 1000;
 
 /** An invitation's URI, and until when it is good. */
 export interface Invitation {
@@ -199,6 +201,32 @@ export async function tendInvite(device: Device, session: RelaySession, kept: Ke
   });
   const isGone = deleted.is === "deleted" || (deleted.is === "refused" && deleted.refusal.code === "denied");
   if (isGone) await device.store.transact((keeper) => keeper.dropInvite(kept.id));
+}
+
+/** Waits until something has come to the inbox, its time is over, the session is, or the signal aborts. */
+export async function watchInbox(
+  device: Device,
+  session: RelaySession,
+  watched: { kept: KeptInvite; signal: AbortSignal },
+): Promise<void> {
+  const { kept, signal } = watched;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const key = device.crypto.ed25519.fromSeed(kept.readerSeed);
+  const unsubscribe = session.subscribe(
+    0,
+    { mailbox: kept.place.mailbox, generation: GENERATION_FIRST, key },
+    {
+      entry: ({ leaf }) => (leaf.kind === "plain" ? resolve() : undefined),
+      live: () => undefined,
+      ended: () => resolve(),
+    },
+  );
+  const over = setTimeout(resolve, Math.min(kept.invite.expiresMs - device.clock.now(), TIMEOUT_MS_MAX));
+  signal.addEventListener("abort", () => resolve(), { once: true });
+  await promise;
+  clearTimeout(over);
+  unsubscribe();
+  key[Symbol.dispose]();
 }
 
 async function joinFromInbox(device: Device, session: RelaySession, kept: KeptInvite): Promise<boolean> {

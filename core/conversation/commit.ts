@@ -145,15 +145,11 @@ function isPerson(mls: Mls, identity: PublicKey, members: readonly Member[]): bo
   return members.some((member) => mls.crypto.equal(member.identity, identity));
 }
 
-/** A committer's own new leaf may not turn into another person, and reader keys must stay readable. */
+/** Leaves stay with their person, and new ones belong to somebody who is there already. */
 function sameIdentities(mls: Mls, before: GroupState, after: GroupState): boolean {
   const former = membersOf(mls, before);
   return membersOf(mls, after).every((member) => {
     const old = former.find((one) => one.leaf === member.leaf);
-    return (
-      old === undefined ||
-      mls.crypto.equal(old.identity, member.identity) ||
-      isPerson(mls, member.identity, former)
-    );
+    return isPerson(mls, member.identity, old === undefined ? former : [old]);
   });
 }

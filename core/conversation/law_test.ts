@@ -119,7 +119,7 @@ async function makeGroup(parties: readonly Party[]): Promise<Conversation[]> {
     ),
   );
   const { mailbox } = makePlace();
-  return [made.newState, ...joined].map(({ clientConfig: _, ...group }) => ({
+  return [made.newState, ...joined].map(({ clientConfig: _config, ...group }) => ({
     mailbox,
     turn: 0,
     group: { ...group, historicalReceiverData: new Map() },
