@@ -45,10 +45,10 @@ export interface Mounted extends Disposable {
   readonly path: string;
 }
 
-/** A tmpfs of `mib` MiB. */
-export function mountTmpfs(mib: number): Mounted {
+/** A tmpfs of `mib` MiB, which nobody can write to where `readOnly`. */
+export function mountTmpfs(mib: number, { readOnly = false } = {}): Mounted {
   const path = mkdtempSync(join(tmpdir(), "dchat-full-"));
-  run("mount", "-t", "tmpfs", "-o", `size=${mib}m`, "tmpfs", path);
+  run("mount", "-t", "tmpfs", "-o", `size=${mib}m,${readOnly ? "ro" : "rw"}`, "tmpfs", path);
   return {
     path,
     [Symbol.dispose]() {

@@ -7,6 +7,7 @@ import { type DeliveredEntry, PROTOCOL_ID, signCommand } from "../../core/wire/m
 import { create, type Device, type Devices, newMailbox, openDevices, plain } from "../harness/device.ts";
 import { openRaw } from "../harness/raw_stream.ts";
 import { relayCommand, spawnRelay } from "../harness/relay.ts";
+import { canMount, isRoot, mountTmpfs } from "../durability/mount.ts";
 import { requireOrSkip } from "../harness/require.ts";
 
 let devices: Devices;
@@ -224,9 +225,10 @@ describe("a relay that can't start", () => {
   });
 
   test("says so where its data directory can't be written", async () => {
-    if (!requireOrSkip("a read-only directory (not root)", process.getuid?.() !== 0)) return;
-    using dir = dataDir();
-    chmodSync(dir.path, 0o500);
+    // Root may write anywhere, but not on a file system that is mounted read-only.
+    if (isRoot() && !requireOrSkip("a read-only directory (a mount, as root)", canMount())) return;
+    using dir = isRoot() ? mountTmpfs(1, { readOnly: true }) : dataDir();
+    if (!isRoot()) chmodSync(dir.path, 0o500);
     const { code, text } = await failing([...free, "--data-dir", dir.path]);
     expect(code).toBe(1);
     expect(text).toContain(dir.path);
