@@ -4,7 +4,8 @@
  *
  * Conventions: inputs are borrowed for the call; outputs are fresh unless `into` is given; lengths are in bytes;
  * a wrong type or length throws CryptoError naming the argument; a failed authentication is a value (false or
- * null), never an exception. Keys are handles that are `Disposable`: dispose wipes them.
+ * null), never an exception. Keys are handles that are `Disposable`: dispose wipes them, those that the engine holds as
+ * KeyObjects when the collector frees them.
  */
 
 /** An Ed25519 secret key. */
