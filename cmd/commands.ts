@@ -20,11 +20,11 @@ export const commands: Registry = {
       },
       export: {
         summary: "Write the key as bare PEM (PKCS#8)",
-        load: async () => (await import("./keygen.ts")).exportPem,
+        load: async () => (await import("./keygen_pem.ts")).exportPem,
       },
       import: {
         summary: "Make a key file of a PEM (PKCS#8)",
-        load: async () => (await import("./keygen.ts")).importPem,
+        load: async () => (await import("./keygen_pem.ts")).importPem,
       },
     },
   },

@@ -13,10 +13,9 @@ export interface HelpOptions {
 
 /** The screen of one command, with its subcommands where it has some. */
 export function commandHelp(command: Command, registry: Registry | undefined, options: HelpOptions): string {
-  const { terminal, path } = options;
+  const { terminal } = options;
   const { style, width } = terminal;
-  const name = path.join(" ");
-  const blocks = [wrap(command.about, width).join("\n"), usageBlock(name, command.args, registry, options)];
+  const blocks = [wrap(command.about, width).join("\n"), usageBlock(command.args, { ...options, registry })];
   const words = rows(command.args, options, true);
   const flags = rows(command.args, options, false);
   const common: Row[] = [...rows(commonArgs, options, false), [style.accent("-h, --help"), "Show this help"]];
@@ -54,13 +53,13 @@ function commandsBlock(registry: Registry, { style, width }: Terminal): string {
   return `${style.bold("Commands")}\n${twoColumns(lines, { width, indent: 2 })}`;
 }
 
-function usageBlock(
-  name: string,
-  args: ArgTable,
-  registry: Registry | undefined,
-  options: HelpOptions,
-): string {
-  const { style } = options.terminal;
+interface UsageOptions extends HelpOptions {
+  readonly registry: Registry | undefined;
+}
+
+function usageBlock(args: ArgTable, { path, terminal, registry }: UsageOptions): string {
+  const { style } = terminal;
+  const name = path.join(" ");
   const parts = [name];
   let optional = false;
   for (const [key, arg] of Object.entries(args)) {

@@ -63,7 +63,7 @@ async function dispatch(program: Program, found: Found, around: Surroundings): P
   refuseStrayWord(program, found, command);
   const table: ArgTable = { ...command.args, ...commonArgs };
   const parsed = parse(argv, table);
-  if (parsed.help) return showCommand(program, found, command, around);
+  if (parsed.help) return showCommand({ program, found, command }, around);
   const { config: file, ...input } = parsed.input;
   const context = openContext({
     ...around,
@@ -138,12 +138,13 @@ async function showGroup(program: Program, found: Found, { out, err }: Surroundi
   return asked ? exit.done : exit.usage;
 }
 
-async function showCommand(
-  program: Program,
-  found: Found,
-  command: Command,
-  { out }: Surroundings,
-): Promise<ExitCode> {
+interface Helped {
+  readonly program: Program;
+  readonly found: Found;
+  readonly command: Command;
+}
+
+async function showCommand({ program, found, command }: Helped, { out }: Surroundings): Promise<ExitCode> {
   const [{ commandHelp }, { settingDefaults }] = await Promise.all([
     import("./help.ts"),
     import("@dchat/core/node/mod.ts"),

@@ -51,7 +51,7 @@ export function parse(argv: readonly string[], table: ArgTable): Parsed {
     if (token.kind !== "option") continue;
     const flag = flags.get(token.name);
     if (flag === undefined) throw unknownFlag(token.rawName, argv[token.index] ?? token.rawName, flags);
-    take(flag, valueOf(flag, token), input, settings);
+    take(flag, valueOf(flag, token), { input, settings });
   }
   takeWords(words, table, input);
   for (const { name, arg } of flags.values()) fillIn(name, arg, input);
@@ -100,8 +100,7 @@ function valueOf({ arg }: Flag, token: OptionToken): string | true {
 function take(
   { name, arg }: Flag,
   value: string | true,
-  input: Record<string, unknown>,
-  settings: Record<string, SettingFlag>,
+  { input, settings }: Pick<Parsed, "input" | "settings">,
 ): void {
   if (arg.setting !== undefined) {
     const before = settings[arg.setting]?.values ?? [];

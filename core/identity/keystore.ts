@@ -126,7 +126,9 @@ export function inspectKeystore(crypto: KeyCrypto, text: string): KeystoreParts 
 export function openKeystore(crypto: KeyCrypto, text: string, passphrase: Uint8Array | null): Keystore {
   const { header, body } = checked(crypto, text);
   const seed =
-    "sealed" in body ? openSeed(crypto, header, body.sealed, passphrase) : bytesOf(body.burner, "burner", 32);
+    "sealed" in body
+      ? openSeed(crypto, { header, sealing: body.sealed, passphrase })
+      : bytesOf(body.burner, "burner", 32);
   const key = crypto.ed25519.fromSeed(seed);
   crypto.wipe(seed);
   if (!crypto.equal(key.publicKey, keyOf(header))) {
@@ -143,12 +145,13 @@ export function openKeystore(crypto: KeyCrypto, text: string, passphrase: Uint8A
   };
 }
 
-function openSeed(
-  crypto: KeyCrypto,
-  header: Header,
-  sealing: Sealing,
-  passphrase: Uint8Array | null,
-): Uint8Array {
+interface SeedToOpen {
+  readonly header: Header;
+  readonly sealing: Sealing;
+  readonly passphrase: Uint8Array | null;
+}
+
+function openSeed(crypto: KeyCrypto, { header, sealing, passphrase }: SeedToOpen): Uint8Array {
   if (passphrase === null)
     throw fault("identity/needs-passphrase", "This key file is encrypted and needs its passphrase");
   const { seed, ...open } = sealing;
