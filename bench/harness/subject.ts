@@ -37,7 +37,7 @@ export function openSubject(
   command: readonly string[],
   options: { cwd?: string; env?: Record<string, string | undefined> } = {},
 ): Subject {
-  const process_ = Bun.spawn([...command], {
+  const process_ = Bun.spawn(tethered(command), {
     stdin: "pipe",
     stdout: "pipe",
     stderr: "inherit",
@@ -73,6 +73,12 @@ export function openSubject(
       clearTimeout(hard);
     },
   };
+}
+
+/** A Bun process that ends with us, however we end: a load left behind would spoil every later figure. */
+function tethered(command: readonly string[]): string[] {
+  const [program = "", ...rest] = command;
+  return program === process.execPath ? [program, "--no-orphans", ...rest] : [program, ...rest];
 }
 
 async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<string, void> {
