@@ -10,6 +10,7 @@ import type {
   StoredEntry,
 } from "../mailbox/mod.ts";
 import type { CheckedCommand } from "../wire/mod.ts";
+import { packBatch, type PackedOutcomes, transfersOf, unpackOutcomes } from "./batch_message.ts";
 import { storeFault } from "./fault.ts";
 import type { NodePlace } from "./node_place.ts";
 import type { Numbered, StoreAnswer, StoreRequest } from "./worker_message.ts";
@@ -73,7 +74,7 @@ class SqliteStore implements MailboxStore {
     this.#waiting.clear();
   }
 
-  ask<T>(request: StoreRequest): Promise<T> {
+  ask<T>(request: StoreRequest, transfers: ArrayBuffer[] = []): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       if (this.#ended !== null) {
         reject(storeFault("store/unavailable", `The store for ${this.#path} is closed: ${this.#ended}`));
@@ -81,12 +82,17 @@ class SqliteStore implements MailboxStore {
       }
       this.#last += 1;
       this.#waiting.set(this.#last, { op: request.op, resolve, reject });
-      this.#worker.postMessage({ number: this.#last, request } satisfies Numbered, []);
+      this.#worker.postMessage({ number: this.#last, request } satisfies Numbered, transfers);
     });
   }
 
-  commit(batch: readonly CheckedCommand[], options: BatchOptions): Promise<readonly Outcome[]> {
-    return this.ask({ op: "commit", batch: batch.map(portable), options });
+  async commit(batch: readonly CheckedCommand[], options: BatchOptions): Promise<readonly Outcome[]> {
+    const packed = packBatch(batch);
+    const outcomes = await this.ask<PackedOutcomes>(
+      { op: "commit", batch: packed, options },
+      transfersOf(packed),
+    );
+    return unpackOutcomes(outcomes, batch);
   }
 
   mailbox(id: MailboxId): Promise<MailboxRow | null> {
@@ -122,14 +128,6 @@ class SqliteStore implements MailboxStore {
       this.#worker.terminate();
     }
   }
-}
-
-const NO_STATEMENT = new Uint8Array(0);
-
-/** A command without what its signature was over: that was checked, and no decision looks at it. */
-function portable(command: CheckedCommand): CheckedCommand {
-  const { authority, body, authentic, entryHash } = command;
-  return { authority, body, authentic, entryHash, statement: NO_STATEMENT };
 }
 
 /**

@@ -1,5 +1,6 @@
 /** The thread of the relay's SQLite store. Requests are done in the order in which they come. */
 import { isFault, unreachable } from "../ground/mod.ts";
+import { type PackedOutcomes, packOutcomes, transfersOf, unpackBatch } from "./batch_message.ts";
 import { reasonOf } from "./fault.ts";
 import { SqliteEngine } from "./sqlite_engine.ts";
 import type { Numbered, StoreAnswer, StoreRequest } from "./worker_message.ts";
@@ -13,13 +14,18 @@ function opened(): SqliteEngine {
   return engine;
 }
 
-function answer(request: StoreRequest): unknown {
+type CommitRequest = Extract<StoreRequest, { op: "commit" }>;
+
+function commit({ batch, options }: CommitRequest): PackedOutcomes {
+  const commands = unpackBatch(batch);
+  return packOutcomes(opened().commit(commands, options), commands);
+}
+
+function answer(request: Exclude<StoreRequest, CommitRequest>): unknown {
   switch (request.op) {
     case "open":
       engine = new SqliteEngine(request.file);
       return null;
-    case "commit":
-      return opened().commit(request.batch, request.options);
     case "mailbox":
       return opened().mailbox(request.id);
     case "read":
@@ -42,14 +48,21 @@ function answer(request: StoreRequest): unknown {
   }
 }
 
-function send(message: StoreAnswer): void {
-  self.postMessage(message, []);
+function send(message: StoreAnswer, transfers: ArrayBuffer[] = []): void {
+  self.postMessage(message, transfers);
+}
+
+function done(number: number, request: StoreRequest): void {
+  if (request.op === "commit") {
+    const outcomes = commit(request);
+    send({ number, value: outcomes }, transfersOf(outcomes));
+  } else send({ number, value: answer(request) });
 }
 
 self.addEventListener("message", ({ data }: MessageEvent<Numbered>) => {
   const { number, request } = data;
   try {
-    send({ number, value: answer(request) });
+    done(number, request);
   } catch (error) {
     const code = isFault(error) ? error.code : "store/unavailable";
     send({ number, fault: { code, message: reasonOf(error) } });

@@ -1,12 +1,12 @@
 /** What goes between a store's front and the worker that holds the database. One answer to each request, by number. */
 import type { MailboxId } from "../ground/mod.ts";
 import type { BatchOptions, ReadRange } from "../mailbox/mod.ts";
-import type { CheckedCommand } from "../wire/mod.ts";
+import type { PackedBatch } from "./batch_message.ts";
 import type { SqliteFile } from "./sqlite_open.ts";
 
 export type StoreRequest =
   | { readonly op: "open"; readonly file: SqliteFile }
-  | { readonly op: "commit"; readonly batch: readonly CheckedCommand[]; readonly options: BatchOptions }
+  | { readonly op: "commit"; readonly batch: PackedBatch; readonly options: BatchOptions }
   | { readonly op: "mailbox"; readonly id: MailboxId }
   | { readonly op: "read"; readonly id: MailboxId; readonly range: ReadRange }
   | {
