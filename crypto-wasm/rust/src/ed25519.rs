@@ -13,10 +13,11 @@ use sha2::{Digest, Sha512};
 use zeroize::Zeroize;
 
 /// A bad batch of at most this many is verified one by one: halving it further costs more than it finds.
-const SINGLES: usize = 4;
-/// How often over a bad batch may go through failing sub-batches before the rest is verified one by one. A
-/// batch costs at least 0.4 of its singles, so a batch poisoned at will costs about twice its singles at most.
-const SUSPICION: usize = 2;
+const SINGLES: usize = 8;
+/// How often over its items a bad batch may be halved before what is left is verified one by one. A batch costs
+/// half of its singles, so more halving costs more than it saves, and a batch poisoned at will takes about twice what
+/// its singles would: the batch, its halves, and all of them alone.
+const SUSPICION: usize = 1;
 
 /// Keeps a signing key. In: a 32-byte seed, or nothing for a new one. Out: its handle (4 bytes), its public key
 /// (32 bytes).
