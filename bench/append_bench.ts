@@ -1,11 +1,12 @@
 /**
- * Appends of 1 KiB acknowledged after the fsync, all promises on: ours on SQLite and, where a server is to be
- * had, on PostgreSQL, beside NATS JetStream with a sync for each message and with its default, and the disk's own
- * rate of fsyncs in the same run. Then each is killed by SIGKILL under load and asked for what it acknowledged.
+ * Appends of 1 KiB acknowledged after the fsync, all promises on: ours on SQLite and on PostgreSQL,
+ * beside NATS JetStream with a sync for each message and with its default, and the disk's own rate of fsyncs in
+ * the same run. What of it survives a kill and a power loss is loss_bench.ts.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { startPostgres } from "../test/harness/postgres.ts";
 import { numberOf, openLoad, tell, tookMs } from "./harness/edge_subject.ts";
 import { fsyncsPerSecond } from "./harness/fsync.ts";
 import { NATS_VERSION, natsServer, type NatsSync, openNats } from "./harness/nats.ts";
@@ -33,6 +34,7 @@ const SHAPES: Readonly<Record<Size, readonly Shape[]>> = {
 };
 const SECONDS: Readonly<Record<Size, number>> = { small: 0.5, standard: 4, large: 10 };
 const BYTES = 1024;
+const dchat = join(import.meta.dir, "../cmd/dchat.ts");
 
 export const benchmark: Benchmark = {
   name: "append",
@@ -48,6 +50,7 @@ export const benchmark: Benchmark = {
         { subject: "disk", parameters: { writers: 1, window: 1 }, figures: { perSecond: round(fsyncs) } },
       ];
       rows.push(...(await measureRelay({ dir, size, progress })));
+      if (size !== "small") rows.push(...(await measureRelayOnPostgres({ dir, size, progress })));
       const path = size === "small" ? null : await natsServer();
       if (path !== null) {
         for (const sync of ["always", "default"] as const) {
@@ -75,6 +78,22 @@ interface Run {
 async function measureRelay({ dir, size, progress }: Run): Promise<Row[]> {
   await using relay = await openRelayHost({ dir: join(dir, "relay") });
   return await measureShapes("dchat", {
+    size,
+    progress,
+    subject: relay.subject,
+    load: ["append_load.ts", relay.address],
+  });
+}
+
+async function measureRelayOnPostgres({ dir, size, progress }: Run): Promise<Row[]> {
+  await using server = await startPostgres();
+  const env = { DCHAT_DATABASE_URL: await server.database() };
+  const migrated = Bun.spawnSync([process.execPath, dchat, "database", "migrate"], {
+    env: { ...process.env, ...env },
+  });
+  if (migrated.exitCode !== 0) throw new Error(migrated.stderr.toString());
+  await using relay = await openRelayHost({ dir: join(dir, "relay-postgres"), env });
+  return await measureShapes("dchat postgresql", {
     size,
     progress,
     subject: relay.subject,

@@ -4,9 +4,10 @@ import { benchmark as append } from "./append_bench.ts";
 import { benchmark as drain } from "./drain_bench.ts";
 import { print } from "./harness/print.ts";
 import { measure } from "./harness/result.ts";
+import { benchmark as loss } from "./loss_bench.ts";
 import { benchmark as start } from "./start_bench.ts";
 
-test.each([append, drain, start])(
+test.each([append, drain, loss, start])(
   "$name measures every subject of its small run",
   async (benchmark) => {
     const result = await measure(benchmark, {

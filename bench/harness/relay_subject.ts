@@ -20,6 +20,7 @@ export interface RelayHostOptions {
   readonly dir: string;
   readonly command?: readonly string[];
   readonly args?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** Flags under which a relay of a bench runs: loopback, free ports, room for the load's connections. */
@@ -38,8 +39,8 @@ export function relayFlags(dir: string): readonly string[] {
 
 /** Starts a relay on `dir`; it is ready when this resolves. */
 export async function openRelayHost(options: RelayHostOptions): Promise<RelayHost> {
-  const { dir, command = relayCommand, args = [] } = options;
-  const subject = openSubject([...command, ...relayFlags(dir), ...args]);
+  const { dir, command = relayCommand, args = [], env = {} } = options;
+  const subject = openSubject([...command, ...relayFlags(dir), ...args], { env });
   for (;;) {
     const line = await subject.next();
     const { msg, addresses, api } = line;

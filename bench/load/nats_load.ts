@@ -1,6 +1,6 @@
 /**
  * The same load as append_load.ts on JetStream: writers on connections of their own that publish to a subject of
- * their own and wait for the acknowledgement. argv: PORT WRITERS. Speaks the NATS client protocol itself, so that
+ * their own and wait for the acknowledgement. argv: PORT WRITERS; `{"count": true}` says how many messages are held. Speaks the NATS client protocol itself, so that
  * nothing but the server is compared: https://docs.nats.io/reference/reference-protocols/nats-protocol.
  */
 import { randomUUID } from "node:crypto";
@@ -36,6 +36,7 @@ class Writer {
         },
         data: (_, chunk) => this.#data(chunk),
         drain: () => this.#flush(),
+        close: () => this.#closed(),
       },
     });
     await this.#opened.promise;
@@ -45,11 +46,19 @@ class Writer {
   /** Publishes with a reply subject and resolves with the reply's payload. */
   request(subject: string, payload: Uint8Array): Promise<string> {
     const { promise, resolve } = Promise.withResolvers<string>();
+    if (this.#socket === null) return Promise.resolve("");
     const inbox = `${this.#inbox}.${this.#next++}`;
     this.#waiting.set(inbox, resolve);
     const head = Buffer.from(`PUB ${subject} ${inbox} ${payload.length}\r\n`);
     this.#send(Buffer.concat([head, payload, Buffer.from("\r\n")]));
     return promise;
+  }
+
+  /** What waits gets an empty answer, as from a server that keeps nothing. */
+  #closed(): void {
+    this.#socket = null;
+    for (const resolve of this.#waiting.values()) resolve("");
+    this.#waiting.clear();
   }
 
   #send(data: string | Uint8Array): void {
@@ -116,6 +125,7 @@ async function run({ writers: count, window, bytes, seconds }: Told): Promise<vo
       const payload = crypto.getRandomValues(new Uint8Array(bytes));
       const sentMs = performance.now();
       const reply = await writer.request(writer.subject, payload);
+      if (reply === "") return;
       if (reply.includes('"seq"')) appended++;
       else refused.error++;
       if (tookMs.length < SAMPLES_MAX) tookMs.push(performance.now() - sentMs);
@@ -140,5 +150,15 @@ async function run({ writers: count, window, bytes, seconds }: Told): Promise<vo
 }
 
 console.log(JSON.stringify({ ready: true }));
-for await (const line of console) await run(JSON.parse(line) as Told);
+/** How many messages the stream holds. */
+async function count(): Promise<void> {
+  const info = await writers[0]?.request(`$JS.API.STREAM.INFO.${STREAM}`, new Uint8Array(0));
+  const { state } = JSON.parse(info ?? "{}") as { state?: { messages: number } };
+  console.log(JSON.stringify({ held: state?.messages ?? Number.NaN }));
+}
+
+for await (const line of console) {
+  const told = JSON.parse(line) as Told | { readonly count: true };
+  await ("count" in told ? count() : run(told));
+}
 process.exit(0);
