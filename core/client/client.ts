@@ -19,11 +19,14 @@ import { type ClientEvents, conversationNamed, conversationOf, type Device } fro
 import { follow } from "./follow.ts";
 import { makeInvite, tendInvite, watchInbox } from "./invitation.ts";
 import { deliver, enqueue } from "./outbox.ts";
+import { inPool } from "./patience.ts";
 import type { DialRelay } from "./port.ts";
 import { sync } from "./sync.ts";
 
 /** How long a relay may take to be reached before work is left for later. */
 const DIAL_TIMEOUT_MS = 10_000;
+/** Conversations brought up to date at once, each over a connection of its own. */
+const SYNC_WIDTH = 8;
 const RETRY_MS_MIN = 100;
 const RETRY_MS_MAX = 5_000;
 /** How often a follower looks for conversations and invitations that other processes have added. */
@@ -109,8 +112,8 @@ export class Client {
   async sync(signal?: AbortSignal): Promise<void> {
     await this.#tendInvites(signal);
     const all = await this.#device.store.transact((keeper) => keeper.conversations());
-    await Promise.all(
-      all.map(({ id, name }) => this.#orTell(name, () => this.#tryConversation(id, signal), signal)),
+    await inPool(all, SYNC_WIDTH, ({ id, name }) =>
+      this.#orTell(name, () => this.#tryConversation(id, signal), signal),
     );
   }
 
@@ -189,12 +192,10 @@ export class Client {
       await using session = await this.#dial({ addresses, relay: record.relay }, signal);
       await tendInvite(this.#device, session, kept);
     };
-    await Promise.all(
-      invites.map((kept) => {
-        const name = kept.name ?? "an invitation";
-        return this.#orTell(name, () => this.#unlessAway(name, () => tend(kept)), signal);
-      }),
-    );
+    await inPool(invites, SYNC_WIDTH, (kept) => {
+      const name = kept.name ?? "an invitation";
+      return this.#orTell(name, () => this.#unlessAway(name, () => tend(kept)), signal);
+    });
   }
 
   /** Tends an invitation until something has come of it; with its relay away, or after a failure, in a while again. */

@@ -27,8 +27,8 @@ import { type Device, freshKey, publicOf, withKey } from "./device.ts";
 import { keepWriter } from "./group.ts";
 import { isCertifiedNow } from "./member.ts";
 import { assertFree, freeName, parseName } from "./name.ts";
+import { patiently } from "./patience.ts";
 import type { CommandResult, DialRelay, RelaySession, SingleBody } from "./port.ts";
-import { retryAfterMs } from "./sync.ts";
 
 /** An inbox holds one package for each device of a person, and the Welcome. */
 const INBOX_POLICY: Policy = { entriesMax: 32, bytesMax: 1024 * 1024, ttlMs: INVITE_LIFE_MS, retentionMs: 0 };
@@ -138,14 +138,9 @@ export async function askOnce(
   session: RelaySession,
   asked: { seed: Uint8Array; place: Pick<MailboxPlace, "mailbox">; body: SingleBody },
 ): Promise<CommandResult> {
-  return withKey(device, asked.seed, async (key) => {
+  return withKey(device, asked.seed, (key) => {
     const signing = { mailbox: asked.place.mailbox, generation: GENERATION_FIRST, key };
-    for (;;) {
-      const result = await session.command(asked.body, signing);
-      const waitMs = result.is === "refused" ? retryAfterMs(result.refusal) : null;
-      if (waitMs === null) return result;
-      await Bun.sleep(waitMs);
-    }
+    return patiently<CommandResult>(device, () => session.command(asked.body, signing));
   });
 }
 

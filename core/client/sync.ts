@@ -2,7 +2,7 @@
 import type { KeptConversation, Position } from "../conversation/mod.ts";
 import { type Hash, hash, limit } from "../ground/mod.ts";
 import { verifyConsistency } from "../merkle/mod.ts";
-import type { Description, Head, Refusal } from "../wire/mod.ts";
+import type { Description, Head } from "../wire/mod.ts";
 import { refusedFault } from "./fault.ts";
 import { conversationOf, type Device, putAlarm, withKey } from "./device.ts";
 import { startGeneration } from "./heal.ts";
@@ -10,7 +10,8 @@ import { jumpTo } from "./lapse.ts";
 import { makeAgain } from "./reset.ts";
 import { takeEntries } from "./intake.ts";
 import { checkHead, seenHead, untrue } from "./log.ts";
-import type { CommandResult, RelaySession, SingleBody } from "./port.ts";
+import { patiently } from "./patience.ts";
+import type { CommandResult, ReadResult, RelaySession, SingleBody } from "./port.ts";
 
 /** Asked for at once, and kept in one transaction: few enough that other processes needn't wait long. */
 const READ_BYTES = limit.ENTRY_BYTES_MAX;
@@ -28,25 +29,14 @@ export function current({ device, id }: Line): Promise<KeptConversation> {
   return device.store.transact((keeper) => conversationOf(keeper, id));
 }
 
-/** Milliseconds after which a refusal is worth another try, or null. */
-export function retryAfterMs(refusal: Refusal): number | null {
-  if (refusal.code === "busy" || refusal.code === "unavailable") return Math.max(20, refusal.retryMs);
-  return null;
-}
-
 /** Sends a command signed by `seed`, again while the relay is busy. */
 export async function ask(line: Line, seed: Uint8Array, body: SingleBody): Promise<CommandResult> {
   const { device, session, signal } = line;
   const { place, position } = await current(line);
-  return withKey(device, seed, async (key) => {
-    for (;;) {
-      const signing = { mailbox: place.mailbox, generation: position.generation, key };
-      const result = await session.command(body, signing, signal === undefined ? {} : { signal });
-      const waitMs = result.is === "refused" ? retryAfterMs(result.refusal) : null;
-      if (waitMs === null) return result;
-      await Bun.sleep(waitMs);
-      signal?.throwIfAborted();
-    }
+  return withKey(device, seed, (key) => {
+    const signing = { mailbox: place.mailbox, generation: position.generation, key };
+    const options = signal === undefined ? {} : { signal };
+    return patiently<CommandResult>(device, () => session.command(body, signing, options), signal);
   });
 }
 
@@ -111,20 +101,15 @@ async function promisedSize({
 async function readOn(line: Line, position: Position): Promise<[Position, number]> {
   const { device, session, id, signal } = line;
   const { place, readerSeed, name } = await current(line);
-  const result = await withKey(device, readerSeed, (key) =>
-    session.read(
-      { from: position.size, bytesMax: READ_BYTES },
-      { mailbox: place.mailbox, generation: position.generation, key },
-      signal === undefined ? {} : { signal },
-    ),
-  );
+  const range = { from: position.size, bytesMax: READ_BYTES };
+  const options = signal === undefined ? {} : { signal };
+  const result = await withKey(device, readerSeed, (key) => {
+    const signing = { mailbox: place.mailbox, generation: position.generation, key };
+    return patiently<ReadResult>(device, () => session.read(range, signing, options), signal);
+  });
   if (result.is === "refused") {
     if (result.refusal.code === "lapsed") return jumpTo(line, result.refusal.floor);
-    const waitMs = retryAfterMs(result.refusal);
-    if (waitMs === null) throw refusedFault(`read what ${name} wrote`, result.refusal);
-    await Bun.sleep(waitMs);
-    signal?.throwIfAborted();
-    return readOn(line, position);
+    throw refusedFault(`read what ${name} wrote`, result.refusal);
   }
   const after = await takeEntries(device, id, { entries: result.entries, head: result.head });
   return [after, result.head.size];

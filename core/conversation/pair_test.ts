@@ -1,3 +1,4 @@
+import { mlsCryptoProvider } from "@dchat/crypto-wasm";
 import { describe, expect, test } from "bun:test";
 import { crypto, makePair, mls, randomId } from "../../test/harness/party.ts";
 import {
@@ -10,6 +11,7 @@ import {
   encodeSnapshot,
   membersOf,
   openControl,
+  openMls,
   openPlain,
   pendingChange,
   proposeUpdate,
@@ -163,5 +165,29 @@ describe("openControl()", () => {
     crypto.wipe(...followed.consumed);
     expect((await openPlain(mls, followed.state, { id: content.id, entry })).is).toBe("unreadable");
     expect((await openPlain(mls, b, { id: content.id, entry })).is).toBe("unreadable");
+  });
+});
+
+describe("openMls()", () => {
+  test("with our cryptography speaks with ts-mls's own: one side each, through a change of keys", async () => {
+    const { checkMember } = mls;
+    const ours = await openMls({ crypto, provider: mlsCryptoProvider(crypto), checkMember });
+    const { a, b } = await makePair();
+    const content = say("from theirs to ours");
+    const sealed = await sealContent(mls, a, content);
+    const opened = await openPlain(ours, b, { id: content.id, entry: sealed.entry });
+    expect(opened.is).toBe("message");
+    const id = randomId();
+    const pending = (await proposeUpdate(ours, opened.state, id)).state;
+    const control = { id, turn: 0, entry: pending.pending?.entry ?? new Uint8Array() };
+    const [won, followed] = [
+      await openControl(ours, pending, control),
+      await openControl(mls, sealed.state, control),
+    ];
+    expect([won.is, followed.is]).toEqual(["won", "followed"]);
+    expect(await writerKey(ours, won.state.group, 1)).toEqual(await writerKey(mls, followed.state.group, 1));
+    const back = say("from ours to theirs");
+    const answer = await sealContent(ours, won.state, back);
+    expect((await openPlain(mls, followed.state, { id: back.id, entry: answer.entry })).is).toBe("message");
   });
 });
