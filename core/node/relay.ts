@@ -5,7 +5,7 @@
 import { join } from "node:path";
 import { type Crypto, openCrypto } from "@dchat/crypto-wasm";
 import { type EdgeLimits, type Listener, openListener } from "../edge/mod.ts";
-import type { Clock } from "../ground/mod.ts";
+import { type Clock, limit } from "../ground/mod.ts";
 import { peerIdFromPublicKey } from "../link/mod.ts";
 import type { MailboxStore } from "../mailbox/mod.ts";
 import { openStore } from "../store/mod.ts";
@@ -172,7 +172,10 @@ function edgeLimits({ relay }: Config): EdgeLimits {
     connectionsPerAddressMax: relay.max_connections_per_address,
     connectionsPerSubnetMax: relay.max_connections_per_subnet,
     connectionsPerPeerMax: relay.max_connections_per_peer,
-    acceptsPerSecondMax: relay.max_accepts_per_second,
+    // The edge's own default leaves loopback aside; what an operator sets holds for everybody.
+    ...(relay.max_accepts_per_second === limit.ACCEPTS_PER_SECOND_MAX_DEFAULT
+      ? {}
+      : { acceptsPerSecondMax: relay.max_accepts_per_second }),
     memoryBytesMax: relay.max_memory,
     handshakesMax: relay.max_handshakes,
     streamsMax: relay.max_streams,
