@@ -30,7 +30,7 @@ export async function openByFormer(
  */
 export async function forkByFormer(
   intake: Intake,
-  control: { id: EntryId; turn: number; entry: Uint8Array },
+  control: { id: EntryId; seq: number; turn: number; entry: Uint8Array },
 ): Promise<boolean> {
   const { device, keeper, conversation, state } = intake;
   for (const former of keeper.lostFormers(conversation.id)) {
@@ -40,6 +40,8 @@ export async function forkByFormer(
     intake.consumed.push(...step.consumed);
     intake.state = step.state;
     keeper.dropFormer(conversation.id, former.id);
+    // This commit may be lost in its turn.
+    keeper.putFormer({ ...former, id: control.id, seq: control.seq, lost: false });
     for (const own of keeper.unsent(conversation.id)) {
       if (own.kind === "control") keeper.dropOutgoing(own.order);
       else keeper.putOutgoing({ ...own, sealed: null });

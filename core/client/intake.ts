@@ -128,7 +128,7 @@ function moveOwn(intake: Intake, delivered: DeliveredEntry, hash: Hash): void {
 function moveKnown({ keeper, conversation }: Intake, { leaf }: DeliveredEntry): void {
   const message = keeper.message(conversation.id, leaf.id);
   if (message !== null) keeper.putMessage({ ...message, generation: leaf.generation, seq: leaf.seq });
-  if (leaf.kind === "control") keeper.dropFormer(conversation.id, leaf.id);
+  if (leaf.kind === "control") keeper.findFormer(conversation.id, { id: leaf.id, seq: leaf.seq });
 }
 
 async function takePlain(intake: Intake, { leaf, entry }: DeliveredEntry): Promise<void> {
@@ -184,7 +184,7 @@ async function takeControl(intake: Intake, { leaf, entry }: DeliveredEntry): Pro
     return;
   }
   const before = intake.state;
-  const control = { id: leaf.id, turn: leaf.turn, entry };
+  const control = { id: leaf.id, seq: leaf.seq, turn: leaf.turn, entry };
   const step = await openControl(device.mls, before, control);
   if (step.is === "skipped") {
     if (!(await forkByFormer(intake, control))) {

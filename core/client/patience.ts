@@ -18,7 +18,7 @@ export async function patiently<T extends { readonly is: string }>(
   const until = device.clock.monotonic() + PATIENCE_MS;
   for (;;) {
     const result = await attempt();
-    const retryMs = isRefused(result) ? retryAfterMs(result) : null;
+    const retryMs = retryAfterMs(result);
     if (retryMs === null) return result;
     if (device.clock.monotonic() + retryMs > until) {
       throw fault("client/away", "The relay is there, and can't take anything now");
@@ -28,11 +28,9 @@ export async function patiently<T extends { readonly is: string }>(
   }
 }
 
-function isRefused<T extends { readonly is: string }>(result: T | Refused): result is Refused {
-  return result.is === "refused";
-}
-
-function retryAfterMs({ refusal }: Refused): number | null {
+function retryAfterMs(result: { readonly is: string } | Refused): number | null {
+  if (!("refusal" in result)) return null;
+  const { refusal } = result;
   return refusal.code === "busy" || refusal.code === "unavailable" ? refusal.retryMs : null;
 }
 

@@ -165,6 +165,8 @@ export interface Keeper {
   putFormer(former: KeptFormer): void;
   /** The log that runs ends before `seq`: commits from there on are lost. */
   loseFormers(conversation: number, seq: number): void;
+  /** A commit that may have been lost stands in the log that runs, at `at.seq`. */
+  findFormer(conversation: number, at: { id: EntryId; seq: number }): void;
   /** Forgets the former state of one commit. */
   dropFormer(conversation: number, id: EntryId): void;
   /** Forgets those whose commit lies below `seq` of the log that runs. */

@@ -145,6 +145,19 @@ describe("a relay restored from an old backup", () => {
     await stage.holds();
   }, 60_000);
 
+  test("stays readable when the same change of keys is lost twice", async () => {
+    await using stage = await Stage.open();
+    const start = await stage.backup("start");
+    await stage.say("bob", 40);
+    await stage.restore(start);
+    await stage.say("bob", 1);
+    await Bun.sleep(1000);
+    await stage.restore(start);
+    await stage.say("ann", 40);
+    await stage.settle();
+    await stage.holds();
+  }, 60_000);
+
   test("goes on from a turn that is over for both sides", async () => {
     await using stage = await Stage.open();
     const old = await stage.backup("old");

@@ -16,6 +16,7 @@ type Part = Pick<
   | "lostFormers"
   | "putFormer"
   | "loseFormers"
+  | "findFormer"
   | "dropFormer"
   | "dropFormers"
 >;
@@ -112,7 +113,7 @@ function writerPart(
 function formerPart(
   sql: DeviceSql,
   { vault }: KeeperContext,
-): Pick<Part, "lostFormers" | "putFormer" | "loseFormers" | "dropFormer" | "dropFormers"> {
+): Pick<Part, "lostFormers" | "putFormer" | "loseFormers" | "findFormer" | "dropFormer" | "dropFormers"> {
   const cell = (id: number, commit: Uint8Array) => ({ table: "former", key: [id, commit] });
   return {
     lostFormers: (id) =>
@@ -140,6 +141,10 @@ function formerPart(
     loseFormers(id, seq) {
       const beyond = and(eq(former.conversation, id), gte(former.seq, seq));
       sql.update(former).set({ lost: true }).where(beyond).run();
+    },
+    findFormer(id, { id: commit, seq }) {
+      const one = and(eq(former.conversation, id), eq(former.id, Buffer.from(commit)));
+      sql.update(former).set({ lost: false, seq }).where(one).run();
     },
     dropFormer(id, commit) {
       const one = and(eq(former.conversation, id), eq(former.id, Buffer.from(commit)));
