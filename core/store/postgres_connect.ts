@@ -19,16 +19,6 @@ const INT8 = 20;
 const STATEMENT_TIMEOUT_MS = 15_000;
 const LOCK_TIMEOUT_MS = 5_000;
 
-/** A database's address without its password, for messages. */
-export function nameOf(url: string): string {
-  try {
-    const { protocol, host, pathname } = new URL(url);
-    return `${protocol}//${host}${pathname}`;
-  } catch {
-    return "the database";
-  }
-}
-
 /** What connections call themselves: others see by it that a relay works on the database. */
 export const RELAY_ROLE = "dchat relay";
 export const KEEPER_ROLE = "dchat database";

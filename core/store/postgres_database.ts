@@ -7,11 +7,11 @@ import {
   type Client,
   connect,
   KEEPER_ROLE,
-  nameOf,
   postgresFault,
   RELAY_ROLE,
   type Sql,
 } from "./postgres_connect.ts";
+import { nameOf } from "./place_name.ts";
 import { entryColumns, mailboxColumns, selectReaders } from "./postgres_load.ts";
 import type * as schema from "./postgres_schema.ts";
 import { migratePostgres, POSTGRES_SCHEMA_VERSION, postgresVersion } from "./postgres_version.ts";

@@ -28,6 +28,7 @@ import {
 } from "../mailbox/mod.ts";
 import type { CheckedCommand } from "../wire/mod.ts";
 import { digest } from "./digest.ts";
+import type { StoreEngine } from "./engine.ts";
 import { reasonOf, storeFault } from "./fault.ts";
 import type { NodePlace } from "./node_place.ts";
 import { withoutBody } from "./outcome.ts";
@@ -52,7 +53,7 @@ function codeOf(error: unknown): string {
   return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "";
 }
 
-export class SqliteEngine implements Disposable {
+export class SqliteEngine implements StoreEngine {
   readonly #db: Database;
   readonly #sql: SqliteStatements;
   readonly #path: string;
@@ -238,7 +239,7 @@ export class SqliteEngine implements Disposable {
   }
 
   /** Moves the log into the file and closes it; leaves both as they are after a failure. */
-  [Symbol.dispose](): void {
+  close(): void {
     if (this.#poison === null) this.#db.run("PRAGMA wal_checkpoint(TRUNCATE)");
     for (const statement of this.#sql.all) statement.finalize();
     this.#room[Symbol.dispose]();

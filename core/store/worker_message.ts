@@ -4,8 +4,13 @@ import type { BatchOptions, ReadRange } from "../mailbox/mod.ts";
 import type { PackedBatch } from "./batch_message.ts";
 import type { SqliteFile } from "./sqlite_open.ts";
 
+/** What the worker opens. */
+export type StorePlace =
+  | { readonly kind: "sqlite"; readonly file: SqliteFile }
+  | { readonly kind: "postgres"; readonly url: string };
+
 export type StoreRequest =
-  | { readonly op: "open"; readonly file: SqliteFile }
+  | { readonly op: "open"; readonly place: StorePlace }
   | { readonly op: "commit"; readonly batch: PackedBatch; readonly options: BatchOptions }
   | { readonly op: "mailbox"; readonly id: MailboxId }
   | { readonly op: "read"; readonly id: MailboxId; readonly range: ReadRange }

@@ -1,0 +1,137 @@
+/** A store's front on the sockets' thread. The database is in a worker: commits wait for disks, and decisions take time. */
+import { Fault, type Hash, type MailboxId } from "../ground/mod.ts";
+import type {
+  BatchOptions,
+  MailboxRow,
+  MailboxStore,
+  Outcome,
+  ReadRange,
+  StoreCounts,
+  StoredEntry,
+} from "../mailbox/mod.ts";
+import type { CheckedCommand } from "../wire/mod.ts";
+import { packBatch, type PackedOutcomes, transfersOf, unpackOutcomes } from "./batch_message.ts";
+import { storeFault } from "./fault.ts";
+import type { NodePlace } from "./node_place.ts";
+import { nameOf } from "./place_name.ts";
+import type { Numbered, StoreAnswer, StorePlace, StoreRequest } from "./worker_message.ts";
+
+interface Waiting {
+  readonly op: StoreRequest["op"];
+  // The worker answers each request with the type that its method promises.
+  readonly resolve: (value: never) => void;
+  readonly reject: (fault: Fault) => void;
+}
+
+/**
+ * The worker's script. From source it stands beside this file; in a compiled dchat it is an entry of its own
+ * (`bun build --compile --root . cmd/dchat.ts core/store/store_worker.ts`), named from the build's root.
+ */
+function workerScript(): string | URL {
+  return import.meta.url.includes("/$bunfs/")
+    ? "./core/store/store_worker.ts"
+    : new URL("./store_worker.ts", import.meta.url);
+}
+
+class StoreFront implements MailboxStore {
+  readonly #worker: Worker;
+  readonly #waiting = new Map<number, Waiting>();
+  readonly #name: string;
+  #last = 0;
+  /** Why the worker is gone, once it is. */
+  #ended: string | null = null;
+
+  constructor(name: string) {
+    this.#name = name;
+    this.#worker = new Worker(workerScript(), { name: "store" });
+    this.#worker.addEventListener("message", ({ data }: MessageEvent<StoreAnswer>) => this.#answered(data));
+    this.#worker.addEventListener("error", ({ message }) => this.#end(message.split("\n", 1)[0] ?? message));
+  }
+
+  #answered(answer: StoreAnswer): void {
+    const waiting = this.#waiting.get(answer.number);
+    if (waiting === undefined) return;
+    this.#waiting.delete(answer.number);
+    if ("fault" in answer) waiting.reject(new Fault(answer.fault.code, answer.fault.message));
+    else waiting.resolve(answer.value as never);
+  }
+
+  #end(reason: string): void {
+    this.#ended ??= reason;
+    for (const { op, reject } of this.#waiting.values()) {
+      const code =
+        op === "commit" || op === "sweep" || op === "probe" ? "store/unknown" : "store/unavailable";
+      reject(
+        storeFault(code, `The store's thread for ${this.#name} ended: ${reason}; start the relay again`),
+      );
+    }
+    this.#waiting.clear();
+  }
+
+  ask<T>(request: StoreRequest, transfers: ArrayBuffer[] = []): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      if (this.#ended !== null) {
+        reject(storeFault("store/unavailable", `The store for ${this.#name} is closed: ${this.#ended}`));
+        return;
+      }
+      this.#last += 1;
+      this.#waiting.set(this.#last, { op: request.op, resolve, reject });
+      this.#worker.postMessage({ number: this.#last, request } satisfies Numbered, transfers);
+    });
+  }
+
+  async commit(batch: readonly CheckedCommand[], options: BatchOptions): Promise<readonly Outcome[]> {
+    const packed = packBatch(batch);
+    const outcomes = await this.ask<PackedOutcomes>(
+      { op: "commit", batch: packed, options },
+      transfersOf(packed),
+    );
+    return unpackOutcomes(outcomes, batch);
+  }
+
+  mailbox(id: MailboxId): Promise<MailboxRow | null> {
+    return this.ask({ op: "mailbox", id });
+  }
+
+  read(id: MailboxId, range: ReadRange): Promise<readonly StoredEntry[]> {
+    return this.ask({ op: "read", id, range });
+  }
+
+  nodes(id: MailboxId, wanted: readonly NodePlace[]): Promise<readonly Hash[]> {
+    return this.ask({ op: "nodes", id, wanted });
+  }
+
+  sweep(nowMs: number): Promise<boolean> {
+    return this.ask({ op: "sweep", nowMs });
+  }
+
+  counts(): Promise<StoreCounts> {
+    return this.ask({ op: "counts" });
+  }
+
+  probe(): Promise<void> {
+    return this.ask({ op: "probe" });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#ended !== null) return;
+    try {
+      await this.ask({ op: "close" });
+    } finally {
+      this.#end("it was closed");
+      this.#worker.terminate();
+    }
+  }
+}
+
+/** Opens `place` in a thread of its own; it is open when this resolves. Rejects with what the engine's opening throws. */
+export async function openFront(place: StorePlace): Promise<MailboxStore> {
+  const store = new StoreFront(place.kind === "sqlite" ? place.file.path : nameOf(place.url));
+  try {
+    await store.ask({ op: "open", place });
+    return store;
+  } catch (error) {
+    await store[Symbol.asyncDispose]();
+    throw error;
+  }
+}

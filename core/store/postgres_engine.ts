@@ -1,0 +1,203 @@
+/**
+ * The relay's PostgreSQL store. Each batch is one transaction that locks the mailboxes it writes to, decides on
+ * what it finds there, and writes conditionally on their terms and sizes; nothing is remembered between batches,
+ * so any number of nodes may write to one database.
+ */
+import { assert, type Fault, type Hash, hash, HASH_BYTES, type MailboxId } from "../ground/mod.ts";
+import {
+  type BatchOptions,
+  decideBatch,
+  type MailboxRow,
+  type Outcome,
+  type ReadRange,
+  type StoreCounts,
+  type StoredEntry,
+} from "../mailbox/mod.ts";
+import type { CheckedCommand } from "../wire/mod.ts";
+import { digest } from "./digest.ts";
+import type { StoreEngine } from "./engine.ts";
+import { storeFault } from "./fault.ts";
+import type { NodePlace } from "./node_place.ts";
+import { withoutBody } from "./outcome.ts";
+import { numberArray } from "./postgres_array.ts";
+import {
+  type Client,
+  connect,
+  postgresFault,
+  RELAY_ROLE,
+  requireDurable,
+  type Transaction,
+} from "./postgres_connect.ts";
+import { nameOf } from "./place_name.ts";
+import { entryColumns, loadPostgres, mailboxColumns, selectReaders } from "./postgres_load.ts";
+import { sweepPostgres } from "./postgres_sweep.ts";
+import { migratePostgres, POSTGRES_SCHEMA_VERSION, postgresVersion } from "./postgres_version.ts";
+import { writePostgres } from "./postgres_write.ts";
+import { hex } from "./hashes.ts";
+import { type MailboxRecord, mailboxRow, type StoredRecord, storedEntry } from "./row.ts";
+import { requireVersion } from "./version.ts";
+import { STALE_TRIES_MAX, StaleRow } from "./stale_row.ts";
+
+const CLOSE_TIMEOUT_S = 5;
+
+/** Opened by openPostgresEngine. */
+class PostgresEngine implements StoreEngine {
+  readonly #sql: Client;
+  readonly #name: string;
+
+  constructor(sql: Client, name: string) {
+    this.#sql = sql;
+    this.#name = name;
+  }
+
+  /** Runs `work` in one transaction, durable when this resolves. */
+  async #transaction<T>(work: (sql: Transaction) => Promise<T>): Promise<T> {
+    const at = { committing: false };
+    try {
+      const result = await this.#sql.begin(async (sql) => {
+        // Sent together with what the work sends first: a setting may change while a relay runs.
+        const [, value] = await both(requireDurable(sql, this.#name), work(sql));
+        // What follows is the commit: from here on a lost connection leaves the outcome open.
+        at.committing = true;
+        return { value };
+      });
+      return result.value;
+    } catch (error) {
+      if (error instanceof StaleRow) throw error;
+      throw this.#fault(error, at.committing);
+    }
+  }
+
+  #fault(error: unknown, committing: boolean): Error {
+    return postgresFault(error, { name: this.#name, committing });
+  }
+
+  async #query<T>(work: (sql: Client) => Promise<T>): Promise<T> {
+    try {
+      return await work(this.#sql);
+    } catch (error) {
+      throw this.#fault(error, false);
+    }
+  }
+
+  async commit(batch: readonly CheckedCommand[], options: BatchOptions): Promise<readonly Outcome[]> {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return await this.#transaction(async (sql) => {
+          const loaded = await loadPostgres(sql, batch, options.nowMs);
+          const plan = decideBatch(loaded, batch, { ...options, digest });
+          await writePostgres(sql, plan, loaded);
+          return plan.outcomes.map(withoutBody);
+        });
+      } catch (error) {
+        if (!(error instanceof StaleRow)) throw error;
+        if (tries >= STALE_TRIES_MAX) {
+          throw storeFault("store/unavailable", `Cannot write to ${this.#name}: ${error.message}`, error);
+        }
+      }
+    }
+  }
+
+  mailbox(id: MailboxId): Promise<MailboxRow | null> {
+    return this.#query(async (sql) => {
+      const [[record], readers] = await Promise.all([
+        sql<MailboxRecord[]>`SELECT ${mailboxColumns(sql)} FROM mailbox WHERE id = ${id}`,
+        selectReaders(sql, [id]),
+      ]);
+      return record === undefined ? null : mailboxRow(record, readers.get(hex(id)) ?? []);
+    });
+  }
+
+  read(id: MailboxId, range: ReadRange): Promise<readonly StoredEntry[]> {
+    return this.#query(async (sql) => {
+      // Sums before bodies: those beyond the last that fits aren't fetched.
+      const rows = await sql<StoredRecord[]>`SELECT ${entryColumns(sql)}, e.body AS content FROM (
+          SELECT entry.*, sum(CASE WHEN body IS NULL THEN 0 ELSE bytes END) OVER (ORDER BY seq) AS total
+          FROM entry JOIN mailbox ON mailbox.id = entry.mailbox AND NOT mailbox.deleted
+          WHERE entry.mailbox = ${id} AND seq >= ${range.from} AND seq < mailbox.size
+          ORDER BY seq LIMIT ${range.entriesMax}
+        ) e WHERE e.total <= ${range.bytesMax}::bigint OR e.seq = ${range.from}::bigint ORDER BY e.seq`;
+      return rows.map(storedEntry);
+    });
+  }
+
+  nodes(id: MailboxId, wanted: readonly NodePlace[]): Promise<readonly Hash[]> {
+    return this.#query(async (sql) => {
+      // A node stands with the last leaf that it covers.
+      const seqs = wanted.map(({ level, index }) => (index + 1) * 2 ** level - 1);
+      const rows = await sql<{ seq: number; nodes: Uint8Array }[]>`SELECT seq, nodes FROM entry
+        WHERE mailbox = ${id} AND seq = ANY(${numberArray(seqs)}::bigint[])`;
+      const bySeq = new Map(rows.map((row) => [row.seq, row.nodes]));
+      return wanted.map(({ level }, at) => {
+        const seq = seqs[at];
+        assert(seq !== undefined, "each node has the place of its last leaf");
+        const nodes = bySeq.get(seq);
+        const from = level * HASH_BYTES;
+        if (nodes === undefined || nodes.length < from + HASH_BYTES) throw missingNode(seq, level);
+        return hash(nodes.subarray(from, from + HASH_BYTES));
+      });
+    });
+  }
+
+  sweep(nowMs: number): Promise<boolean> {
+    return this.#transaction((sql) => sweepPostgres(sql, nowMs));
+  }
+
+  counts(): Promise<StoreCounts> {
+    return this.#query(async (sql) => {
+      const [row] = await sql<StoreCounts[]>`SELECT count(*) AS mailboxes,
+          coalesce(sum(entries_held), 0)::bigint AS entries, coalesce(sum(bytes_held), 0)::bigint AS bytes
+        FROM mailbox WHERE NOT deleted`;
+      return row ?? { mailboxes: 0, entries: 0, bytes: 0 };
+    });
+  }
+
+  async probe(): Promise<void> {
+    await this.#transaction(async (sql) => {
+      await sql`UPDATE dchat_state SET probes = probes + 1 WHERE number = 1`;
+    });
+  }
+
+  /** The server tends its log by itself. */
+  tend(): void {}
+
+  async close(): Promise<void> {
+    await this.#sql.end({ timeout: CLOSE_TIMEOUT_S });
+  }
+}
+
+/** Waits for both, so that neither is left to fail when nobody listens; throws what the first one throws before the second's. */
+async function both<A, B>(first: Promise<A>, second: Promise<B>): Promise<[A, B]> {
+  const [a, b] = await Promise.allSettled([first, second]);
+  if (a.status === "rejected") throw a.reason;
+  if (b.status === "rejected") throw b.reason;
+  return [a.value, b.value];
+}
+
+/** The Fault of a node that isn't there. */
+function missingNode(seq: number, level: number): Fault {
+  return storeFault(
+    "store/corrupt",
+    `Entry ${seq} lacks the hash of level ${level}; \`dchat database check\` names what is damaged`,
+  );
+}
+
+/**
+ * Connects, refuses a server that may lose what it acknowledges, makes the schema in an empty database and
+ * otherwise wants it current. Rejects with Fault<"store/unavailable" | "store/older" | "store/newer"> or
+ * "store/corrupt" where the tables are somebody else's.
+ */
+export async function openPostgresEngine(url: string): Promise<StoreEngine> {
+  const name = nameOf(url);
+  const sql = connect(url, { role: RELAY_ROLE });
+  try {
+    await requireDurable(sql, name);
+    const version = await postgresVersion(sql);
+    if (version === null) await migratePostgres(sql);
+    else requireVersion(name, version, POSTGRES_SCHEMA_VERSION);
+    return new PostgresEngine(sql, name);
+  } catch (error) {
+    await sql.end({ timeout: CLOSE_TIMEOUT_S });
+    throw postgresFault(error, { name, committing: false });
+  }
+}
