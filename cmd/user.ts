@@ -24,7 +24,7 @@ const nameArg = {
 
 export const invite = command({
   about:
-    "Makes an invitation: a dchat: URI, good once and for 7 days. Give it to one person over a channel that you both trust; whoever has it first becomes the contact. The next receive joins the conversation.",
+    "Makes an invitation: a dchat: URI, good once and for 7 days. Give it to one person over a channel that you both trust; whoever has it first becomes the contact. The next receive joins the conversation. The same name again, while its invitation waits, gives the same one.",
   args: { ...nameArg, qr: { type: "boolean", description: "Show it as a QR code too" }, ...userArgs },
   input: z.strictObject({ name: z.string().optional(), qr: z.boolean(), ...userShape }),
   examples: [
@@ -148,7 +148,7 @@ async function readStdin(): Promise<string> {
 
 export const receive = command({
   about:
-    "Takes what waits at the relays, joins what was accepted, sends what waits in the outbox, prints what is new, each message once, and ends; with --follow it stays until Ctrl-C.",
+    "Takes what waits at the relays, joins what was accepted, sends what waits in the outbox, prints what is new, each message once, and ends; with --follow it stays until Ctrl-C. A line of JSON has conversation, sender (me for what you wrote), sequence, generation, time and text.",
   args: {
     follow: { type: "boolean", alias: "f", description: "Stay and print as messages come" },
     ...userArgs,
