@@ -159,7 +159,7 @@ export const receive = command({
     { line: "dchat user receive --follow --json -i keys/ann.json", does: "JSON lines for another program." },
   ],
   async run({ follow, json, ...input }, context) {
-    await using user = await openDevice({ ...input, json }, context);
+    await using user = await openDevice({ ...input, json, follow }, context);
     const { client } = user;
     if (follow) {
       await stay(client, context, json);

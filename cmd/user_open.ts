@@ -57,7 +57,10 @@ export interface OpenedUser extends User {
 }
 
 /** Opens the device of `--identity`; alarms go to the person as they come. */
-export async function openDevice(input: UserInput, context: Context): Promise<OpenedUser> {
+export async function openDevice(
+  input: UserInput & { readonly follow?: boolean },
+  context: Context,
+): Promise<OpenedUser> {
   const { config } = await context.config();
   const { env } = context;
   const { style } = context.err;
@@ -70,9 +73,15 @@ export async function openDevice(input: UserInput, context: Context): Promise<Op
     events: {
       alarm: (conversation, what) =>
         context.note(`${style.warn("note")}  ${printable(conversation)}: ${printable(what)}`),
-      offline: (conversation, why) => void away.set(conversation, why),
+      offline: (conversation, why) => {
+        // Who stays wants to know at once, and once; who goes is told at the end.
+        if (input.follow === true && away.get(conversation) !== why)
+          context.note(awayText(conversation, why, context));
+        away.set(conversation, why);
+      },
       failed: (conversation, error) => {
         const why = error instanceof Error ? error.message : String(error);
+        if (failed.get(conversation) === why) return;
         failed.set(conversation, why);
         context.note(`${style.bad("error")}  ${printable(conversation)}: ${printable(why)}`);
       },
@@ -90,7 +99,11 @@ export async function openDevice(input: UserInput, context: Context): Promise<Op
 /** Says on stderr which conversations couldn't be reached; true where there are any. */
 export function noteAway(user: OpenedUser, context: Context): boolean {
   for (const [conversation, why] of user.away) {
-    context.note(`${context.err.style.warn("away")}  ${printable(conversation)}: ${printable(why)}`);
+    context.note(awayText(conversation, why, context));
   }
   return user.away.size > 0;
+}
+
+function awayText(conversation: string, why: string, { err }: Context): string {
+  return `${err.style.warn("away")}  ${printable(conversation)}: ${printable(why)}`;
 }

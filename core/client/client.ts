@@ -194,7 +194,7 @@ export class Client {
     };
     await inPool(invites, SYNC_WIDTH, (kept) => {
       const name = kept.name ?? "an invitation";
-      return this.#orTell(name, () => this.#unlessAway(name, () => tend(kept)), signal);
+      return this.#orTell(name, () => this.#unlessAway(name, () => tend(kept), signal), signal);
     });
   }
 
@@ -211,7 +211,7 @@ export class Client {
       if (waits) await watchInbox(this.#device, session, { kept, signal });
       isDone = true;
     };
-    await this.#orTell(name, () => this.#unlessAway(name, tend), signal);
+    await this.#orTell(name, () => this.#unlessAway(name, tend, signal), signal);
     if (!isDone) await pause(RETRY_MS_MAX, signal).catch(() => undefined);
   }
 
@@ -233,16 +233,15 @@ export class Client {
     const { name, place, founding } = await this.#device.store.transact((keeper) =>
       conversationOf(keeper, id),
     );
-    await this.#unlessAway(name, async () => {
-      await using session = await this.#dial(
-        { addresses: place.addresses, relay: place.record.relay },
-        signal,
-      );
+    const work = async (): Promise<void> => {
+      const target = { addresses: place.addresses, relay: place.record.relay };
+      await using session = await this.#dial(target, signal);
       if (founding !== null) await finishFounding(this.#device, session, id);
       const line = { device: this.#device, session, id, ...(signal === undefined ? {} : { signal }) };
       if (options.onlySend !== true) await sync(line);
       await deliver(line);
-    });
+    };
+    await this.#unlessAway(name, work, signal);
   }
 
   async #stay(id: number, signal: AbortSignal, onNews: () => void): Promise<void> {
@@ -253,15 +252,14 @@ export class Client {
         conversationOf(keeper, id),
       );
       called = name;
-      const reached = await this.#unlessAway(name, async () => {
-        await using session = await this.#dial(
-          { addresses: place.addresses, relay: place.record.relay },
-          signal,
-        );
+      const work = async (): Promise<void> => {
+        const target = { addresses: place.addresses, relay: place.record.relay };
+        await using session = await this.#dial(target, signal);
         if (founding !== null) await finishFounding(this.#device, session, id);
         pauseMs = RETRY_MS_MIN;
         await follow({ device: this.#device, session, id, signal }, onNews);
-      });
+      };
+      const reached = await this.#unlessAway(name, work, signal);
       if (!reached) pauseMs = Math.min(pauseMs * 2, RETRY_MS_MAX);
     };
     while (!signal.aborted) {
@@ -281,12 +279,13 @@ export class Client {
   }
 
   /** False where the relay was away or went away; throws everything else. */
-  async #unlessAway(name: string, work: () => Promise<void>): Promise<boolean> {
+  async #unlessAway(name: string, work: () => Promise<void>, signal?: AbortSignal): Promise<boolean> {
     try {
       await work();
       return true;
     } catch (error) {
       if (!isAway(error)) throw error;
+      if (signal?.aborted === true) return false;
       this.#device.events.offline(name, error instanceof Error ? error.message : String(error));
       return false;
     }
