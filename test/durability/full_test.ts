@@ -10,9 +10,9 @@ const isThere = requireOrSkip("a full disk (root, to mount a tmpfs with a size)"
 
 describe.skipIf(!isThere)("a full disk", () => {
   test("refuses appends, says why, and takes them again when there is room", async () => {
-    using disk = mountTmpfs(12);
+    using disk = mountTmpfs(32);
     const filler = join(disk.path, "filler");
-    writeFileSync(filler, new Uint8Array(8 * 1024 * 1024));
+    writeFileSync(filler, new Uint8Array(20 * 1024 * 1024));
     const where = { url: null, path: join(disk.path, "relay.sqlite") };
     await using appender = watch(appenderCommand(where, { batch: 20 }));
     await appender.until("refused store/unavailable");
