@@ -111,9 +111,11 @@ function certifiedDevice(options: {
         `The data directory ${dataDir} is another identity's; leave --data-dir out, or give this one a directory of its own`,
       );
     }
-    keeper.putValue("identity", identity);
-    const seed = keeper.value("device") ?? crypto.random.bytes(32);
-    keeper.putValue("device", seed);
+    // Written once: a command that changes nothing costs no sync and wakes nobody.
+    if (owner === null) keeper.putValue("identity", identity);
+    const known = keeper.value("device");
+    const seed = known ?? crypto.random.bytes(32);
+    if (known === null) keeper.putValue("device", seed);
     using device = crypto.ed25519.fromSeed(seed);
     const publicHalf = publicKey(device.publicKey.slice());
     const nowMs = systemClock.now();
