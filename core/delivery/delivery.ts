@@ -51,8 +51,9 @@ export class Delivery implements Board {
     const topic = this.#topics.get(mailbox.toHex());
     if (topic === undefined) return;
     topic.size = Math.max(topic.size, entry.seq + 1);
-    for (const subscription of topic.subscriptions) {
-      if (subscription.behind || subscription.position > entry.seq) continue;
+    for (let subscription = topic.first, next = null; subscription !== null; subscription = next) {
+      next = subscription.next;
+      if (subscription.ended || subscription.behind || subscription.position > entry.seq) continue;
       const straight = subscription.position === entry.seq && subscription.stream.push(subscription, entry);
       if (!straight) subscription.stream.fallBehind(subscription);
     }
@@ -63,7 +64,7 @@ export class Delivery implements Board {
     const topic = this.#topics.get(mailbox.toHex());
     if (topic === undefined || readers.length === 0) return;
     const gone = new Set(readers.map((each) => each.toHex()));
-    this.#endWhere(topic, DENIED, (each) => gone.has(each.reader.toHex()));
+    this.#endWhere(topic, DENIED, (each) => gone.has(each.reader));
   }
 
   /** Keys were reset or policy changed: `row` says who still reads. */
@@ -74,13 +75,13 @@ export class Delivery implements Board {
     const readers = new Set(row.readers.map((each) => each.key.toHex()));
     const ending: Ending = row.deleted ? DENIED : { is: "generation", row };
     this.#endWhere(topic, ending, (each) => row.deleted || each.generation !== row.generation);
-    this.#endWhere(topic, DENIED, (each) => !readers.has(each.reader.toHex()));
+    this.#endWhere(topic, DENIED, (each) => !readers.has(each.reader));
   }
 
   /** A commit to `mailbox` may or may not have happened: all its subscribers look it up. */
   doubtful(mailbox: MailboxId): void {
     const topic = this.#topics.get(mailbox.toHex());
-    for (const subscription of topic?.subscriptions ?? []) subscription.stream.fallBehind(subscription);
+    for (let each = topic?.first ?? null; each !== null; each = each.next) each.stream.fallBehind(each);
   }
 
   /** The mailbox is gone for good. */
@@ -93,7 +94,7 @@ export class Delivery implements Board {
     const hex = id.toHex();
     let topic = this.#topics.get(hex);
     if (topic === undefined) {
-      topic = { id, hex, size, subscriptions: new Set() };
+      topic = { hex, size, first: null };
       this.#topics.set(hex, topic);
     }
     topic.size = Math.max(topic.size, size);
@@ -101,22 +102,28 @@ export class Delivery implements Board {
   }
 
   add(subscription: Subscription): void {
-    subscription.topic.subscriptions.add(subscription);
+    const { topic } = subscription;
+    subscription.next = topic.first;
+    if (topic.first !== null) topic.first.previous = subscription;
+    topic.first = subscription;
     this.#subscriptions += 1;
     this.events.subscribed(this.#subscriptions);
   }
 
   remove(subscription: Subscription): void {
-    const { topic } = subscription;
-    if (!topic.subscriptions.delete(subscription)) return;
-    if (topic.subscriptions.size === 0) this.#topics.delete(topic.hex);
+    const { topic, next, previous } = subscription;
+    if (next !== null) next.previous = previous;
+    if (previous !== null) previous.next = next;
+    else topic.first = next;
+    if (topic.first === null) this.#topics.delete(topic.hex);
     this.#subscriptions -= 1;
     this.events.subscribed(this.#subscriptions);
   }
 
   #endWhere(topic: Topic, ending: Ending, matches: (subscription: Subscription) => boolean): void {
-    for (const subscription of topic.subscriptions) {
-      if (matches(subscription)) subscription.stream.end(subscription, ending);
+    for (let each = topic.first, next = null; each !== null; each = next) {
+      next = each.next;
+      if (matches(each)) each.stream.end(each, ending);
     }
   }
 }

@@ -1,4 +1,4 @@
-import type { MailboxId, PublicKey } from "../ground/mod.ts";
+import type { MailboxId } from "../ground/mod.ts";
 import type { StoredEntry } from "../mailbox/mod.ts";
 import type { DeliveryEvents, Ending, EntrySource } from "./port.ts";
 import type { Turns } from "./turns.ts";
@@ -25,9 +25,10 @@ export interface Subscriber {
 
 /** The subscriptions to one mailbox, and how far its log is known to be committed. */
 export interface Topic {
-  readonly id: MailboxId;
+  /** The mailbox's id. Text, like the reader below: a view would hold the frame that it came in. */
   readonly hex: string;
-  readonly subscriptions: Set<Subscription>;
+  /** The first of a list that its members chain, so that a topic with one subscriber has no collection. */
+  first: Subscription | null;
   size: number;
 }
 
@@ -37,7 +38,8 @@ export interface Subscription {
   readonly topic: Topic;
   /** The request id that named it. */
   readonly request: number;
-  readonly reader: PublicKey;
+  /** The reader's key, lower-case hex. */
+  readonly reader: string;
   readonly generation: number;
   /** The next sequence number to deliver. */
   position: number;
@@ -46,4 +48,7 @@ export interface Subscription {
   /** It waits for a turn or has one: only the turn moves its position. */
   behind: boolean;
   ended: boolean;
+  /** Neighbours among the topic's subscriptions. */
+  next: Subscription | null;
+  previous: Subscription | null;
 }

@@ -63,6 +63,13 @@ export class Pipeline {
     this.#check = new SignatureCheck({
       crypto,
       checked: (items, authentic) => this.#checked(items, authentic),
+      failed: (items, error) => {
+        options.events.error(error);
+        for (const asked of items) {
+          this.#line.release(asked.bytes);
+          this.#refuse(asked, { code: "busy", retryMs: limit.RETRY_MS_DEFAULT });
+        }
+      },
     });
     this.#door = openDoor({
       ...options,
@@ -136,20 +143,33 @@ export class Pipeline {
     this.#failure = null;
     const kept = outcomes.filter((outcome) => outcome.is === "appended");
     const promises = this.#voice.promises(kept).values();
-    batch.forEach((asked, index) => {
-      const outcome = outcomes[index];
-      assert(outcome !== undefined, "a store answers each command of a batch");
+    // Replies first, then deliveries, both in the order of the batch.
+    this.#each(batch, outcomes, (asked, outcome) => {
       const promise = outcome.is === "appended" ? promises.next().value : undefined;
       this.#answer(asked, outcome, promise);
     });
-    // Replies first, then deliveries, both in the order of the batch.
-    batch.forEach((asked, index) => {
-      const outcome = outcomes[index];
-      if (outcome !== undefined) this.#deliver(asked, outcome);
-    });
+    this.#each(batch, outcomes, (asked, outcome) => this.#deliver(asked, outcome));
     const { clock, events } = this.#options;
     const cameMs = batch[0]?.cameMs ?? clock.monotonic();
     events.committed({ commands: batch.length, kept: kept.length, ms: clock.monotonic() - cameMs });
+  }
+
+  /** Does `each` for all of a batch; what goes wrong with one ends its stream and not the others. */
+  #each(
+    batch: readonly Checked[],
+    outcomes: readonly Outcome[],
+    each: (asked: Checked, outcome: Outcome) => void,
+  ): void {
+    for (const [index, asked] of batch.entries()) {
+      const outcome = outcomes[index];
+      assert(outcome !== undefined, "a store answers each command of a batch");
+      try {
+        each(asked, outcome);
+      } catch (error) {
+        this.#options.events.error(error);
+        asked.stream.edge.reset();
+      }
+    }
   }
 
   /** Replies to what the batch alone answers; a question goes on to be looked up. */

@@ -48,6 +48,12 @@ export class CommitLine<T extends Waiting> {
     return true;
   }
 
+  /** Gives back a place that was reserved and isn't used. */
+  release(bytes: number): void {
+    this.#reserved -= 1;
+    this.#reservedBytes -= bytes;
+  }
+
   /** Puts `items`, each with its place reserved, in line, in order. */
   push(items: readonly T[]): void {
     for (const item of items) this.#waiting.push(item);
@@ -71,18 +77,15 @@ export class CommitLine<T extends Waiting> {
 
   async #commit(batch: readonly T[]): Promise<void> {
     const { store, clock, ttlMsMax } = this.#options;
-    try {
-      const outcomes = await store.commit(
-        batch.map((each) => each.command),
-        { nowMs: clock.now(), ttlMsMax },
-      );
-      // The store goes on with the next batch while this one is answered.
-      this.#goOn();
-      this.#options.committed(batch, outcomes);
-    } catch (error) {
-      this.#goOn();
-      this.#options.failed(batch, error);
-    }
+    const commands = batch.map((each) => each.command);
+    const kept = await store.commit(commands, { nowMs: clock.now(), ttlMsMax }).then(
+      (outcomes) => ({ outcomes }),
+      (error: unknown) => ({ error }),
+    );
+    // The store goes on with the next batch while this one is answered.
+    this.#goOn();
+    if ("outcomes" in kept) this.#options.committed(batch, kept.outcomes);
+    else this.#options.failed(batch, kept.error);
   }
 
   #goOn(): void {

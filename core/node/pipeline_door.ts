@@ -18,7 +18,7 @@ import {
   type StreamControl,
 } from "../wire/mod.ts";
 import type { PipelineEvents } from "./pipeline_events.ts";
-import { type ConnectionLoad, MailboxStream } from "./pipeline_stream.ts";
+import { type ConnectionLoad, type FrameTaker, MailboxStream } from "./pipeline_stream.ts";
 import type { Voice } from "./pipeline_voice.ts";
 import { within } from "./within.ts";
 
@@ -79,7 +79,7 @@ export function openDoor(options: DoorOptions): StreamDoor {
 /** What a device is given to go by itself after a goaway; what it sends meanwhile is refused as draining. */
 const GOING_MS = 500;
 
-class Door implements StreamHandler<MailboxStream> {
+class Door implements StreamHandler<MailboxStream>, FrameTaker {
   readonly #options: DoorOptions;
   readonly #streams = new Set<MailboxStream>();
   readonly #loads = new Map<number, ConnectionLoad>();
@@ -101,7 +101,7 @@ class Door implements StreamHandler<MailboxStream> {
       load,
       voice,
       events,
-      frames: (kind, request, payload) => this.#onFrame(stream, { kind, request, payload }),
+      door: this,
     });
     edge.context = stream;
     this.#streams.add(stream);
@@ -114,8 +114,8 @@ class Door implements StreamHandler<MailboxStream> {
       edge.context.received(bytes);
     } catch (error) {
       // Where frames can't be told apart any more there is nothing left to answer.
-      if (!isFault(error, "wire/malformed")) throw error;
-      this.#options.events.refused("malformed");
+      if (isFault(error, "wire/malformed")) this.#options.events.refused("malformed");
+      else this.#options.events.error(error);
       edge.reset();
     }
   }
@@ -158,7 +158,7 @@ class Door implements StreamHandler<MailboxStream> {
       load: { commands: 0, streams: 1 },
       voice,
       events,
-      frames: () => undefined,
+      door: { frame: () => undefined },
     });
     this.#hello(stream);
     stream.refuse(0, { code: "unsupported", versions: PROTOCOL_VERSIONS });
@@ -178,7 +178,7 @@ class Door implements StreamHandler<MailboxStream> {
     });
   }
 
-  #onFrame(stream: MailboxStream, frame: { kind: number; request: number; payload: Uint8Array }): void {
+  frame(stream: MailboxStream, frame: { kind: number; request: number; payload: Uint8Array }): void {
     const bytes = limit.FRAME_HEADER_BYTES + frame.payload.length;
     const { request } = frame;
     const decoded = this.#decode(stream, frame);

@@ -22,14 +22,19 @@ export interface MailboxStreamOptions {
   readonly load: ConnectionLoad;
   readonly voice: Voice;
   readonly events: PipelineEvents;
-  readonly frames: FrameSink["onFrame"];
+  readonly door: FrameTaker;
+}
+
+/** Takes a stream's frames, each the taker's to keep. */
+export interface FrameTaker {
+  frame(stream: MailboxStream, frame: { kind: number; request: number; payload: Uint8Array }): void;
 }
 
 export class MailboxStream implements Outlet, FrameSink {
   readonly edge: MailboxStreamOptions["edge"];
   readonly nonce: Nonce;
   readonly load: ConnectionLoad;
-  readonly onFrame: FrameSink["onFrame"];
+  readonly #door: FrameTaker;
   readonly #voice: Voice;
   readonly #events: PipelineEvents;
   readonly #frames = new FrameReader(this);
@@ -54,7 +59,7 @@ export class MailboxStream implements Outlet, FrameSink {
     this.load = options.load;
     this.#voice = options.voice;
     this.#events = options.events;
-    this.onFrame = options.frames;
+    this.#door = options.door;
   }
 
   get closed(): boolean {
@@ -70,6 +75,10 @@ export class MailboxStream implements Outlet, FrameSink {
     return (
       this.#commands < limit.COMMANDS_PER_STREAM_MAX && this.load.commands < limit.COMMANDS_PER_CONNECTION_MAX
     );
+  }
+
+  onFrame(kind: number, request: number, payload: Uint8Array): void {
+    this.#door.frame(this, { kind, request, payload });
   }
 
   /** Cuts borrowed `bytes` into frames; throws Fault<"wire/malformed"> where that can't go on. */
@@ -111,8 +120,13 @@ export class MailboxStream implements Outlet, FrameSink {
   }
 
   refuse(request: number, refusal: Refusal): void {
-    this.#asked?.delete(request);
+    this.#decided(request);
     this.reply(request, { is: "refused", refusal });
+  }
+
+  #decided(request: number): void {
+    this.#asked?.delete(request);
+    if (this.#asked?.size === 0) this.#asked = null;
   }
 
   entry(request: number, entry: StoredEntry): void {
@@ -143,7 +157,7 @@ export class MailboxStream implements Outlet, FrameSink {
   /** Starts a subscription that its batch allowed; false where the stream may have no more. */
   subscribe(delivery: Delivery, options: SubscribeOptions): boolean {
     const givenUp = this.#asked?.get(options.request) === true;
-    this.#asked?.delete(options.request);
+    this.#decided(options.request);
     return givenUp || this.#closed || this.deliveries(delivery).subscribe(options);
   }
 

@@ -10,6 +10,8 @@ export interface SignatureCheckOptions<T> {
   readonly crypto: Crypto;
   /** All of `items`, in order, each with whether its signature holds. */
   checked(items: readonly T[], authentic: readonly boolean[]): void;
+  /** The cryptography broke down: nothing is known of these. */
+  failed(items: readonly T[], error: unknown): void;
 }
 
 export class SignatureCheck<T extends { readonly command: Command }> {
@@ -48,9 +50,13 @@ export class SignatureCheck<T extends { readonly command: Command }> {
         : this.#waiting.slice(0, limit.BATCH_COMMANDS_MAX);
     this.#waiting = this.#waiting.slice(items.length);
     if (this.#waiting.length > 0) this.#schedule();
-    const bad = this.#options.crypto.ed25519.verifyBatch(items.map(signedMessage));
     const authentic = items.map(() => true);
-    for (const index of bad) authentic[index] = false;
+    try {
+      const bad = this.#options.crypto.ed25519.verifyBatch(items.map(signedMessage));
+      for (const index of bad) authentic[index] = false;
+    } catch (error) {
+      return this.#options.failed(items, error);
+    }
     this.#options.checked(items, authentic);
   }
 }
