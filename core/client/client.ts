@@ -15,7 +15,7 @@ import { type Clock, isFault, type PublicKey } from "../ground/mod.ts";
 import { safetyNumber } from "../identity/mod.ts";
 import { fault } from "./fault.ts";
 import { acceptInvite, finishFounding } from "./acceptance.ts";
-import { type ClientEvents, conversationNamed, conversationOf, type Device } from "./device.ts";
+import { type ClientEvents, conversationNamed, conversationOf, type Device, putAlarm } from "./device.ts";
 import { follow } from "./follow.ts";
 import { makeInvite, tendInvite, watchInbox } from "./invitation.ts";
 import { deliver, enqueue } from "./outbox.ts";
@@ -113,7 +113,11 @@ export class Client {
     await this.#tendInvites(signal);
     const all = await this.#device.store.transact((keeper) => keeper.conversations());
     await inPool(all, SYNC_WIDTH, ({ id, name }) =>
-      this.#orTell(name, () => this.#tryConversation(id, signal), signal),
+      this.#orTell(
+        name,
+        () => this.#tryConversation(id, signal).catch((error) => this.#remember(id, error)),
+        signal,
+      ),
     );
   }
 
@@ -224,6 +228,14 @@ export class Client {
     }
   }
 
+  /** A relay that was caught stays noted with the conversation. Throws `error` on. */
+  async #remember(id: number, error: unknown): Promise<never> {
+    if (isFault(error, "client/untrue") || isFault(error, "session/untrue")) {
+      await this.#device.store.transact((keeper) => putAlarm(keeper, id, error.message));
+    }
+    throw error;
+  }
+
   /** Brings a conversation as far as its relay allows; where that is away, says so and leaves it for later. */
   async #tryConversation(
     id: number,
@@ -267,7 +279,9 @@ export class Client {
         pauseMs = RETRY_MS_MAX;
         if (!signal.aborted) this.#device.events.failed(called, error);
       };
-      await stay().catch(failed);
+      await stay()
+        .catch((error: unknown) => this.#remember(id, error))
+        .catch(failed);
       await pause(pauseMs, signal).catch(() => undefined);
     }
   }

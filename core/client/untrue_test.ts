@@ -79,6 +79,7 @@ describe("Client.sync()", () => {
     }));
     await bob.client.sync();
     expectUntrue(bob, "has 2 entries of ann");
+    expect((await bob.client.contacts())[0]?.alarms.join()).toContain("has 2 entries of ann");
   });
 
   test("notices a log that doesn't begin with ours", async () => {
