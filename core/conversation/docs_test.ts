@@ -25,7 +25,8 @@ test("the pages name the numbers that the code has", () => {
 });
 
 test("the pages name the labels that the code has", () => {
-  const labels = (code: string) => [...code.matchAll(/"(dchat (?:outer|writer|inbox|bundle|entry)[^"]*)"/g)].map((match) => match[1]);
+  const labels = (code: string) =>
+    [...code.matchAll(/"(dchat (?:outer|writer|inbox|bundle|entry)[^"]*)"/g)].map((match) => match[1]);
   for (const label of labels(epoch + seal)) expect(conversation).toContain(`\`${label}\``);
   for (const label of labels(inviteCode)) expect(invite).toContain(`\`${label}\``);
   expect(labels(epoch + seal + inviteCode).length).toBe(6);
