@@ -1,0 +1,108 @@
+/** A relay whose store goes away under it: what devices are told meanwhile, and that it comes back by itself. */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import type { CommandResult } from "../../core/client/mod.ts";
+import { canMount, mountTmpfs } from "../durability/mount.ts";
+import { runDchat } from "../harness/dchat.ts";
+import {
+  create,
+  type Device,
+  type Devices,
+  newMailbox,
+  openDevices,
+  plain,
+  type TestMailbox,
+} from "../harness/device.ts";
+import { startPostgres } from "../harness/postgres.ts";
+import { type SpawnedRelay, spawnRelay } from "../harness/relay.ts";
+import { requireOrSkip } from "../harness/require.ts";
+
+let devices: Devices;
+
+beforeAll(async () => {
+  devices = await openDevices();
+});
+
+afterAll(() => devices[Symbol.asyncDispose]());
+
+async function append(device: Device, box: TestMailbox, bytes = 1024): Promise<CommandResult> {
+  return device.session.command(plain(devices.crypto, { bytes }), { ...box, key: box.writer });
+}
+
+function refusal(result: CommandResult): string {
+  return result.is === "refused" ? result.refusal.code : result.is;
+}
+
+async function readiness(relay: SpawnedRelay): Promise<string> {
+  const answer = await relay.get("/ready");
+  return `${answer.status} ${await answer.text()}`;
+}
+
+/** Appends until the answer is `code`; each before it was kept. How many were. */
+async function until(code: string, device: Device, box: TestMailbox): Promise<number> {
+  for (let kept = 0; kept < 5000; kept += 1) {
+    const what = refusal(await append(device, box, 65_536));
+    if (what === code) return kept;
+    expect(what).toBe("appended");
+  }
+  throw new Error(`never ${code}`);
+}
+
+async function ready(relay: SpawnedRelay): Promise<void> {
+  for (let tries = 0; tries < 200; tries += 1) {
+    if ((await relay.get("/ready")).status === 200) return;
+    await Bun.sleep(50);
+  }
+  throw new Error(`not ready again: ${await readiness(relay)}\n${relay.output()}`);
+}
+
+async function heldBy(device: Device, box: TestMailbox): Promise<number> {
+  const described = await device.session.command({ op: "describe" }, { ...box, key: box.writer });
+  if (described.is !== "described") throw new Error(JSON.stringify(described));
+  return described.head.size;
+}
+
+describe("a relay whose store goes away", () => {
+  test("PostgreSQL stops and comes back: unavailable and not ready meanwhile, nothing acknowledged lost", async () => {
+    await using server = await startPostgres();
+    const env = { DCHAT_DATABASE_URL: await server.database() };
+    const migrated = await runDchat(["database", "migrate"], { env });
+    expect(migrated.code, migrated.err).toBe(0);
+    await using relay = await spawnRelay({ env });
+    await using device = await devices.connect(relay.address);
+    const box = newMailbox(devices.crypto, { relay: device.session.relay });
+    await create(device, box);
+    expect(refusal(await append(device, box))).toBe("appended");
+    await server.stop();
+    // Whether a commit under way was kept may be unknown to it, never the other way round.
+    expect(["unavailable", "busy"]).toContain(refusal(await append(device, box)));
+    expect(refusal(await append(device, box))).toBe("unavailable");
+    expect(await readiness(relay)).toBe('503 {"ready":false,"reasons":["store"]}');
+    expect((await relay.get("/health")).status).toBe(200);
+    await server.start();
+    await ready(relay);
+    expect(refusal(await append(device, box))).toBe("appended");
+    expect(await heldBy(device, box)).toBeGreaterThanOrEqual(2);
+  }, 60_000);
+
+  test("a full disk refuses appends, still reads, and takes them again once there is room", async () => {
+    if (!requireOrSkip("a small tmpfs (root)", canMount())) return;
+    using disk = mountTmpfs(24);
+    await using relay = await spawnRelay({ dataDir: disk.path });
+    await using device = await devices.connect(relay.address);
+    const box = newMailbox(devices.crypto, { relay: device.session.relay });
+    await create(device, box);
+    const kept = await until("unavailable", device, box);
+    expect(kept).toBeGreaterThan(10);
+    expect(await readiness(relay)).toBe('503 {"ready":false,"reasons":["store"]}');
+    const [key] = box.readers;
+    if (key === undefined) throw new Error("no reader");
+    const { exitCode } = Bun.spawnSync(["mount", "-o", "remount,size=96m", disk.path]);
+    expect(exitCode).toBe(0);
+    await ready(relay);
+    expect(refusal(await append(device, box, 65_536))).toBe("appended");
+    expect(await heldBy(device, box)).toBe(kept + 1);
+    const read = await device.session.read({ from: kept - 1, bytesMax: 1 << 18 }, { ...box, key });
+    expect(read).toMatchObject({ is: "read", next: kept + 1 });
+    expect(await relay.stop("SIGTERM")).toBe(0);
+  }, 60_000);
+});
