@@ -1,5 +1,8 @@
 import { expect, test } from "bun:test";
+import { openPair } from "../../test/harness/chat.ts";
+import { openDevices } from "../../test/harness/device.ts";
 import { crypto } from "../../test/harness/party.ts";
+import { spawnRelay } from "../../test/harness/relay.ts";
 import { type Hash, hash } from "../ground/mod.ts";
 import { append, makeProof, type Node, planInclusion } from "../merkle/mod.ts";
 import { peaksBefore } from "./lapse.ts";
@@ -26,4 +29,57 @@ test("peaksBefore() finds the peaks of every smaller tree in the path of its nex
       expect(peaksBefore({ index, size, path })).toEqual(peaks[index] ?? []);
     }
   }
+});
+
+test.each([20, 30])(
+  "Client.sync() goes on behind a gap that ends at %i of 30, says so, and reads what is there",
+  async (floor) => {
+    await using relay = await spawnRelay();
+    const devices = await openDevices();
+    const { ann, bob } = await openPair(devices, relay.address);
+    const said: string[] = [];
+    for (let at = 0; at < 30; at++) {
+      const { text } = await ann.client.send({ to: "bob", text: `message ${at}` });
+      said.push(text);
+      if (at === 0) await bob.client.sync();
+    }
+    bob.bend((session) => ({
+      async read(range, signing, options) {
+        if (range.from < floor) return { is: "refused", refusal: { code: "lapsed", floor } };
+        return session.read(range, signing, options);
+      },
+    }));
+    await bob.client.sync();
+    expect(bob.failures).toEqual([]);
+    expect(bob.alarms).toEqual([`entries 1 to ${floor - 1} were gone before this device read them`]);
+    const texts = async () => (await bob.client.history("ann")).map(({ text }) => text);
+    expect(await texts()).toEqual(["message 0", ...said.slice(floor)]);
+    await bob.client.send({ to: "ann", text: "back again" });
+    await ann.client.send({ to: "bob", text: "good" });
+    await Promise.all([ann.client.sync(), bob.client.sync()]);
+    expect((await texts()).slice(-2)).toEqual(["back again", "good"]);
+    expect([...ann.failures, ...bob.failures, ...ann.alarms]).toEqual([]);
+    for (const one of [ann, bob, devices]) await one[Symbol.asyncDispose]();
+  },
+);
+
+test("Client.sync() takes no gap on the relay's word alone: the first entry behind it must be in the log", async () => {
+  await using relay = await spawnRelay();
+  const devices = await openDevices();
+  const { ann, bob } = await openPair(devices, relay.address);
+  for (let at = 0; at < 10; at++) await ann.client.send({ to: "bob", text: `message ${at}` });
+  bob.bend((session) => ({
+    async read(range, signing, options) {
+      if (range.from < 5) return { is: "refused", refusal: { code: "lapsed", floor: 5 } };
+      return session.read(range, signing, options);
+    },
+    async command(body, signing, options) {
+      const result = await session.command(body, signing, options);
+      return result.is === "proof" ? { ...result, path: result.path.toReversed() } : result;
+    },
+  }));
+  await bob.client.sync();
+  expect(String(bob.failures.at(-1))).toContain("entry 5 isn't in its log of ann");
+  expect(await bob.client.history("ann")).toEqual([]);
+  for (const one of [ann, bob, devices]) await one[Symbol.asyncDispose]();
 });
