@@ -34,31 +34,31 @@ export const commands: Registry = {
     commands: {
       invite: {
         summary: "Make an invitation for one person",
-        load: async () => (await import("./user.ts")).invite,
+        load: async () => (await import("./user_meet.ts")).invite,
       },
       accept: {
         summary: "Accept an invitation",
-        load: async () => (await import("./user.ts")).accept,
+        load: async () => (await import("./user_meet.ts")).accept,
       },
       send: {
         summary: "Send a text",
-        load: async () => (await import("./user.ts")).send,
+        load: async () => (await import("./user_talk.ts")).send,
       },
       receive: {
         summary: "Take what waits, and print what is new",
-        load: async () => (await import("./user.ts")).receive,
+        load: async () => (await import("./user_talk.ts")).receive,
       },
       contacts: {
         summary: "Show whom you write with, and their safety numbers",
-        load: async () => (await import("./user.ts")).contacts,
+        load: async () => (await import("./user_meet.ts")).contacts,
       },
       conversations: {
         summary: "Show conversations and what waits in them",
-        load: async () => (await import("./user.ts")).conversations,
+        load: async () => (await import("./user_meet.ts")).conversations,
       },
       history: {
         summary: "Show what was said with somebody",
-        load: async () => (await import("./user.ts")).history,
+        load: async () => (await import("./user_talk.ts")).history,
       },
     },
   },

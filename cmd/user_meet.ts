@@ -1,17 +1,10 @@
-/** `dchat user`: a person's device, for scripts and quick words. */
+/** `dchat user invite|accept|contacts|conversations`: whom a person writes with. */
 import { fingerprint, fingerprintGroups } from "@dchat/core/identity/mod.ts";
 import { openCrypto } from "@dchat/crypto-wasm";
 import { z } from "zod";
 import { command, type Context, exit, printable, type Terminal, twoColumns } from "./frame/mod.ts";
 import { noteAway, openDevice, userArgs, userShape } from "./user_open.ts";
-import {
-  contactJson,
-  contactText,
-  dayAndClock,
-  messageJson,
-  messagesText,
-  showMessages,
-} from "./user_print.ts";
+import { contactJson, contactText, dayAndClock } from "./user_print.ts";
 
 const nameArg = {
   name: {
@@ -93,133 +86,6 @@ export const accept = command({
   },
 });
 
-const STDIN = "-";
-
-export const send = command({
-  about:
-    "Sends a text and prints its sequence number once the relay has it on disk. With the relay away it waits in the outbox, sealed, and goes out in order with the next send or receive.",
-  args: {
-    to: { type: "string", required: true, alias: "t", valueHint: "NAME", description: "Whom to write to" },
-    text: {
-      type: "positional",
-      required: false,
-      valueHint: "TEXT",
-      description: "What to say; - or nothing reads it from standard input",
-    },
-    wait: { type: "boolean", description: "Wait for the relay, however long it is away" },
-    ...userArgs,
-  },
-  input: z.strictObject({ to: z.string(), text: z.string().optional(), wait: z.boolean(), ...userShape }),
-  examples: [
-    { line: 'dchat user send --to ann "Hello Ann" -i keys/bob.json', does: "A line." },
-    { line: "git log -1 | dchat user send --to ann - -i keys/bob.json", does: "What another program says." },
-  ],
-  async run({ to, text, wait, json, ...input }, context) {
-    await using user = await openDevice({ ...input, json }, context);
-    const said = text === undefined || text === STDIN ? await readStdin() : text;
-    const sent = await user.client.send({ to, text: said, wait });
-    const { style } = context.out;
-    if (json) {
-      context.json({
-        conversation: sent.conversation,
-        sender: "me",
-        sequence: sent.seq,
-        time: new Date(sent.timeMs).toISOString(),
-        text: sent.text,
-      });
-    } else if (sent.seq !== null) {
-      context.print(
-        context.out.interactive ? `${style.good("sent")}  ${style.dim(`#${sent.seq}`)}` : `${sent.seq}`,
-      );
-    }
-    if (sent.seq === null) {
-      noteAway(user, context);
-      context.note(`${context.err.style.warn("queued")}  it goes out with the next send or receive`);
-    }
-    return exit.done;
-  },
-});
-
-/** Standard input as text, one line feed at its end taken off. */
-async function readStdin(): Promise<string> {
-  const text = await Bun.stdin.text();
-  return text.endsWith("\n") ? text.slice(0, -1) : text;
-}
-
-export const receive = command({
-  about:
-    "Takes what waits at the relays, joins what was accepted, sends what waits in the outbox, prints what is new, each message once, and ends; with --follow it stays until Ctrl-C. A line of JSON has conversation, sender (me for what you wrote), sequence, generation, time and text.",
-  args: {
-    follow: { type: "boolean", alias: "f", description: "Stay and print as messages come" },
-    ...userArgs,
-  },
-  input: z.strictObject({ follow: z.boolean(), ...userShape }),
-  examples: [
-    { line: "dchat user receive -i keys/ann.json", does: "What is new." },
-    { line: "dchat user receive --follow --json -i keys/ann.json", does: "JSON lines for another program." },
-  ],
-  async run({ follow, json, ...input }, context) {
-    await using user = await openDevice({ ...input, json, follow }, context);
-    const { client } = user;
-    if (follow) {
-      await stay(client, context, json);
-      return exit.done;
-    }
-    await client.sync();
-    let shown = 0;
-    await client.showNew((messages) => {
-      showMessages(messages, context, json);
-      shown = messages.length;
-    });
-    if (noteAway(user, context) || user.failed.size > 0) return exit.failed;
-    if (shown === 0 && context.err.interactive) context.note(context.err.style.dim("Nothing new."));
-    return exit.done;
-  },
-});
-
-type UserClient = Awaited<ReturnType<typeof openDevice>>["client"];
-
-/** Until SIGINT or SIGTERM. News that come while some is being shown are shown in one go after it. */
-async function stay(client: UserClient, context: Context, json: boolean): Promise<void> {
-  const over = new AbortController();
-  const stop = () => over.abort();
-  process.once("SIGINT", stop);
-  process.once("SIGTERM", stop);
-  let failure: unknown = null;
-  const show = inTurn(
-    () => client.showNew((messages) => showMessages(messages, context, json)),
-    (error) => {
-      failure = error;
-      over.abort();
-    },
-  );
-  void show();
-  if (context.err.interactive && !json)
-    context.note(context.err.style.dim("Waiting for messages; Ctrl-C ends it."));
-  await client.follow(over.signal, () => void show());
-  await show();
-  process.off("SIGINT", stop);
-  process.off("SIGTERM", stop);
-  if (failure !== null) throw failure;
-}
-
-/** Runs `work` whenever it is asked, one run at a time; what is asked meanwhile is done by one run more. */
-function inTurn(work: () => Promise<void>, failed: (error: unknown) => void): () => Promise<void> {
-  let running: Promise<void> = Promise.resolve();
-  let waiting = false;
-  return () => {
-    if (waiting) return running;
-    waiting = true;
-    running = running
-      .then(() => {
-        waiting = false;
-        return work();
-      })
-      .catch(failed);
-    return running;
-  };
-}
-
 export const contacts = command({
   about:
     "Shows whom you write with, and the safety number of each: both sides see the same, so compare it over another channel.",
@@ -277,23 +143,6 @@ export const conversations = command({
     });
     if (rows.length > 0) context.print(twoColumns(rows, { width, indent: 0 }));
     else if (context.err.interactive) context.note(nobody(context));
-    return exit.done;
-  },
-});
-
-export const history = command({
-  about: "Shows everything that was said with somebody, in the order in which the relay has it.",
-  args: {
-    with: { type: "string", required: true, alias: "w", valueHint: "NAME", description: "With whom" },
-    ...userArgs,
-  },
-  input: z.strictObject({ with: z.string(), ...userShape }),
-  examples: [{ line: "dchat user history --with ann -i keys/bob.json", does: "The whole conversation." }],
-  async run({ with: name, json, ...input }, context) {
-    await using user = await openDevice({ ...input, json }, context);
-    const messages = await user.client.history(name);
-    if (json) for (const message of messages) context.json(messageJson(message));
-    else context.out.write(messagesText(messages, context.out));
     return exit.done;
   },
 });
