@@ -78,6 +78,8 @@ function exampleFile(): string {
 }
 
 const examples: Readonly<Record<string, string>> = {
+  "relay.tls_certificate": '"/etc/dchat/certificate.pem"',
+  "relay.tls_key": '"/etc/dchat/key.pem"',
   "relay.data_dir": '"/var/lib/dchat/relay"',
   "database.url": '"postgres://dchat:password@127.0.0.1:5432/dchat"',
   "log.format": '"json"',

@@ -1,47 +1,13 @@
 import { expect, test } from "bun:test";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { canCertify, certificate } from "../../test/harness/certificate.ts";
 import { requireOrSkip } from "../../test/harness/require.ts";
 import { LIMITS, clock, crypto, failure, listen } from "./_kit.ts";
 import { ping } from "./ask.ts";
 import { openDialler } from "./dialler.ts";
 import type { Dialler, TlsFiles } from "./port.ts";
 
-const openssl = Bun.which("openssl");
-const present = requireOrSkip("openssl", openssl !== null);
+const present = requireOrSkip("openssl", canCertify);
 const ADDRESS = "/ip4/127.0.0.1/tcp/0/tls/ws";
-
-async function certificate(name: string): Promise<TlsFiles> {
-  const folder = await mkdtemp(join(tmpdir(), "dchat-tls-"));
-  const [cert, key] = [join(folder, "cert.pem"), join(folder, "key.pem")];
-  const what = [
-    "req",
-    "-x509",
-    "-newkey",
-    "ec",
-    "-pkeyopt",
-    "ec_paramgen_curve:prime256v1",
-    "-nodes",
-    "-days",
-    "2",
-  ];
-  const whose = [
-    "-subj",
-    `/CN=${name}`,
-    "-addext",
-    "subjectAltName=IP:127.0.0.1",
-    "-keyout",
-    key,
-    "-out",
-    cert,
-  ];
-  const made = Bun.spawn([openssl ?? "", ...what, ...whose], { stdout: "ignore", stderr: "ignore" });
-  if ((await made.exited) !== 0) throw new Error("openssl made no certificate");
-  const files = { cert: await Bun.file(cert).text(), key: await Bun.file(key).text() };
-  await rm(folder, { recursive: true });
-  return files;
-}
 
 function dialler(tls: TlsFiles): Dialler {
   return openDialler({ crypto, limits: LIMITS, clock, authorities: tls.cert });
@@ -57,7 +23,7 @@ test.if(present)(
     await ping(await trusting.dial({ address: ours.address }));
     await using strict = openDialler({ crypto, limits: LIMITS, clock });
     expect(await failure(strict.dial({ address: ours.address }))).toMatchObject({ code: "edge/dial" });
-    const old = Bun.spawn([openssl ?? "", "s_client", "-connect", `127.0.0.1:${ours.port}`, "-tls1_2"], {
+    const old = Bun.spawn(["openssl", "s_client", "-connect", `127.0.0.1:${ours.port}`, "-tls1_2"], {
       stdin: "ignore",
       stdout: "ignore",
       stderr: "ignore",

@@ -110,7 +110,7 @@ function listenAddress(text: string): Address | null {
     const address = parseListenAddress(text);
     // What looks like an IPv4 address must be one: 256.0.0.1 is nobody's name.
     const named = address.host.kind.startsWith("dns") && /^[\d.]+$/.test(address.host.name);
-    return named || address.peer !== null || address.transport === "wss" ? null : address;
+    return named || address.peer !== null ? null : address;
   } catch {
     return null;
   }
@@ -151,17 +151,25 @@ function reads(parse: () => unknown): boolean {
 const sizeUnits = { KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 };
 
 /** `"512MiB"`: read as bytes; `"0"` for no limit. */
-export function size(options: Common & { initial: string }) {
+export function size(options: Common & { initial: string; min?: string }) {
+  const { min, ...meta } = options;
+  const least = min === undefined ? 0 : (parseSize(min) ?? 0);
   const schema = z.string().transform((text, context) => {
-    if (text === "0") return 0;
-    const [, number, unit] = /^(\d{1,9})(KiB|MiB|GiB)$/.exec(text) ?? [];
-    const factor = Object.entries(sizeUnits).find(([name]) => name === unit)?.[1];
-    if (number !== undefined && factor !== undefined) return Number(number) * factor;
+    const bytes = parseSize(text);
+    if (bytes === 0 || (bytes !== null && bytes >= least)) return bytes;
     context.addIssue("a size");
     return z.NEVER;
   });
-  const expected = 'a size, like "512MiB" or "2GiB", or "0" for no limit';
-  return schema.register(settingMeta, { ...options, expected, form: "text" });
+  const from = min === undefined ? "" : ` from ${min}`;
+  const expected = `a size${from}, like "512MiB" or "2GiB", or "0" for no limit`;
+  return schema.register(settingMeta, { ...meta, expected, form: "text" });
+}
+
+function parseSize(text: string): number | null {
+  if (text === "0") return 0;
+  const [, number, unit] = /^(\d{1,9})(KiB|MiB|GiB)$/.exec(text) ?? [];
+  const factor = Object.entries(sizeUnits).find(([name]) => name === unit)?.[1];
+  return number === undefined || factor === undefined ? null : Number(number) * factor;
 }
 
 /** A path; `~/` is the home directory. */

@@ -19,6 +19,12 @@ import {
   size,
 } from "./config_kind.ts";
 
+/** What a connection, and a key of a mailbox, may ask for. */
+function rate({ about, initial }: { about: string; initial: number }) {
+  const whose = "in a second, on average, by one connection and by one key of one mailbox";
+  return integer({ about: `${about} ${whose}`, initial, min: 1, max: 1_000_000, live: true });
+}
+
 const relay = z.strictObject({
   listen: listenAddresses({
     about: "Where devices connect",
@@ -28,6 +34,14 @@ const relay = z.strictObject({
     about: "Addresses that others are told in place of those listened on",
     initial: [],
   }),
+  tls_certificate: path({
+    about: "PEM of the certificate and its chain for /tls/ws addresses; read again when the file changes",
+    initialText: "none",
+  }).optional(),
+  tls_key: path({
+    about: "PEM of that certificate's key",
+    initialText: "none",
+  }).optional(),
   data_dir: path({
     about: "Where the relay keeps its identity, its embedded store and relay.json",
     initialText: "$XDG_STATE_HOME/dchat/relay, else ~/.local/state/dchat/relay",
@@ -101,6 +115,28 @@ const relay = z.strictObject({
     min: 1,
     max: 10_000,
     live: true,
+  }),
+  max_creates_per_second: rate({
+    about: "Mailboxes made, reset and deleted",
+    initial: limit.CREATES_PER_SECOND_MAX_DEFAULT,
+  }),
+  max_appends_per_second: rate({
+    about: "Entries appended",
+    initial: limit.APPENDS_PER_SECOND_MAX_DEFAULT,
+  }),
+  max_append_bytes_per_second: size({
+    about: "Bytes of entries appended, likewise",
+    initial: "32MiB",
+    min: "16KiB",
+    live: true,
+  }),
+  max_reads_per_second: rate({
+    about: "Reads, receipts, descriptions, takes and proofs",
+    initial: limit.READS_PER_SECOND_MAX_DEFAULT,
+  }),
+  max_subscribes_per_second: rate({
+    about: "Subscriptions begun",
+    initial: limit.SUBSCRIBES_PER_SECOND_MAX_DEFAULT,
   }),
   handshake_timeout: duration({
     about: "How long a connection may take until it is secured",

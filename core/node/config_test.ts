@@ -168,7 +168,7 @@ describe("addresses to listen on", () => {
     "/ip4/1.2.3.4",
     "/ip4/1.2.3.4/udp/1",
     "/ip4/::1/tcp/1",
-    "/ip4/1.2.3.4/tcp/1/wss",
+    "/ip4/1.2.3.4/tcp/1/tls",
     "/ip4/1.2.3.4/tcp/99999",
     "http://host:80",
   ])("refuses %p", (text) => {

@@ -69,7 +69,8 @@ export function watchConfig(options: ConfigWatchOptions): Disposable {
   };
 }
 
-function watchFolder(path: string, changed: () => void): FSWatcher | null {
+/** Calls `changed` when the file at `path` may have; null where its folder can't be watched. */
+export function watchFolder(path: string, changed: () => void): FSWatcher | null {
   const name = basename(path);
   try {
     // Kubernetes swaps a link named ..data beside the file.

@@ -18,6 +18,7 @@ import { Pipeline } from "./pipeline.ts";
 import { controlPorts, openHttp } from "./relay_control.ts";
 import { openRelayKeys, type RelayKeys } from "./relay_keys.ts";
 import { openSweeper } from "./relay_sweep.ts";
+import { readTls, watchTls } from "./tls.ts";
 import { within } from "./within.ts";
 
 /** How often a store that failed is asked whether it writes again. */
@@ -76,6 +77,7 @@ export async function openRelay(options: RelayOptions): Promise<Relay> {
   });
   stack.use(keepProbing(pipeline));
   const edge = stack.use(await openEdge({ config, crypto, clock, keys, pipeline, telemetry }));
+  stack.use(renewTls(config, { edge, log }));
   const addresses = dialable(config.relay.announce, edge);
   const control = controlPorts({
     config: () => config,
@@ -152,7 +154,9 @@ interface EdgeParts {
 
 function openEdge({ config, crypto, clock, keys, pipeline, telemetry }: EdgeParts): Promise<Listener> {
   const { announce, listen } = config.relay;
+  const tls = readTls(config);
   return openListener({
+    ...(tls === null ? {} : { tls }),
     crypto,
     identity: keys.node,
     addresses: listen,
@@ -163,6 +167,17 @@ function openEdge({ config, crypto, clock, keys, pipeline, telemetry }: EdgePart
     protocolNames: [PROTOCOL_ID],
     events: telemetry.edge,
     clock,
+  });
+}
+
+/** Shows a certificate that was renewed, and keeps the old one where the new doesn't load. */
+function renewTls(config: Config, { edge, log }: { edge: Listener; log: Log }): Disposable {
+  return watchTls(config, {
+    onChange(tls) {
+      edge.setTls(tls);
+      log.info("the TLS certificate was renewed");
+    },
+    onRefused: (error) => log.error("the new TLS certificate doesn't load; the old one stays", error),
   });
 }
 
