@@ -50,8 +50,8 @@ function read(setting: string, path: string): string {
 
 interface Watching {
   /** The files say something else than before. May throw; then onRefused hears of it and the next change is tried. */
-  onChange(tls: TlsFiles): void;
-  onRefused(error: unknown): void;
+  readonly onChange: (tls: TlsFiles) => void;
+  readonly onRefused: (error: unknown) => void;
 }
 
 /** Watches the files of `config` until disposed; nothing where none are set. */
