@@ -18,6 +18,7 @@ const ROOT = new Set([
   "tsconfig.json",
   "dchat.example.toml",
   ".oxlintrc.json",
+  ".prettierignore",
   "knip.json",
   ".gitignore",
   ".gitattributes",
