@@ -4,6 +4,7 @@
  * relay has lost it altogether.
  */
 import { type Conversation, membersOf, writerKey } from "../conversation/mod.ts";
+import type { Description } from "../wire/mod.ts";
 import { conversationOf, putAlarm, withKey } from "./device.ts";
 import { fault, refusedFault } from "./fault.ts";
 import { keepWriter, loadState } from "./group.ts";
@@ -11,11 +12,17 @@ import { ask, current, type Line, sync } from "./sync.ts";
 
 /** Starts a turn whose keys follow from our epoch, unless reading on shows that another has come meanwhile. */
 export async function resetTurn(line: Line): Promise<void> {
-  const { device, id } = line;
   const before = (await current(line)).position;
   const description = await sync(line);
-  const { position, ownerSeed, place, name } = await current(line);
+  const { position } = await current(line);
   if (position.turn !== before.turn || position.generation !== before.generation) return;
+  await setKeys(line, description);
+}
+
+/** The owner sets writer and reader keys to those of our epoch, and with that starts a turn. */
+async function setKeys(line: Line, description: Description): Promise<void> {
+  const { device, id } = line;
+  const { ownerSeed, place, name } = await current(line);
   const state = await loaded(line);
   const turn = description.turn + 1;
   const result = await ask(line, ownerSeed, {
@@ -72,6 +79,10 @@ export async function makeAgain(line: Line): Promise<void> {
       : refusedFault(`make the mailbox of ${name} again`, result.refusal);
   }
   if (result.is !== "created" || result.generation !== position.generation) return;
-  // It is there, and doesn't count us among its readers.
-  throw fault("client/refused", `Cannot read what ${name} wrote: the mailbox no longer has our reader key`);
+  // It is there, and doesn't count us among its readers: a member has taken our key out.
+  const described = await ask(line, ownerSeed, { op: "describe" });
+  if (described.is !== "described") {
+    throw fault("client/refused", `Cannot read what ${name} wrote: the mailbox no longer has our keys`);
+  }
+  await setKeys(line, described);
 }

@@ -7,6 +7,7 @@ import { type SpawnedRelay, spawnRelay } from "../../test/harness/relay.ts";
 import { type Hash, hash, isFault } from "../ground/mod.ts";
 import { append, leafHash, rootOf } from "../merkle/mod.ts";
 import { type DeliveredEntry, leafBytes } from "../wire/mod.ts";
+import { publicOf } from "./device.ts";
 
 let relay: SpawnedRelay;
 let devices: Devices;
@@ -215,6 +216,51 @@ describe("Client.sync()", () => {
     expect(await texts(bob, "ann")).toEqual(["before", "after", "and back"]);
     expect(ann.alarms).toEqual(["control entry 1 is no valid commit; it was skipped"]);
     expect([...ann.failures, ...bob.failures]).toEqual([]);
+  });
+
+  test("takes its place among the readers again, after a member has taken it out", async () => {
+    await using both = await pair();
+    const { ann, bob } = both;
+    await ann.client.send({ to: "bob", text: "before" });
+    await Promise.all([ann.client.sync(), bob.client.sync()]);
+    const kept = await bob.store.transact((keeper) => keeper.conversations()[0]);
+    if (kept === undefined) throw new Error("bob has a conversation");
+    const { owner, policy } = kept.place.record;
+    const [writer, reader] = [randomKey().publicKey, publicOf(crypto, kept.readerSeed)];
+    const device = await devices.connect(relay.address);
+    const result = await device.session.command(
+      { op: "reset", version: 1, owner, writer, readers: [reader], policy },
+      { mailbox: kept.place.mailbox, generation: 1, key: crypto.ed25519.fromSeed(kept.ownerSeed) },
+    );
+    expect(result.is).toBe("reset");
+    await device[Symbol.asyncDispose]();
+    await ann.client.sync();
+    await ann.client.send({ to: "bob", text: "after" });
+    await bob.client.send({ to: "ann", text: "and back" });
+    await Promise.all([ann.client.sync(), bob.client.sync()]);
+    expect(await texts(ann, "bob")).toEqual(["before", "after", "and back"]);
+    expect(await texts(bob, "ann")).toEqual(["before", "after", "and back"]);
+    expect([...ann.failures, ...bob.failures]).toEqual([]);
+  });
+
+  test("says that the other side has ended the conversation, and keeps what was said", async () => {
+    await using both = await pair();
+    const { ann, bob } = both;
+    await ann.client.send({ to: "bob", text: "last words" });
+    await bob.client.sync();
+    const kept = await ann.store.transact((keeper) => keeper.conversations()[0]);
+    if (kept === undefined) throw new Error("ann has a conversation");
+    const device = await devices.connect(relay.address);
+    const key = crypto.ed25519.fromSeed(kept.ownerSeed);
+    const { mailbox } = kept.place;
+    expect((await device.session.command({ op: "delete" }, { mailbox, generation: 1, key })).is).toBe(
+      "deleted",
+    );
+    await device[Symbol.asyncDispose]();
+    await bob.client.sync();
+    expect(String(bob.failures.at(-1))).toContain("the other side has ended this conversation");
+    expect((await bob.client.contacts())[0]?.alarms.join()).toContain("ended this conversation");
+    expect(await texts(bob, "ann")).toEqual(["last words"]);
   });
 
   test("tells one conversation's trouble and goes on with the others", async () => {
