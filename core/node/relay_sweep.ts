@@ -6,7 +6,7 @@ const SWEEP_EVERY_MS = 60_000;
 const PAUSE_MS = 20;
 
 export interface SweeperOptions {
-  readonly store: MailboxStore;
+  readonly store: Pick<MailboxStore, "sweep">;
   readonly clock: Clock;
   readonly everyMs?: number;
   error(error: unknown): void;

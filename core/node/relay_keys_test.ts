@@ -1,0 +1,72 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { chmodSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Crypto, openCrypto } from "@dchat/crypto-wasm";
+import { sealKeystore } from "../identity/mod.ts";
+import { certificateStatement } from "../wire/mod.ts";
+import { openRelayKeys } from "./relay_keys.ts";
+
+const DAY_MS = 24 * 60 * 60 * 1000;
+const PEER = new Uint8Array(38).fill(1);
+
+let crypto: Crypto;
+let dir: string;
+const clock = { nowMs: Date.parse("2026-01-01"), now: () => clock.nowMs, monotonic: () => 0 };
+
+beforeAll(async () => {
+  crypto = await openCrypto();
+  dir = mkdtempSync(join(tmpdir(), "dchat-keys-"));
+});
+
+afterAll(async () => {
+  await crypto[Symbol.asyncDispose]();
+  rmSync(dir, { recursive: true });
+});
+
+const open = (dataDir = dir) => openRelayKeys({ crypto, clock, dataDir, passphraseFile: undefined, env: {} });
+
+describe("openRelayKeys()", () => {
+  test("makes three keys that only their owner reads, and finds the same ones again", () => {
+    using first = open();
+    using again = open();
+    expect(again.identity).toEqual(first.identity);
+    expect(again.node.publicKey).toEqual(first.node.publicKey);
+    expect(again.head.publicKey).toEqual(first.head.publicKey);
+    const keys = [first.identity, first.node.publicKey, first.head.publicKey].map((key) => key.toHex());
+    expect(new Set(keys).size).toBe(3);
+    for (const name of ["identity", "node", "head"]) {
+      expect(statSync(join(dir, `${name}.json`)).mode & 0o777).toBe(0o600);
+    }
+  });
+
+  test("certifies head key and PeerId under the identity, and renews long before it ends", () => {
+    using keys = open();
+    const certificate = keys.certificate(PEER);
+    expect(certificate).toMatchObject({ relay: keys.identity, peerId: PEER });
+    expect(certificate.headKey.toHex()).toBe(keys.head.publicKey.toHex());
+    expect(
+      crypto.ed25519.verify(keys.identity, certificateStatement(certificate), certificate.signature),
+    ).toBe(true);
+    expect(keys.certificate(PEER)).toBe(certificate);
+    clock.nowMs += 16 * DAY_MS;
+    const renewed = keys.certificate(PEER);
+    expect(renewed.notAfterMs - clock.nowMs).toBe(30 * DAY_MS);
+    expect(certificate.notAfterMs).toBeGreaterThan(clock.nowMs);
+  });
+
+  test("refuses key files that others may read, that are damaged, or that are for something else", () => {
+    const own = mkdtempSync(join(tmpdir(), "dchat-keys-"));
+    open(own)[Symbol.dispose]();
+    chmodSync(join(own, "head.json"), 0o644);
+    expect(() => open(own)).toThrow("Others may read");
+    chmodSync(join(own, "head.json"), 0o600);
+    writeFileSync(join(own, "node.json"), "{");
+    expect(() => open(own)).toThrow("node.json");
+    using key = crypto.ed25519.generate();
+    const person = sealKeystore(crypto, { type: "identity", key, createdMs: 0, passphrase: null });
+    writeFileSync(join(own, "node.json"), person);
+    expect(() => open(own)).toThrow("type relay");
+    rmSync(own, { recursive: true });
+  });
+});

@@ -1,0 +1,83 @@
+import { describe, expect, test } from "bun:test";
+import { limit } from "../ground/mod.ts";
+import { openSweeper, type SweeperOptions } from "./relay_sweep.ts";
+
+/** A store whose sweeps the test scripts: each answer is whether there is more, or an error. */
+class Swept {
+  readonly times: number[] = [];
+  readonly answers: (boolean | Error)[] = [];
+
+  async sweep(nowMs: number): Promise<boolean> {
+    this.times.push(nowMs);
+    const answer = this.answers.shift() ?? false;
+    if (answer instanceof Error) throw answer;
+    return answer;
+  }
+}
+
+function setup(): { store: Swept; clock: { nowMs: number }; told: string[]; options: SweeperOptions } {
+  const store = new Swept();
+  const clock = { nowMs: 1_000_000 };
+  const told: string[] = [];
+  return {
+    store,
+    clock,
+    told,
+    options: {
+      store,
+      clock: { now: () => clock.nowMs, monotonic: () => performance.now() },
+      everyMs: 5,
+      error: (error) => void told.push(String(error)),
+      halted: (byMs) => void told.push(`halted ${byMs}`),
+    },
+  };
+}
+
+async function until(holds: () => boolean): Promise<void> {
+  for (let tries = 0; tries < 400 && !holds(); tries += 1) await Bun.sleep(5);
+  expect(holds()).toBe(true);
+}
+
+describe("openSweeper()", () => {
+  test("sweeps again while there is more, at one time, and then after a while", async () => {
+    const { store, options, clock } = setup();
+    store.answers.push(true, true, false);
+    await using _ = openSweeper(options);
+    await until(() => store.times.length >= 3);
+    clock.nowMs += 10;
+    await until(() => store.times.length >= 4);
+    expect(store.times.slice(0, 3)).toEqual([1_000_000, 1_000_000, 1_000_000]);
+    expect(store.times.at(-1)).toBe(1_000_010);
+  });
+
+  test("goes on after a sweep that failed", async () => {
+    const { store, options, told } = setup();
+    store.answers.push(new Error("the disk is gone"));
+    await using _ = openSweeper(options);
+    await until(() => store.times.length >= 3);
+    expect(told).toEqual(["Error: the disk is gone"]);
+  });
+
+  test("expires nothing any more once the clock has jumped forward, and says so once", async () => {
+    const { store, options, told, clock } = setup();
+    await using _ = openSweeper(options);
+    await until(() => store.times.length >= 2);
+    clock.nowMs += limit.CLOCK_JUMP_MS_MAX + 1000;
+    await until(() => told.length > 0);
+    const { length } = store.times;
+    await Bun.sleep(50);
+    expect(store.times).toHaveLength(length);
+    expect(told).toEqual([`halted ${limit.CLOCK_JUMP_MS_MAX + 1000}`]);
+  });
+
+  test("disposing waits for a sweep under way and begins no other", async () => {
+    const { store, options } = setup();
+    store.answers.push(...Array.from({ length: 50 }, () => true));
+    const sweeper = openSweeper(options);
+    await until(() => store.times.length >= 1);
+    await sweeper[Symbol.asyncDispose]();
+    const { length } = store.times;
+    await Bun.sleep(50);
+    expect(store.times).toHaveLength(length);
+  });
+});
