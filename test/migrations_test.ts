@@ -2,7 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { cpSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 
 const root = join(import.meta.dir, "..");
 const KINDS = ["sqlite", "postgres", "client"] as const;
@@ -33,8 +33,11 @@ describe.each([...KINDS])("migrations of %s", (kind) => {
     try {
       cpSync(join(root, "migrations", kind), copy, { recursive: true });
       const before = readdirSync(copy);
-      const { code, text } = drizzleKit("generate", "--dialect", dialect, "--schema", schema, "--out", copy);
-      expect({ code, text: code === 0 ? "" : text }).toEqual({ code: 0, text: "" });
+      // drizzle-kit puts "./" before the path, and exits with 0 where it could not read what is there.
+      const out = relative(root, copy);
+      const { code, text } = drizzleKit("generate", "--dialect", dialect, "--schema", schema, "--out", out);
+      expect(code).toBe(0);
+      expect(text).toContain("No schema changes");
       expect(readdirSync(copy)).toEqual(before);
     } finally {
       rmSync(copy, { recursive: true });
@@ -44,6 +47,7 @@ describe.each([...KINDS])("migrations of %s", (kind) => {
   test("don't contradict one another", async () => {
     const { dialect } = await configOf(kind);
     const { code, text } = drizzleKit("check", "--dialect", dialect, "--out", join("migrations", kind));
-    expect({ code, text: code === 0 ? "" : text }).toEqual({ code: 0, text: "" });
+    expect(code).toBe(0);
+    expect(text).toContain("Everything's fine");
   });
 });
