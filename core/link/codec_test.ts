@@ -216,38 +216,6 @@ describe("identify", () => {
 });
 
 describe("OutputQueue", () => {
-  test("joins a stream's small writes into one frame, never one that has begun to leave or another's", () => {
-    const queue = new OutputQueue(new BufferPool());
-    const two = Uint8Array.of(1, 2);
-    const lengths = (): number[] => {
-      const bytes = queue.peek(queue.length);
-      const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-      const found: number[] = [];
-      for (let at = 0; at < bytes.length; at += 12 + (bytes[at + 1] === 0 ? view.getUint32(at + 8) : 0)) {
-        found.push(view.getUint32(at + 8));
-      }
-      return found;
-    };
-    for (let count = 0; count < 3; count++) queue.appendData(5, 0, two, 0, 2);
-    queue.appendData(7, 0, two, 0, 2);
-    queue.appendData(5, 0, two, 0, 1);
-    queue.appendHeader(1, 0, 5, 99);
-    queue.appendData(5, 0, two, 0, 2);
-    expect(lengths()).toEqual([6, 2, 1, 99, 2]);
-    queue.appendData(5, 2, two, 0, 2);
-    queue.append(Uint8Array.of());
-    queue.appendData(5, 0, two, 0, 2);
-    expect(lengths().slice(5)).toEqual([2, 2]);
-    queue.skip(18);
-    queue.appendData(5, 0, two, 0, 2);
-    expect(lengths()).toEqual([2, 1, 99, 2, 2, 2, 2]);
-    const large = new Uint8Array(16_000);
-    queue.clear();
-    queue.appendData(5, 0, large, 0, 16_000);
-    queue.appendData(5, 0, large, 0, 1000);
-    expect(lengths()).toEqual([16_000, 1000]);
-  });
-
   test("gives back what was appended, however it is taken, and holds no buffer when empty", () => {
     const step = fc.oneof(fc.record({ append: fc.nat(5000) }), fc.record({ take: fc.nat(9000) }));
     fc.assert(

@@ -149,7 +149,8 @@ export class Muxer<Owner> {
 
   sendData(flags: number, id: number, bytes: Uint8Array, from: number, to: number): void {
     if (!this.#link.isOpen) return;
-    this.#link.queue.appendData(id, flags, bytes, from, to);
+    this.#link.queue.appendHeader(TYPE.data, flags, id, to - from);
+    this.#link.queue.append(bytes, from, to);
     this.#link.wrote();
   }
 
