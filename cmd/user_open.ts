@@ -1,5 +1,6 @@
 /** What all `dchat user` commands share: flags, and a device opened for one command. */
 import { openUser, relayAddresses, type User } from "@dchat/core/node/mod.ts";
+import { isFault } from "@dchat/core/ground/mod.ts";
 import { z } from "zod";
 import { type ArgTable, type Context, jsonArg, printable } from "./frame/mod.ts";
 import { passphraseArg } from "./passphrase.ts";
@@ -66,9 +67,11 @@ export async function openDevice(
   const { style } = context.err;
   const away = new Map<string, string>();
   const failed = new Map<string, string>();
+  const addresses = () => relayAddresses(config, { env, relayDir: input.relayDir });
   const user = await openUser({
     config,
     env,
+    elsewhere: () => ifAny(addresses),
     passphraseFile: input.passphraseFile,
     events: {
       alarm: (conversation, what) =>
@@ -91,9 +94,19 @@ export async function openDevice(
     ...user,
     away,
     failed,
-    addresses: () => relayAddresses(config, { env, relayDir: input.relayDir }),
+    addresses,
     [Symbol.asyncDispose]: () => user[Symbol.asyncDispose](),
   };
+}
+
+/** Most who write with a relay far away run none here. */
+function ifAny(addresses: () => readonly string[]): readonly string[] {
+  try {
+    return addresses();
+  } catch (error) {
+    if (isFault(error) && error.code === "data/no-relay") return [];
+    throw error;
+  }
 }
 
 /** Says on stderr which conversations couldn't be reached; true where there are any. */

@@ -1,10 +1,13 @@
 /** `dchat user send|receive|history`: what is said. */
+import { limit } from "@dchat/core/ground/mod.ts";
 import { z } from "zod";
-import { command, type Context, exit } from "./frame/mod.ts";
+import { command, type Context, exit, usage } from "./frame/mod.ts";
 import { noteAway, openDevice, userArgs, userShape } from "./user_open.ts";
 import { messageJson, messagesText, showMessages } from "./user_print.ts";
 
 const STDIN = "-";
+/** Far above what fits, so that who sends too much is told how much it was. */
+const STDIN_BYTES_MAX = 1024 * 1024;
 
 export const send = command({
   about:
@@ -28,6 +31,7 @@ export const send = command({
   async run({ to, text, wait, json, ...input }, context) {
     await using user = await openDevice({ ...input, json }, context);
     const said = text === undefined || text === STDIN ? await readStdin() : text;
+    if (said === "") throw usage("There is nothing to send: the text is empty");
     const sent = await user.client.send({ to, text: said, wait });
     const { style } = context.out;
     if (json) {
@@ -51,9 +55,25 @@ export const send = command({
   },
 });
 
-/** Standard input as text, one line feed at its end taken off. */
+/** Standard input as text, one line feed at its end taken off. Throws Fault<"cli/usage"> where it is none or has no end. */
 async function readStdin(): Promise<string> {
-  const text = await Bun.stdin.text();
+  const decoder = new TextDecoder("utf-8", { fatal: true });
+  let [text, length] = ["", 0];
+  try {
+    for await (const chunk of Bun.stdin.stream()) {
+      length += chunk.length;
+      if (length > STDIN_BYTES_MAX) {
+        throw usage(
+          `Standard input has more than ${STDIN_BYTES_MAX} bytes, and a text at most ${limit.ENTRY_BYTES_MAX} sealed`,
+        );
+      }
+      text += decoder.decode(chunk, { stream: true });
+    }
+    text += decoder.decode();
+  } catch (error) {
+    if (error instanceof TypeError) throw usage("Standard input is no text: it isn't UTF-8");
+    throw error;
+  }
   return text.endsWith("\n") ? text.slice(0, -1) : text;
 }
 

@@ -67,6 +67,29 @@ describe("dchat user send", () => {
     expect(conversation?.unsent).toBe(0);
   });
 
+  test("refuses nothing at all, what isn't UTF-8 and what has no end with exit 2, and sends none of it", async () => {
+    const { ann } = pair;
+    const flags = ["--identity", ann.identity, "--data-dir", ann.dataDir];
+    const send = (stdin: string | Uint8Array<ArrayBuffer>) =>
+      runDchat(["user", "send", "--to", "bob", "-", ...flags], { stdin });
+    const before = await ann.lines<{ messages: number }>("conversations");
+    // Two bytes that another decoder takes for a mark of UTF-16.
+    const ran = [
+      await send("\n"),
+      await send(Uint8Array.of(0xff, 0xfe, 0x61, 0x62)),
+      await send("z".repeat(3_000_000)),
+      await ann.user("send", "--to", "bob", ""),
+    ];
+    expect(ran.map(({ code }) => code)).toEqual([2, 2, 2, 2]);
+    expect(ran.map(firstLine)).toEqual([
+      expect.stringContaining("the text is empty"),
+      expect.stringContaining("isn't UTF-8"),
+      expect.stringContaining("more than 1048576 bytes"),
+      expect.stringContaining("the text is empty"),
+    ]);
+    expect(await ann.lines<{ messages: number }>("conversations")).toEqual(before);
+  });
+
   test("takes the largest text that fits, and text that looks like a flag behind --", async () => {
     const { ann, bob } = pair;
     const flags = ["--identity", ann.identity, "--data-dir", ann.dataDir];
@@ -159,6 +182,32 @@ describe("dchat user with the relay away", () => {
       "three",
     ]);
     expect(again.file.addresses).toEqual(own.file.addresses);
+  });
+});
+
+describe("dchat user with a relay that moved", () => {
+  test("finds it by --bootstrap, and by relay.json of --relay-dir", async () => {
+    await using own = await spawnRelay();
+    using two = await makePair(own.address);
+    const { ann, bob } = two;
+    await own.stop();
+    // Listens on other ports than before.
+    await using moved = await spawnRelay({ dataDir: own.dataDir });
+    expect(moved.address).not.toBe(own.address);
+    expect((await ann.user("send", "--to", "bob", "one")).err).toContain("queued");
+    const sent = await ann.user("send", "--to", "bob", "two", "--bootstrap", moved.address);
+    expect([sent.code, sent.out]).toEqual([0, "1\n"]);
+    const lines = await bob.lines<MessageLine>("receive", "--relay-dir", moved.dataDir);
+    expect(lines.map(({ text }) => text)).toEqual(["one", "two"]);
+  });
+
+  test("says that its own relay is away where another one answers in its place", async () => {
+    await using own = await spawnRelay();
+    using two = await makePair(own.address);
+    await own.stop();
+    const ran = await two.ann.user("send", "--to", "bob", "one", "--bootstrap", relay.address);
+    expect([ran.code, ran.err]).toEqual([0, expect.stringContaining("queued")]);
+    expect(ran.err).toContain(own.address.replace(/\/p2p\/.*$/, ""));
   });
 });
 

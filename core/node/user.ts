@@ -5,10 +5,9 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { type Crypto, mlsCryptoProvider, openCrypto, type SigningKey } from "@dchat/crypto-wasm";
-import { Client, type ClientEvents, type DialRelay, memberCheck } from "../client/mod.ts";
-import { openSession } from "../client/session/mod.ts";
+import { Client, type ClientEvents, memberCheck } from "../client/mod.ts";
 import { type DeviceKeys, type DeviceStore, openMls } from "../conversation/mod.ts";
-import { type Dialler, type EdgeLimits, openDialler } from "../edge/mod.ts";
+import { type EdgeLimits, openDialler } from "../edge/mod.ts";
 import { Fault, limit, publicKey, type PublicKey } from "../ground/mod.ts";
 import { checkCertificate, fingerprint, issueCertificate } from "../identity/mod.ts";
 import { openDeviceStore, rewrapDeviceStore } from "../store/client/mod.ts";
@@ -16,6 +15,7 @@ import { systemClock } from "./clock.ts";
 import type { Config } from "./config.ts";
 import { defaultUserDir, prepareDir } from "./data_dir.ts";
 import { openKeyFile } from "./secret.ts";
+import { relayDial } from "./user_dial.ts";
 
 /** no-identity: nobody said whose device it is · other-identity: the directory is somebody else's. */
 export type UserCode = "user/no-identity" | "user/other-identity";
@@ -29,6 +29,8 @@ export interface UserOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** `--passphrase-file`. */
   readonly passphraseFile?: string | undefined;
+  /** Where a relay may be when it isn't where its conversation says; asked at every dial, since relays move. */
+  readonly elsewhere?: () => readonly string[];
   readonly events: ClientEvents;
 }
 
@@ -79,7 +81,7 @@ export async function openUser(options: UserOptions): Promise<User> {
     mls,
     keys,
     identity,
-    dial: relayDial(crypto, dialler),
+    dial: relayDial({ crypto, dialler, elsewhere: options.elsewhere ?? (() => []) }),
     clock: systemClock,
     events: options.events,
   });
@@ -133,50 +135,6 @@ function certifiedDevice(options: {
     if (!holds) keeper.putValue("certificate", certificate);
     return { seed, publicKey: publicHalf, certificate };
   });
-}
-
-/** Each connection has a PeerId of its own; sessions end with their connection. */
-function relayDial(crypto: Crypto, dialler: Dialler): DialRelay {
-  return async ({ addresses, relay, signal }) => {
-    let last: unknown = new Fault("edge/dial", "The relay has no address");
-    const abort = signal === undefined ? {} : { signal };
-    for (const address of addresses) {
-      try {
-        const connection = await dialler.dial({ address, ...abort });
-        try {
-          const session = await openSession(connection, { crypto, clock: systemClock, relay, ...abort });
-          return ownConnection(session, () => connection.close("done"));
-        } catch (error) {
-          connection.close("unusable", { hard: true });
-          throw error;
-        }
-      } catch (error) {
-        signal?.throwIfAborted();
-        last = error;
-      }
-    }
-    throw last;
-  };
-}
-
-type Dialled = Awaited<ReturnType<DialRelay>>;
-
-/** `session`, whose dispose also closes what it runs on. */
-function ownConnection(session: Dialled, close: () => void): Dialled {
-  return {
-    relay: session.relay,
-    ttlMsMax: session.ttlMsMax,
-    skewMs: session.skewMs,
-    closed: session.closed,
-    command: (body, signing, options) => session.command(body, signing, options),
-    read: (range, signing, options) => session.read(range, signing, options),
-    take: (take, signing, options) => session.take(take, signing, options),
-    subscribe: (from, signing, sink) => session.subscribe(from, signing, sink),
-    async [Symbol.asyncDispose]() {
-      await session[Symbol.asyncDispose]();
-      close();
-    },
-  };
 }
 
 function dialLimits({ relay }: Config): EdgeLimits {

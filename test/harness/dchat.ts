@@ -10,7 +10,7 @@ export interface RunOptions {
   /** Besides PATH and HOME; nothing else of this process's environment goes along. */
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
-  readonly stdin?: string;
+  readonly stdin?: string | Uint8Array<ArrayBuffer>;
 }
 
 export interface Ran {
