@@ -163,7 +163,7 @@ export class Client {
     return this.#device.store.transact((keeper) =>
       keeper.conversations().map((kept) => ({
         kept,
-        messages: keeper.messages(kept.id).length,
+        messages: keeper.countMessages(kept.id),
         unsent: keeper.unsent(kept.id).length,
       })),
     );

@@ -184,6 +184,7 @@ export interface Keeper {
   message(conversation: number, id: EntryId): KeptMessage | null;
   /** In the order of the log, those that wait last. */
   messages(conversation: number): readonly KeptMessage[];
+  countMessages(conversation: number): number;
   /** What others wrote and no one has been shown, in the order of the log. */
   unshown(): readonly KeptMessage[];
   markShown(messages: readonly KeptMessage[]): void;

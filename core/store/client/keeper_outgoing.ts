@@ -1,4 +1,4 @@
-import { and, asc, desc, eq, isNotNull, isNull, lt, lte, sql as raw } from "drizzle-orm";
+import { and, asc, count, desc, eq, isNotNull, isNull, lt, lte, sql as raw } from "drizzle-orm";
 import type { Keeper, KeptLeaf, KeptMessage, KeptOutgoing } from "../../conversation/mod.ts";
 import { entryId, hash, type Hash } from "../../ground/mod.ts";
 import type { DeviceSql, KeeperContext } from "./keeper.ts";
@@ -10,6 +10,7 @@ type Part = Pick<
   | "putMessage"
   | "message"
   | "messages"
+  | "countMessages"
   | "unshown"
   | "markShown"
   | "unsent"
@@ -33,7 +34,7 @@ export function outgoingKeeper(sql: DeviceSql, context: KeeperContext): Part {
 function messagePart(
   sql: DeviceSql,
   { vault }: KeeperContext,
-): Pick<Part, "putMessage" | "message" | "messages" | "unshown" | "markShown"> {
+): Pick<Part, "putMessage" | "message" | "messages" | "countMessages" | "unshown" | "markShown"> {
   const cell = (conversation: number, id: Uint8Array) => ({ table: "message", key: [conversation, id] });
   const read = (row: typeof message.$inferSelect): KeptMessage => ({
     ...decodeMessage(vault.open(cell(row.conversation, row.id), row.sealed)),
@@ -76,6 +77,14 @@ function messagePart(
         .orderBy(...inOrder)
         .all()
         .map(read),
+    countMessages(conversation) {
+      const rows = sql
+        .select({ all: count() })
+        .from(message)
+        .where(eq(message.conversation, conversation))
+        .all();
+      return rows[0]?.all ?? 0;
+    },
     unshown: () =>
       sql
         .select()
