@@ -59,7 +59,7 @@ export const benchmark: Benchmark = {
       } else if (size !== "small") notes.push("NATS JetStream was left out: Go is missing here");
       return {
         rows,
-        ratios: ratios(rows),
+        ratios: ratios(rows, SHAPES[size]),
         notes,
         plots: [{ title: "appends acknowledged", x: "writers", y: "perSecond", log: "x" }],
       };
@@ -147,21 +147,24 @@ async function measureShapes(name: string, { size, progress, subject, load }: Me
   return rows;
 }
 
-/** The best rate of a subject over all shapes. */
-function best(rows: readonly Row[], subject: string): number {
-  const rates = rows.filter((row) => row.subject === subject).map(({ figures }) => figures["perSecond"] ?? 0);
-  return Math.max(...rates);
+function rateOf(rows: readonly Row[], subject: string, [writers, window]: Shape): number {
+  const row = rows.find(
+    ({ subject: name, parameters }) =>
+      name === subject && parameters["writers"] === writers && parameters["window"] === window,
+  );
+  return row?.figures["perSecond"] ?? Number.NaN;
 }
 
-function ratios(rows: readonly Row[]): Ratio[] {
-  const own = best(rows, "dchat");
+function ratios(rows: readonly Row[], shapes: readonly Shape[]): Ratio[] {
+  const own = Math.max(...shapes.map((shape) => rateOf(rows, "dchat", shape)));
   // 10,000 a second where the disk gives 1,000 fsyncs; a slower disk is asked for as much less.
-  const disk = Math.min(1, best(rows, "disk") / 1000);
+  const disk = Math.min(1, rateOf(rows, "disk", [1, 1]) / 1000);
   const found = [atLeast("appends a second, scaled to 1,000 fsyncs", round(own / disk), 10_000)];
-  for (const peer of ["nats sync always"]) {
-    if (rows.some(({ subject }) => subject === peer)) {
-      found.push(atLeast(`appends a second, dchat over ${peer}`, round(own / best(rows, peer)), 1));
-    }
+  for (const shape of shapes) {
+    const value = rateOf(rows, "dchat", shape) / rateOf(rows, "nats sync always", shape);
+    if (Number.isNaN(value)) continue;
+    const name = `dchat over nats sync always, ${shape[0]} writers with ${shape[1]} under way each`;
+    found.push(atLeast(name, round(value), 1));
   }
   return found;
 }
