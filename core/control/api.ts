@@ -1,129 +1,25 @@
 /**
- * The control plane's routes. Liveness and readiness for orchestrators, and a versioned API that shows what the
- * relay is. Answers are fixed shapes; a refused request learns its status and nothing of what it sent or of us.
+ * Answers requests to the control plane. Probes come every few seconds for as long as a relay lives, so they are
+ * answered here, from memory; the router (Elysia, 3 MB of resident memory) loads when somebody first asks for more.
  */
-import { Type as t } from "@sinclair/typebox";
-import { Elysia } from "elysia";
-import { openApiDocument } from "./openapi.ts";
-import type { ControlPorts, RelayInfo } from "./port.ts";
+import { healthAnswer, PROBE_HEADERS, readyAnswer } from "./probe.ts";
+import type { Api, ControlPorts } from "./port.ts";
 
-const health = t.Object({ status: t.Literal("ok") });
-const reason = t.Union([
-  t.Literal("starting"),
-  t.Literal("store"),
-  t.Literal("schema"),
-  t.Literal("listening"),
-  t.Literal("draining"),
-]);
-const ready = t.Object({ ready: t.Boolean(), reasons: t.Array(reason) });
-const problem = t.Object({ error: t.String() });
-const count = t.Integer({ minimum: 0 });
-
-const relay = t.Object({
-  version: t.String(),
-  identity: t.String({ pattern: "^[0-9a-f]{64}$", description: "Ed25519 public key, hex" }),
-  peerId: t.String(),
-  addresses: t.Array(t.String({ description: "A multiaddr with /p2p/" })),
-  protocols: t.Record(t.String(), t.Array(count)),
-  limits: t.Object({
-    entrySizesBytes: t.Array(count),
-    ttlSecondsMax: count,
-    connectionsMax: count,
-    connectionsPerAddressMax: count,
-    streamsMax: count,
-  }),
-});
-
-const held = t.Object({ mailboxes: count, entries: count, bytes: count });
-const status = t.Object({
-  uptimeSeconds: t.Number(),
-  store: t.Union([t.Literal("sqlite"), t.Literal("postgresql")]),
-  connections: count,
-  held: t.Union([held, t.Null()]),
-  memoryBytes: count,
-});
-
-/** Answers requests to the API. */
-export interface Api {
-  readonly fetch: (request: Request) => Response | Promise<Response>;
-}
-
-/** The routes over `ports`. `version` is the program's, for the document. */
+/** The API over `ports`. `version` is the program's, for the document. */
 export function openApi(ports: ControlPorts, options: { readonly version: string }): Api {
-  const app = new Elysia({ name: "control", normalize: false })
-    // A probe that a proxy answers from memory says nothing.
-    .headers({ "cache-control": "no-store", "x-content-type-options": "nosniff" })
-    .onError(({ code, set }) => {
-      const [httpStatus, error] = problemOf(code);
-      set.status = httpStatus;
-      return { error };
-    })
-    .get("/health", () => ({ status: "ok" }) as const, {
-      response: { 200: health },
-      detail: { summary: "Whether the process answers", tags: ["probes"], operationId: "health" },
-    })
-    .get(
-      "/ready",
-      ({ status }) => {
-        const reasons = [...ports.notReady()];
-        return reasons.length === 0
-          ? status(200, { ready: true, reasons })
-          : status(503, { ready: false, reasons });
-      },
-      {
-        response: { 200: ready, 503: ready },
-        detail: {
-          summary: "Whether it takes devices and can keep what they send",
-          tags: ["probes"],
-          operationId: "ready",
-        },
-      },
-    )
-    .get("/v1/relay", () => relayAnswer(ports.relay()), {
-      response: { 200: relay, 500: problem },
-      detail: {
-        summary: "Who the relay is, where, and what it takes",
-        tags: ["relay"],
-        operationId: "relay",
-      },
-    })
-    .get("/v1/status", () => ports.status(), {
-      response: { 200: status, 500: problem },
-      detail: { summary: "What it holds and how long it runs", tags: ["relay"], operationId: "status" },
-    });
-  let document: Promise<object> | undefined;
-  app.get("/openapi.json", () => (document ??= openApiDocument(app, options.version)), {
-    detail: { hide: true },
-  });
-  return { fetch: (request) => app.fetch(request) };
-}
-
-/** A copy: the answer's schema is of arrays that may change. */
-function relayAnswer(info: RelayInfo) {
-  const { version, identity, peerId, addresses, protocols, limits } = info;
-  const versions: Record<string, number[]> = {};
-  for (const [name, known] of Object.entries(protocols)) versions[name] = [...known];
-  return {
-    version,
-    identity,
-    peerId,
-    addresses: [...addresses],
-    protocols: versions,
-    limits: { ...limits, entrySizesBytes: [...limits.entrySizesBytes] },
+  let routes: Promise<Api> | undefined;
+  const routed = async (request: Request): Promise<Response> => {
+    routes ??= import("./routes.ts").then(({ openRoutes }) => openRoutes(ports, options));
+    return (await routes).fetch(request);
   };
-}
-
-/** Status and word for what Elysia refuses or what failed; nothing of the request, nothing of the cause. */
-function problemOf(code: string | number): readonly [status: number, error: string] {
-  switch (code) {
-    case "NOT_FOUND":
-      return [404, "not-found"];
-    case "PARSE":
-    case "VALIDATION":
-    case "INVALID_COOKIE_SIGNATURE":
-    case "INVALID_FILE_TYPE":
-      return [400, "bad-request"];
-    default:
-      return [500, "internal"];
-  }
+  return {
+    fetch(request) {
+      if (request.method !== "GET") return routed(request);
+      const { pathname } = new URL(request.url);
+      if (pathname === "/health") return Response.json(healthAnswer(), { headers: PROBE_HEADERS });
+      if (pathname !== "/ready") return routed(request);
+      const { status, body } = readyAnswer(ports);
+      return Response.json(body, { status, headers: PROBE_HEADERS });
+    },
+  };
 }

@@ -55,6 +55,17 @@ describe("openApi()", () => {
     expect(await ask("/ready")).toMatchObject({ status: 200, body: '{"ready":true,"reasons":[]}' });
   });
 
+  test("answers probes alike by the quick way and by the routes of the document", async () => {
+    for (const reasons of [[], ["store"]] as const) {
+      const ask = api({ notReady: () => reasons });
+      for (const path of ["/health", "/ready"]) {
+        const [quick, routed] = [await ask(path), await ask(`${path}/`)];
+        expect([path, quick]).toEqual([path, routed]);
+        expect((await ask(path, { method: "HEAD" })).status).toBe(quick.status);
+      }
+    }
+  });
+
   test("/v1/relay and /v1/status show what node says", async () => {
     const ask = api();
     expect(JSON.parse((await ask("/v1/relay")).body)).toEqual(info);

@@ -1,5 +1,5 @@
 /** The control plane over HTTP: probes, the versioned API, metrics. Elysia lives here only. */
-export { type Api, openApi } from "./api.ts";
+export { openApi } from "./api.ts";
 export {
   type ControlCode,
   type ControlLog,
@@ -8,4 +8,4 @@ export {
   openListener,
 } from "./listener.ts";
 export { type Exposition, metricsFetch } from "./metrics.ts";
-export type { ControlPorts, NotReady, RelayInfo, RelayStatus } from "./port.ts";
+export type { Api, ControlPorts, NotReady, RelayInfo, RelayStatus } from "./port.ts";

@@ -39,3 +39,8 @@ export interface ControlPorts {
   relay(): RelayInfo;
   status(): Promise<RelayStatus>;
 }
+
+/** Answers requests to the API. */
+export interface Api {
+  readonly fetch: (request: Request) => Response | Promise<Response>;
+}
