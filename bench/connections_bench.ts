@@ -6,14 +6,14 @@ import { atLeast, atMost, type Benchmark, type Ratio, type Row, type Size } from
 import type { Subject } from "./harness/subject.ts";
 
 const STEPS: Readonly<Record<Size, readonly number[]>> = {
-  small: [200, 400],
+  small: [200],
   standard: [1000, 5000],
   large: [1000, 2000, 5000, 10_000, 19_000],
 };
 /** One process's open files bound what a load can hold. */
 const LOADS = 2;
 const NEXT = 100;
-const IDLE_SECONDS: Readonly<Record<Size, number>> = { small: 1, standard: 5, large: 20 };
+const IDLE_SECONDS: Readonly<Record<Size, number>> = { small: 0.2, standard: 5, large: 20 };
 const AT_ONCE = 32;
 const BARE_RATIO = 7;
 

@@ -6,9 +6,9 @@ import { atMost, type Benchmark, type Row, type Size } from "./harness/result.ts
 
 const HONEST: Readonly<Record<Size, number>> = { small: 50, standard: 1000, large: 1000 };
 const HOSTILE: Readonly<Record<Size, number>> = { small: 60, standard: 2000, large: 5000 };
-const SECONDS: Readonly<Record<Size, number>> = { small: 2, standard: 10, large: 30 };
-const CHURN: Readonly<Record<Size, number>> = { small: 200, standard: 5000, large: 50_000 };
-const CHURN_ROUNDS = 4;
+const SECONDS: Readonly<Record<Size, number>> = { small: 1, standard: 10, large: 30 };
+const CHURN: Readonly<Record<Size, number>> = { small: 50, standard: 5000, large: 50_000 };
+const CHURN_ROUNDS = 3;
 
 export const benchmark: Benchmark = {
   name: "hostile",
