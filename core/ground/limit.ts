@@ -110,6 +110,23 @@ export const CONNECTIONS_PER_PEER_MAX_DEFAULT = 16;
 /** Connections that an address may make a second, on average; four seconds' worth at once. */
 export const ACCEPTS_PER_SECOND_MAX_DEFAULT = 50;
 export const HANDSHAKES_MAX_DEFAULT = 512;
+/**
+ * What one connection may ask of a relay in a second, on average, and one signing key of one mailbox; beyond that
+ * it is told when to come again. Far above what people do, and so low that one alone can't take the whole relay.
+ */
+export const RATE_BURST_MS = 4 * SECOND_MS;
+/** Mailboxes made, reset and deleted: who moves a thousand conversations at once isn't held up. */
+export const CREATES_PER_SECOND_MAX_DEFAULT = 500;
+/** Half of what a relay with one good disk acknowledges in all. */
+export const APPENDS_PER_SECOND_MAX_DEFAULT = 5_000;
+/** Bodies of these: a quarter of a gigabit line. */
+export const APPEND_BYTES_PER_SECOND_MAX_DEFAULT = 32 * 1024 * KIB;
+/** Everything else that a reader asks, receipts among it: they come as fast as entries do. */
+export const READS_PER_SECOND_MAX_DEFAULT = 5_000;
+/** Each costs a look into the store and memory for as long as it lasts. */
+export const SUBSCRIBES_PER_SECOND_MAX_DEFAULT = 500;
+/** Below this an entry of the largest size could never be appended. */
+export const APPEND_BYTES_PER_SECOND_MIN = (ENTRY_BYTES_MAX * SECOND_MS) / RATE_BURST_MS;
 export const SHUTDOWN_GRACE_MS_DEFAULT = 30 * SECOND_MS;
 
 assert(YAMUX_FRAME_BYTES_MAX <= YAMUX_WINDOW_BYTES, "a frame larger than a window can't be legal");
@@ -125,6 +142,15 @@ assert(ENTRY_ID_MEMORY_MS > COMMAND_LIFETIME_MS_MAX, "ids are remembered longer 
 assert(
   COMMANDS_PER_STREAM_MAX >= SUBSCRIPTIONS_MAX && COMMANDS_PER_CONNECTION_MAX >= COMMANDS_PER_STREAM_MAX,
   "a client that comes back may ask for all its subscriptions at once",
+);
+assert(
+  SUBSCRIPTIONS_MAX <= (SUBSCRIBES_PER_SECOND_MAX_DEFAULT * RATE_BURST_MS) / SECOND_MS,
+  "a client that comes back may subscribe to all at once",
+);
+assert(
+  MAILBOX_ENTRIES_MAX_DEFAULT <= (APPENDS_PER_SECOND_MAX_DEFAULT * RATE_BURST_MS) / SECOND_MS &&
+    MAILBOX_BYTES_MAX_DEFAULT <= (APPEND_BYTES_PER_SECOND_MAX_DEFAULT * RATE_BURST_MS) / SECOND_MS,
+  "a client may fill a mailbox again at once, after its relay has lost it",
 );
 assert(CREDIT_BYTES_MAX >= ENTRY_BYTES_MAX, "credit can cover one largest entry");
 assert(READ_BYTES_MAX >= ENTRY_BYTES_MAX, "a read can answer with one largest entry");

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { type Crypto, openCrypto } from "@dchat/crypto-wasm";
 import { openPair, type Pair, type PairOptions } from "../../test/harness/stream_pair.ts";
 import { openSession, type OpenedSession } from "../client/session/mod.ts";
-import { publicKey, type PublicKey, signature } from "../ground/mod.ts";
+import { limit, publicKey, type PublicKey, signature } from "../ground/mod.ts";
 import type { MailboxStore, Outcome } from "../mailbox/mod.ts";
 import { openStore } from "../store/mod.ts";
 import { certificateStatement, type CheckedCommand, type NodeCertificate } from "../wire/mod.ts";
@@ -96,10 +96,18 @@ export async function openKit(): Promise<Kit> {
     certificate: () => certificate,
     headKey,
     ttlMsMax: 90 * 24 * 60 * 60 * 1000,
+    rates: {
+      creates: limit.CREATES_PER_SECOND_MAX_DEFAULT,
+      appends: limit.APPENDS_PER_SECOND_MAX_DEFAULT,
+      appendBytes: limit.APPEND_BYTES_PER_SECOND_MAX_DEFAULT,
+      reads: limit.READS_PER_SECOND_MAX_DEFAULT,
+      subscribes: limit.SUBSCRIBES_PER_SECOND_MAX_DEFAULT,
+    },
     events: {
       received: () => undefined,
       answered: () => undefined,
       refused: () => undefined,
+      limited: () => undefined,
       sent: (reply) => void sent.push(reply),
       committed: () => undefined,
       error: (error) => void errors.push(error),

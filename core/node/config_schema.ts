@@ -126,8 +126,8 @@ const relay = z.strictObject({
   }),
   max_append_bytes_per_second: size({
     about: "Bytes of entries appended, likewise",
-    initial: "32MiB",
-    min: "16KiB",
+    initial: `${limit.APPEND_BYTES_PER_SECOND_MAX_DEFAULT / 1024 ** 2}MiB`,
+    min: `${limit.APPEND_BYTES_PER_SECOND_MIN / 1024}KiB`,
     live: true,
   }),
   max_reads_per_second: rate({

@@ -1,8 +1,8 @@
 /**
  * The one file that knows the order in which a command goes through the relay:
  *
- *     bytes of a stream -> frames -> commands -> signatures, all of a tick together -> the store's batch, fsync
- *     -> promises under one signature, replies in order -> delivery
+ *     bytes of a stream -> frames -> commands -> the connection's rates -> signatures, all of a tick together
+ *     -> the mailbox's rates -> the store's batch, fsync -> promises under one signature, replies in order -> delivery
  *
  * A bad signature takes the same way as a good one, marked, and is refused where a key that may not is refused:
  * in the batch. So the two answers are alike, in time too. Nothing is answered before the fsync of what it reveals.
@@ -17,6 +17,7 @@ import { CommitLine } from "./pipeline_commit.ts";
 import { type Asked, openDoor, type StreamDoor } from "./pipeline_door.ts";
 import type { PipelineEvents } from "./pipeline_events.ts";
 import { answer, handOut, type QueryContext } from "./pipeline_query.ts";
+import { CommandRates, type Overdrawn, type Rates } from "./pipeline_rate.ts";
 import { SignatureCheck } from "./pipeline_verify.ts";
 import { Voice } from "./pipeline_voice.ts";
 
@@ -28,6 +29,7 @@ export interface PipelineOptions {
   readonly certificate: () => NodeCertificate;
   readonly headKey: SigningKey;
   readonly ttlMsMax: number;
+  readonly rates: Rates;
   readonly events: PipelineEvents;
   readonly deliveryEvents: DeliveryEvents;
 }
@@ -44,12 +46,14 @@ export class Pipeline {
   readonly #query: QueryContext;
   readonly #check: SignatureCheck<Asked>;
   readonly #line: CommitLine<Checked>;
+  readonly #rates: CommandRates;
   readonly #door: StreamDoor;
   #failure: string | null = null;
 
   constructor(options: PipelineOptions) {
     const { crypto, store, clock, ttlMsMax } = options;
     this.#options = options;
+    this.#rates = new CommandRates(options.rates, (length) => crypto.random.bytes(length));
     this.#voice = new Voice(options);
     this.#query = { store, voice: this.#voice, digest: crypto.hash };
     this.delivery = new Delivery({ source: store, events: options.deliveryEvents });
@@ -76,6 +80,7 @@ export class Pipeline {
       relay: options.certificate().relay,
       voice: this.#voice,
       delivery: this.delivery,
+      rates: this.#rates,
       admit: (asked) => this.#admit(asked),
     });
   }
@@ -88,6 +93,11 @@ export class Pipeline {
   /** Why the store takes no commands now, for operators; null while it does. */
   get failure(): string | null {
     return this.#failure;
+  }
+
+  /** Changes what connections and mailboxes may ask for, from the next command on. */
+  setRates(rates: Rates): void {
+    this.#rates.set(rates);
   }
 
   /** Says goaway on all streams, takes nothing new, and resolves when all that was taken is answered and gone out. */
@@ -118,12 +128,22 @@ export class Pipeline {
   }
 
   #checked(items: readonly Asked[], authentic: readonly boolean[]): void {
-    this.#line.push(
-      items.map((asked, index) => ({
-        ...asked,
-        command: { ...asked.command, authentic: authentic[index] === true },
-      })),
-    );
+    const nowMs = this.#options.clock.monotonic();
+    const checked: Checked[] = [];
+    items.forEach((asked, index) => {
+      const isAuthentic = authentic[index] === true;
+      // Only who holds a key can use up its buckets; a bad signature goes on to be refused like a wrong key.
+      const over = isAuthentic ? this.#rates.ofSigner(asked.command, nowMs) : null;
+      if (over === null) checked.push({ ...asked, command: { ...asked.command, authentic: isAuthentic } });
+      else this.#limit(asked, over);
+    });
+    this.#line.push(checked);
+  }
+
+  #limit(asked: Asked, over: Overdrawn): void {
+    this.#line.release(asked.bytes);
+    this.#options.events.limited(over.limit);
+    this.#refuse(asked, { code: "busy", retryMs: over.retryMs });
   }
 
   #failed(batch: readonly Checked[], error: unknown): void {

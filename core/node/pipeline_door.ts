@@ -4,7 +4,7 @@
  */
 import type { Crypto } from "@dchat/crypto-wasm";
 import type { Delivery } from "../delivery/mod.ts";
-import type { EdgeStream, ProtocolTable, StreamHandler } from "../edge/mod.ts";
+import type { EdgeConnection, EdgeStream, ProtocolTable, StreamHandler } from "../edge/mod.ts";
 import { type Clock, isFault, limit, nonce, type PublicKey } from "../ground/mod.ts";
 import {
   type Command,
@@ -15,9 +15,11 @@ import {
   parseProtocolVersion,
   PROTOCOL_VERSION,
   PROTOCOL_VERSIONS,
+  type Refusal,
   type StreamControl,
 } from "../wire/mod.ts";
 import type { PipelineEvents } from "./pipeline_events.ts";
+import { type CommandRates, newBuckets } from "./pipeline_rate.ts";
 import { type ConnectionLoad, type FrameTaker, MailboxStream } from "./pipeline_stream.ts";
 import type { Voice } from "./pipeline_voice.ts";
 import { within } from "./within.ts";
@@ -43,6 +45,7 @@ export interface DoorOptions {
   readonly events: PipelineEvents;
   readonly voice: Voice;
   readonly delivery: Delivery;
+  readonly rates: CommandRates;
   /** Takes a command whose signature isn't checked yet. */
   admit(asked: Asked): void;
 }
@@ -82,7 +85,8 @@ const GOING_MS = 500;
 class Door implements StreamHandler<MailboxStream>, FrameTaker {
   readonly #options: DoorOptions;
   readonly #streams = new Set<MailboxStream>();
-  readonly #loads = new Map<number, ConnectionLoad>();
+  /** A connection keeps its load when it has no streams: else new ones would come with full buckets. */
+  readonly #loads = new WeakMap<EdgeConnection, ConnectionLoad>();
   #shut = false;
   #empty: (() => void) | null = null;
 
@@ -92,9 +96,8 @@ class Door implements StreamHandler<MailboxStream>, FrameTaker {
 
   onOpen(edge: EdgeStream<MailboxStream>): void {
     const { crypto, events, voice } = this.#options;
-    const load = this.#loads.get(edge.connection.id) ?? { commands: 0, streams: 0 };
-    this.#loads.set(edge.connection.id, load);
-    load.streams += 1;
+    const load = this.#loads.get(edge.connection) ?? { commands: 0, buckets: null };
+    this.#loads.set(edge.connection, load);
     const stream = new MailboxStream({
       edge,
       nonce: nonce(crypto.random.bytes(32)),
@@ -133,7 +136,6 @@ class Door implements StreamHandler<MailboxStream>, FrameTaker {
     stream.close();
     this.#streams.delete(stream);
     if (this.#streams.size === 0) this.#empty?.();
-    if (stream.load.streams === 0) this.#loads.delete(edge.connection.id);
   }
 
   shut(): void {
@@ -155,7 +157,7 @@ class Door implements StreamHandler<MailboxStream>, FrameTaker {
     const stream = new MailboxStream({
       edge,
       nonce: nonce(crypto.random.bytes(32)),
-      load: { commands: 0, streams: 1 },
+      load: { commands: 0, buckets: null },
       voice,
       events,
       door: { frame: () => undefined },
@@ -222,18 +224,25 @@ class Door implements StreamHandler<MailboxStream>, FrameTaker {
     const { stream, request, command, bytes } = asked;
     const { events, clock } = this.#options;
     events.received(command.body.op, bytes);
-    const retryMs = limit.RETRY_MS_DEFAULT;
-    const refusal = this.#shut
-      ? ({ code: "draining" } as const)
-      : stream.mayWait
-        ? null
-        : ({ code: "busy", retryMs } as const);
+    const cameMs = clock.monotonic();
+    const refusal = this.#refusal(stream, command, cameMs);
     if (refusal !== null) {
       events.refused(refusal.code);
       stream.refuse(request, refusal);
       return stream.dealtWith(bytes);
     }
     stream.waits(request, command.body.op);
-    this.#options.admit({ ...asked, cameMs: clock.monotonic() });
+    this.#options.admit({ ...asked, cameMs });
+  }
+
+  /** Why a command isn't even looked at; null where it is. */
+  #refusal({ load, mayWait }: MailboxStream, command: Command, nowMs: number): Refusal | null {
+    if (this.#shut) return { code: "draining" };
+    if (!mayWait) return { code: "busy", retryMs: limit.RETRY_MS_DEFAULT };
+    const { rates, events } = this.#options;
+    const over = rates.ofConnection((load.buckets ??= newBuckets()), command, nowMs);
+    if (over === null) return null;
+    events.limited(over.limit);
+    return { code: "busy", retryMs: over.retryMs };
   }
 }

@@ -7,6 +7,8 @@ export interface PipelineEvents {
   /** It was answered `ms` after it came. */
   answered(op: Op, ms: number): void;
   refused(code: Refusal["code"]): void;
+  /** A limit turned a command away; its name is in ground/limit.ts, with CONNECTION or MAILBOX before it. */
+  limited(limit: string): void;
   /** A frame went out. */
   sent(reply: Reply["is"], bytes: number): void;
   /** A batch is on disk. */

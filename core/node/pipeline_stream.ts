@@ -8,12 +8,15 @@ import { limit, type Nonce } from "../ground/mod.ts";
 import type { MailboxRow, StoredEntry } from "../mailbox/mod.ts";
 import { encodeReply, FrameReader, type FrameSink, type Op, type Refusal, type Reply } from "../wire/mod.ts";
 import type { PipelineEvents } from "./pipeline_events.ts";
+import type { ConnectionBuckets } from "./pipeline_rate.ts";
 import type { Voice } from "./pipeline_voice.ts";
 
-/** Commands of one connection that wait for answers, shared by its streams. */
+/** What the streams of one connection share, for as long as it lasts. */
 export interface ConnectionLoad {
+  /** Commands that wait for answers. */
   commands: number;
-  streams: number;
+  /** Made with the first command. */
+  buckets: ConnectionBuckets | null;
 }
 
 export interface MailboxStreamOptions {
@@ -206,7 +209,6 @@ export class MailboxStream implements Outlet, FrameSink {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.load.streams -= 1;
     this.load.commands -= this.#commands;
     this.#out = NOTHING;
     this.#queries = null;

@@ -1,9 +1,10 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { create, newMailbox, plain, type TestMailbox } from "../../test/harness/device.ts";
 import type { CommandResult } from "../client/mod.ts";
-import type { OpenedSession } from "../client/session/mod.ts";
+import { type OpenedSession, openSession } from "../client/session/mod.ts";
 import { Fault, limit } from "../ground/mod.ts";
 import { type Kit, openKit } from "./_pipeline_kit.ts";
+import { systemClock } from "./clock.ts";
 
 let kit: Kit;
 let session: OpenedSession;
@@ -107,7 +108,9 @@ describe("Pipeline", () => {
   test("more commands than a stream may have waiting are refused as busy, and the others are served", async () => {
     kit.moody.hold();
     // A session waits by itself; many of them share a connection's bound.
-    const sessions = await Promise.all(Array.from({ length: 6 }, () => kit.connect()));
+    const { connection } = kit.pair();
+    const open = () => openSession(connection, { crypto: kit.crypto, clock: systemClock, relay: null });
+    const sessions = await Promise.all(Array.from({ length: 6 }, open));
     const asked = sessions.flatMap((each) => Array.from({ length: 500 }, () => acknowledge(each)));
     await Bun.sleep(300);
     kit.moody.release();
@@ -121,8 +124,6 @@ describe("Pipeline", () => {
 
   test("a stream that is cut while its commands wait leaves nothing behind", async () => {
     const pair = kit.pair();
-    const { openSession } = await import("../client/session/mod.ts");
-    const { systemClock } = await import("./clock.ts");
     const other = await openSession(pair.connection, { crypto: kit.crypto, clock: systemClock, relay: null });
     kit.moody.hold();
     const lost = append(other);

@@ -15,6 +15,7 @@ import type { Config } from "./config.ts";
 import { openDataDir, publishRelay, type RelayFile } from "./data_dir.ts";
 import { openFilesWarning } from "./open_files.ts";
 import { Pipeline } from "./pipeline.ts";
+import type { Rates } from "./pipeline_rate.ts";
 import { controlPorts, openHttp } from "./relay_control.ts";
 import { openRelayKeys, type RelayKeys } from "./relay_keys.ts";
 import { openSweeper } from "./relay_sweep.ts";
@@ -72,6 +73,7 @@ export async function openRelay(options: RelayOptions): Promise<Relay> {
     certificate: () => keys.certificate(peer.bytes),
     headKey: keys.head,
     ttlMsMax: config.relay.max_ttl,
+    rates: commandRates(config),
     events: telemetry.pipeline,
     deliveryEvents: telemetry.delivery,
   });
@@ -111,6 +113,7 @@ export async function openRelay(options: RelayOptions): Promise<Relay> {
     reconfigure(changed) {
       config = changed;
       edge.setLimits(edgeLimits(changed));
+      pipeline.setRates(commandRates(changed));
       edge.setAccess({ allow: changed.relay.allow, deny: changed.relay.deny });
       log.setLevel(changed.log.level);
     },
@@ -198,6 +201,16 @@ function edgeLimits({ relay }: Config): EdgeLimits {
     keepaliveIntervalMs: relay.keepalive_interval,
     keepaliveTimeoutMs: relay.keepalive_timeout,
     slowReaderTimeoutMs: relay.slow_reader_timeout,
+  };
+}
+
+function commandRates({ relay }: Config): Rates {
+  return {
+    creates: relay.max_creates_per_second,
+    appends: relay.max_appends_per_second,
+    appendBytes: relay.max_append_bytes_per_second,
+    reads: relay.max_reads_per_second,
+    subscribes: relay.max_subscribes_per_second,
   };
 }
 

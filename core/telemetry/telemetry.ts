@@ -21,6 +21,7 @@ export interface PipelineListening {
   received(op: Op, bytes: number): void;
   answered(op: Op, ms: number): void;
   refused(code: Refusal["code"]): void;
+  limited(limit: string): void;
   sent(reply: Reply["is"], bytes: number): void;
   committed(batch: { commands: number; kept: number; ms: number }): void;
   error(error: unknown): void;
@@ -52,6 +53,11 @@ export interface TelemetryOptions {
 export function openTelemetry({ log, clock, version }: TelemetryOptions): Telemetry {
   const metrics = new Metrics({ version, startedMs: clock.now() });
   const quiet = new Quiet(clock);
+  const limited = (limit: string, whom: string): void => {
+    metrics.limited(limit);
+    const times = quiet.ask(`limit ${limit}`);
+    if (times > 0) log.warn(`a limit turned ${whom} away`, { limit, times });
+  };
   const error = (where: string, problem: unknown): void => {
     metrics.error(where);
     const times = quiet.ask(`${where} ${isFault(problem) ? problem.code : String(problem)}`);
@@ -61,11 +67,12 @@ export function openTelemetry({ log, clock, version }: TelemetryOptions): Teleme
     log,
     metrics,
     error,
-    edge: edgeListening({ log, metrics, quiet }),
+    edge: edgeListening({ log, metrics, limited: (limit) => limited(limit, "connections") }),
     pipeline: {
       received: (op) => metrics.command(op),
       answered: (op, ms) => metrics.answered(op, ms),
       refused: (code) => metrics.refused(code),
+      limited: (limit) => limited(limit, "commands"),
       sent: (reply) => metrics.sent(reply),
       committed: (batch) => metrics.committed(batch),
       error: (problem) => error("pipeline", problem),
@@ -79,15 +86,19 @@ export function openTelemetry({ log, clock, version }: TelemetryOptions): Teleme
 }
 
 /** Peers cause errors at will, so those of the edge are counted, and logged at level debug only. */
-function edgeListening({ log, metrics, quiet }: { log: Log; metrics: Metrics; quiet: Quiet }): EdgeListening {
+function edgeListening({
+  log,
+  metrics,
+  limited,
+}: {
+  log: Log;
+  metrics: Metrics;
+  limited: EdgeListening["limited"];
+}): EdgeListening {
   return {
     opened: () => metrics.connectionOpened(),
     closed: (_, reason) => metrics.connectionClosed(reason),
-    limited: (limit) => {
-      metrics.limited(limit);
-      const times = quiet.ask(`limit ${limit}`);
-      if (times > 0) log.warn("a limit turned connections away", { limit, times });
-    },
+    limited,
     bytes: (received, sent) => metrics.bytes(received, sent),
     error: (problem) => {
       metrics.error("edge");
