@@ -23,7 +23,8 @@ import { keepWriter, loadState } from "./group.ts";
 import { askOnce } from "./invitation.ts";
 import { isCertifiedNow } from "./member.ts";
 import { assertFree, freeName, parseName } from "./name.ts";
-import type { RelaySession } from "./port.ts";
+import { patiently } from "./patience.ts";
+import type { ReadResult, RelaySession } from "./port.ts";
 
 const PAIR_POLICY: Policy = {
   entriesMax: limit.MAILBOX_ENTRIES_MAX_DEFAULT,
@@ -90,9 +91,11 @@ async function takePackage(
   const { invite } = asked;
   const { writerSeed } = inviteKeys(device.crypto, invite.secret);
   const result = await withKey(device, writerSeed, (key) =>
-    session.take(
-      { op: "take", take: entryId(asked.take) },
-      { mailbox: invite.inbox, generation: GENERATION_FIRST, key },
+    patiently<ReadResult>(device, () =>
+      session.take(
+        { op: "take", take: entryId(asked.take) },
+        { mailbox: invite.inbox, generation: GENERATION_FIRST, key },
+      ),
     ),
   );
   if (result.is === "refused") {

@@ -29,10 +29,15 @@ const WHY: Partial<Record<Refusal["code"], string>> = {
   expired: "this machine's clock is too far from the relay's",
   lapsed: "what was there went before it was read",
   draining: "the relay is stopping",
+  busy: "the relay can't take it now",
+  unavailable: "the relay can't keep anything now",
 };
+
+/** Refusals that pass by themselves: what they stopped is left for later. */
+const PASSING: ReadonlySet<Refusal["code"]> = new Set(["draining", "busy", "unavailable"]);
 
 /** What a refusal means to whoever waits, where nothing here can mend it. */
 export function refusedFault(what: string, refusal: Refusal): Fault<"client/refused" | "client/away"> {
   const why = WHY[refusal.code] ?? `the relay says ${refusal.code}`;
-  return fault(refusal.code === "draining" ? "client/away" : "client/refused", `Cannot ${what}: ${why}`);
+  return fault(PASSING.has(refusal.code) ? "client/away" : "client/refused", `Cannot ${what}: ${why}`);
 }

@@ -6,6 +6,7 @@ import type { DeliveredEntry, Head, Refusal } from "../wire/mod.ts";
 import { withKey } from "./device.ts";
 import { takeEntries } from "./intake.ts";
 import { deliver } from "./outbox.ts";
+import { retryAfterMs } from "./patience.ts";
 import { acknowledge, current, type Line, sync } from "./sync.ts";
 
 /** How often we look whether another process has left something to send. */
@@ -97,14 +98,19 @@ async function work(
       if ((await current(line)).position.generation !== context.generation) return;
     }
     if (waiting.entries.length > 0) continue;
-    if (waiting.over !== null) return;
-    await nap(waiting);
+    if (waiting.over !== null) {
+      // Where it was refused for now, coming again at once would only be refused again.
+      const retryMs = retryAfterMs(waiting.over.refusal);
+      if (retryMs !== null) await nap(waiting, retryMs);
+      return;
+    }
+    await nap(waiting, LOOK_EVERY_MS);
   }
 }
 
-function nap(waiting: Waiting): Promise<void> {
+function nap(waiting: Waiting, ms: number): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, LOOK_EVERY_MS);
+  const timer = setTimeout(resolve, ms);
   waiting.wake = () => {
     clearTimeout(timer);
     resolve();

@@ -27,8 +27,8 @@ import { type Device, freshKey, publicOf, withKey } from "./device.ts";
 import { keepWriter } from "./group.ts";
 import { isCertifiedNow } from "./member.ts";
 import { assertFree, freeName, parseName } from "./name.ts";
-import { patiently } from "./patience.ts";
-import type { CommandResult, DialRelay, RelaySession, SingleBody } from "./port.ts";
+import { patiently, retryAfterMs } from "./patience.ts";
+import type { CommandResult, DialRelay, ReadResult, RelaySession, SingleBody } from "./port.ts";
 
 /** An inbox holds one package for each device of a person, and the Welcome. */
 const INBOX_POLICY: Policy = { entriesMax: 32, bytesMax: 1024 * 1024, ttlMs: INVITE_LIFE_MS, retentionMs: 0 };
@@ -213,7 +213,7 @@ export async function watchInbox(
     {
       entry: ({ leaf }) => (leaf.kind === "plain" ? resolve() : undefined),
       live: () => undefined,
-      ended: () => resolve(),
+      ended: (refusal) => void setTimeout(resolve, retryAfterMs(refusal) ?? 0),
     },
   );
   const over = setTimeout(resolve, Math.min(kept.invite.expiresMs - device.clock.now(), TIMEOUT_MS_MAX));
@@ -227,12 +227,11 @@ export async function watchInbox(
 async function joinFromInbox(device: Device, session: RelaySession, kept: KeptInvite): Promise<boolean> {
   let from = 0;
   for (;;) {
-    const result = await withKey(device, kept.readerSeed, (key) =>
-      session.read(
-        { from, bytesMax: limit.READ_BYTES_MAX },
-        { mailbox: kept.place.mailbox, generation: GENERATION_FIRST, key },
-      ),
-    );
+    const range = { from, bytesMax: limit.READ_BYTES_MAX };
+    const result = await withKey(device, kept.readerSeed, (key) => {
+      const signing = { mailbox: kept.place.mailbox, generation: GENERATION_FIRST, key };
+      return patiently<ReadResult>(device, () => session.read(range, signing));
+    });
     if (result.is === "refused") {
       if (result.refusal.code === "denied") return false;
       throw refusedFault("look into the invitation's inbox", result.refusal);

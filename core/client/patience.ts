@@ -1,6 +1,7 @@
 import type { Device } from "./device.ts";
 import { fault } from "./fault.ts";
 import type { Refused } from "./port.ts";
+import type { Refusal } from "../wire/mod.ts";
 
 /** How long a relay that is there may say "not now" before work is left for later. */
 const PATIENCE_MS = 10_000;
@@ -18,7 +19,7 @@ export async function patiently<T extends { readonly is: string }>(
   const until = device.clock.monotonic() + PATIENCE_MS;
   for (;;) {
     const result = await attempt();
-    const retryMs = retryAfterMs(result);
+    const retryMs = "refusal" in result ? retryAfterMs(result.refusal) : null;
     if (retryMs === null) return result;
     if (device.clock.monotonic() + retryMs > until) {
       throw fault("client/away", "The relay is there, and can't take anything now");
@@ -28,10 +29,9 @@ export async function patiently<T extends { readonly is: string }>(
   }
 }
 
-function retryAfterMs(result: { readonly is: string } | Refused): number | null {
-  if (!("refusal" in result)) return null;
-  const { refusal } = result;
-  return refusal.code === "busy" || refusal.code === "unavailable" ? refusal.retryMs : null;
+/** After how long what was refused so may be asked again; null where the refusal says no such thing. */
+export function retryAfterMs(refusal: Refusal | null): number | null {
+  return refusal?.code === "busy" || refusal?.code === "unavailable" ? refusal.retryMs : null;
 }
 
 /** Runs `work` on all `items`, at most `width` at once; resolves when all have. What one throws is thrown then. */
