@@ -115,6 +115,10 @@ export const meanings: Record<Code, Meaning> = {
   "store/older": { exit: exit.failed, mend: "dchat database migrate brings it up." },
   "store/newer": { exit: exit.failed, mend: "Use the dchat that wrote it, or a newer one." },
   "store/key": { exit: exit.failed, mend: "dchat keygen rewrap changes both passphrases together." },
+  "store/filled": {
+    exit: exit.failed,
+    mend: "Name an empty one by --data-dir or --url, or move what is there out of the way first.",
+  },
   "store/busy": { exit: exit.failed, mend: "Stop the process that holds it." },
   "session/closed": { exit: exit.failed, mend: "Try again in a moment." },
   "session/untrue": { exit: exit.failed, mend: "Do not trust this relay with new conversations." },

@@ -3,11 +3,11 @@
  * works in one, and `relay.json`, by which a running relay is found.
  */
 import { Database } from "bun:sqlite";
-import { chmodSync, mkdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { homedir } from "node:os";
 import { isAbsolute, join } from "node:path";
 import { z } from "zod";
-import { Fault } from "../ground/mod.ts";
+import { Fault, isFault } from "../ground/mod.ts";
 import { replaceFile } from "./file.ts";
 
 export type DataDirCode = "data/locked" | "data/unusable" | "data/no-relay";
@@ -38,7 +38,8 @@ export function homePath(path: string): string {
 
 /**
  * Makes `path` where it is missing and keeps others out of it (mode 0700). Where it belongs to somebody else,
- * as mounted volumes do, the mode stays and the answer says so. Throws Fault<"data/unusable">.
+ * as mounted volumes do, the mode stays and the answer says so. Throws Fault<"data/unusable">, also for a
+ * directory that others use for something else: shutting /tmp would break the machine.
  */
 export function prepareDir(path: string): { readonly warning: string | null } {
   try {
@@ -46,6 +47,8 @@ export function prepareDir(path: string): { readonly warning: string | null } {
     const { mode, uid } = statSync(path);
     if ((mode & 0o077) === 0) return { warning: null };
     if (process.getuid === undefined || uid === process.getuid()) {
+      const strange = readdirSync(path).find((name) => !OURS.test(name));
+      if (strange !== undefined) throw shared(path, mode, strange);
       chmodSync(path, 0o700);
       return { warning: null };
     }
@@ -53,8 +56,18 @@ export function prepareDir(path: string): { readonly warning: string | null } {
       warning: `${path} belongs to another user and has mode ${(mode & 0o777).toString(8)}; expected 700`,
     };
   } catch (error) {
-    throw unusable(path, error);
+    throw isFault(error) ? error : unusable(path, error);
   }
+}
+
+/** What lies in a data directory, and what a fresh volume holds. */
+const OURS = /^(?:lock|lock\.pid|(?:relay|device|identity|node|head)\..+|lost\+found)$/;
+
+function shared(path: string, mode: number, strange: string): Fault<DataDirCode> {
+  return new Fault(
+    "data/unusable",
+    `Cannot use the data directory ${path}: it holds other things (${strange}), and others may read it: its mode is ${(mode & 0o777).toString(8)}, expected 700`,
+  );
 }
 
 /** A directory that this process alone works in, until it is disposed of or dies. */
@@ -75,7 +88,7 @@ export function openDataDir(path: string): DataDir {
   const { warning } = prepareDir(path);
   const lock = takeLock(path);
   try {
-    replaceFile(join(path, HOLDER), `${process.pid}\n`);
+    replaceFile(join(path, HOLDER), `${process.pid}\n`, { durable: false });
     // What a killed relay left behind would send people to where nobody listens.
     rmSync(join(path, RELAY_JSON), { force: true });
   } catch (error) {
@@ -152,7 +165,7 @@ export interface RelayFile {
 /** Writes `relay.json` by rename; disposing removes it. Called when everything listens. */
 export function publishRelay(dir: DataDir, relay: RelayFile): Disposable {
   const path = join(dir.path, RELAY_JSON);
-  replaceFile(path, `${JSON.stringify(relay, null, 2)}\n`);
+  replaceFile(path, `${JSON.stringify(relay, null, 2)}\n`, { durable: false });
   return { [Symbol.dispose]: () => rmSync(path, { force: true }) };
 }
 

@@ -54,6 +54,21 @@ describe("openDataDir()", () => {
     expect(statSync(shut.path).mode & 0o777).toBe(0o700);
   });
 
+  test("leaves the mode of a directory alone that others use for something else, and refuses it", () => {
+    chmodSync(folder, 0o755);
+    writeFileSync(join(folder, "lock"), "");
+    openDataDir(folder)[Symbol.dispose]();
+    expect(statSync(folder).mode & 0o777).toBe(0o700);
+    chmodSync(folder, 0o1777);
+    writeFileSync(join(folder, "somebody's"), "");
+    expect(refusal(folder)).toBe(
+      `data/unusable Cannot use the data directory ${folder}: it holds other things (somebody's), and others may read it: its mode is 777, expected 700`,
+    );
+    expect(statSync(folder).mode & 0o7777).toBe(0o1777);
+    chmodSync(folder, 0o700);
+    expect(refusal(folder)).toBe("opened");
+  });
+
   test("refuses a second process and names the first one's pid", async () => {
     const child = await holder(folder);
     try {

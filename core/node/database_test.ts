@@ -185,7 +185,7 @@ for (const kind of KINDS) {
       expect(await restore("")).toBe("database/damaged");
       expect((await databaseStatus(there)).counts ?? { mailboxes: 0 }).toMatchObject({ mailboxes: 0 });
       expect(await restore(text)).toBe("done");
-      expect(await restore(text)).toBe("store/busy");
+      expect(await restore(text)).toBe("store/filled");
     });
 
     test("restoreDatabase() and migrateDatabase() are refused while a relay works on the store", async () => {

@@ -3,7 +3,8 @@ import { Fault } from "../ground/mod.ts";
 /**
  * unavailable: nothing was kept, whether it's worth trying again is in the message · unknown: the commit may or
  * may not have been kept · corrupt: what is stored contradicts itself or isn't ours · older, newer: the schema is
- * of another version · busy: another process holds the store · key: what should open it doesn't.
+ * of another version · busy: another process holds the store · filled: it
+ * holds something, where an empty one is needed · key: what should open it doesn't.
  */
 export type StoreCode =
   | "store/unavailable"
@@ -12,6 +13,7 @@ export type StoreCode =
   | "store/older"
   | "store/newer"
   | "store/busy"
+  | "store/filled"
   | "store/key";
 
 export type StoreFault = Fault<StoreCode>;

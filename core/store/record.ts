@@ -46,7 +46,7 @@ export interface StoreDatabase extends AsyncDisposable {
   /** Everything, from one snapshot, while others may go on writing. `sound`: its checksum holds. */
   records(): AsyncIterable<StoreRecord>;
   /**
-   * Fills an empty store, in one transaction: all of it or nothing. Throws Fault<"store/busy"> where the store
+   * Fills an empty store, in one transaction: all of it or nothing. Throws Fault<"store/filled"> where the store
    * isn't empty, and what `records` throws.
    */
   load(records: AsyncIterable<StoreRecord>): Promise<void>;

@@ -140,7 +140,7 @@ class SqliteDatabase implements StoreDatabase {
     try {
       sql.begin.run();
       if (db.query("SELECT 1 FROM mailbox LIMIT 1").get() !== null) {
-        throw storeFault("store/busy", `Cannot fill ${this.#path}: it isn't empty`);
+        throw storeFault("store/filled", `Cannot fill ${this.#path}: it isn't empty`);
       }
       await loadRecords(sql, records);
       sql.commit.run();
