@@ -7,6 +7,8 @@ export interface WriteOptions {
   readonly mode?: number;
   /** Refuses to replace a file: the call then throws what `link(2)` does, with code EEXIST. */
   readonly exclusive?: boolean;
+  /** False for what says nothing after a crash: whole or not there, but not waited for until it is on disk. */
+  readonly durable?: boolean;
 }
 
 /**
@@ -21,7 +23,7 @@ export function replaceFile(path: string, data: string | Uint8Array, options: Wr
     try {
       fchmodSync(file, mode);
       writeAll(file, typeof data === "string" ? Buffer.from(data) : data);
-      fsyncSync(file);
+      if (options.durable !== false) fsyncSync(file);
     } finally {
       closeSync(file);
     }
@@ -30,7 +32,7 @@ export function replaceFile(path: string, data: string | Uint8Array, options: Wr
   } finally {
     rmSync(beside, { force: true });
   }
-  syncFolder(dirname(path));
+  if (options.durable !== false) syncFolder(dirname(path));
 }
 
 function writeAll(file: number, data: Uint8Array): void {
