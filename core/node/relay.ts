@@ -20,6 +20,7 @@ import { controlPorts, openHttp } from "./relay_control.ts";
 import { openRelayKeys, type RelayKeys } from "./relay_keys.ts";
 import { openSweeper } from "./relay_sweep.ts";
 import { readTls, watchTls } from "./tls.ts";
+import { openTogether } from "./together.ts";
 import { within } from "./within.ts";
 
 /** How often a store that failed is asked whether it writes again. */
@@ -59,11 +60,11 @@ export async function openRelay(options: RelayOptions): Promise<Relay> {
   const crowded = openFilesWarning(config.relay.max_connections);
   if (crowded !== null) log.warn(crowded);
   const telemetry = openTelemetry({ log, clock, version });
-  const crypto = stack.use(await openCrypto({ backends: config.crypto.backends, needs: [] }));
+  const [crypto, store] = await openTogether(stack, [
+    openCrypto({ backends: config.crypto.backends, needs: [] }),
+    openStore({ url: config.database.url ?? null, path: join(dir.path, "relay.sqlite") }),
+  ]);
   const keys = stack.use(openRelayKeys({ ...options, crypto, dataDir: dir.path }));
-  const store = stack.use(
-    await openStore({ url: config.database.url ?? null, path: join(dir.path, "relay.sqlite") }),
-  );
   stack.use(openSweep({ store, clock, telemetry }));
   const peer = peerIdFromPublicKey(keys.node.publicKey);
   const pipeline = new Pipeline({
