@@ -112,7 +112,12 @@ function readInto(path: string, into: Uint8Array): number {
 /** The text of a key file; throws Fault<"secret/missing"> and, where others than its owner may read it, Fault<"secret/exposed">. */
 export function readKeyFile(path: string): string {
   try {
-    const { mode, size } = statSync(path);
+    const there = statSync(path);
+    const { mode, size } = there;
+    // Advice about its mode would shut a folder.
+    if (there.isDirectory()) {
+      throw new Fault<SecretCode>("secret/missing", `Cannot read the key file ${path}: it is a folder`);
+    }
     if ((mode & 0o077) !== 0) {
       throw new Fault<SecretCode>(
         "secret/exposed",
@@ -150,7 +155,7 @@ export function writeKeyFile(path: string, text: string, options: { readonly for
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
     replaceFile(path, text, { exclusive: !options.force });
   } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "EEXIST") {
+    if (error instanceof Error && "code" in error && error.code === "EEXIST" && existsSync(path)) {
       throw keyExists(path, error);
     }
     throw new Fault<SecretCode>("secret/unwritable", `Cannot write the key file ${path}: ${why(error)}`, {
@@ -211,5 +216,6 @@ function why(error: unknown): string {
   if (code === "ENOENT") return "there is no such file";
   if (code === "EACCES") return "permission denied";
   if (code === "EISDIR") return "it is a folder";
+  if (code === "ENOTDIR" || code === "EEXIST") return "what should be its folder is a file";
   return error instanceof Error ? error.message : String(error);
 }

@@ -69,7 +69,7 @@ describe("openKeyFile()", () => {
 
 describe("readKeyFile()", () => {
   test("says of each thing that is no key file what it is", () => {
-    mkdirSync(at("folder"), { mode: 0o700 });
+    mkdirSync(at("folder"), { mode: 0o755 });
     writeFileSync(at("large"), "x".repeat(70_000), { mode: 0o600 });
     writeFileSync(at("group"), "{}", { mode: 0o600 });
     chmodSync(at("group"), 0o640);
@@ -77,6 +77,18 @@ describe("readKeyFile()", () => {
     expect(refusal(() => readKeyFile(at("folder")))).toEndWith("it is a folder");
     expect(refusal(() => readKeyFile(at("large")))).toEndWith("it has 70000 bytes");
     expect(refusal(() => readKeyFile(at("group")))).toStartWith("secret/exposed: Others may read");
+  });
+});
+
+describe("writeKeyFile()", () => {
+  test("tells a key that is there from a folder that can't be", () => {
+    const write = (path: string) => refusal(() => writeKeyFile(path, "{}", { force: false }));
+    expect(write(at("burner.json"))).toStartWith("secret/exists");
+    for (const path of [at("burner.json/key.json"), at("burner.json/deep/key.json")]) {
+      expect(write(path)).toBe(
+        `secret/unwritable: Cannot write the key file ${path}: what should be its folder is a file`,
+      );
+    }
   });
 });
 
