@@ -2,6 +2,8 @@
 import { describe, expect, test } from "bun:test";
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { isFault } from "../../core/ground/mod.ts";
+import { openStore } from "../../core/store/mod.ts";
 import { requireOrSkip } from "../harness/require.ts";
 import { acknowledgedIn, appenderCommand, countOf, lostFrom, watch } from "./acknowledged.ts";
 import { canMount, mountTmpfs } from "./mount.ts";
@@ -26,5 +28,19 @@ describe.skipIf(!isThere)("a full disk", () => {
     const acknowledged = acknowledgedIn(appender.output());
     expect(countOf(acknowledged)).toBeGreaterThan(full);
     expect(await lostFrom(where, acknowledged)).toEqual([]);
+  });
+
+  test("that can't be written to refuses a new store and one that is there, and says why", async () => {
+    using disk = mountTmpfs(8);
+    const there = { url: null, path: join(disk.path, "there.sqlite") };
+    await (await openStore(there))[Symbol.asyncDispose]();
+    Bun.spawnSync(["mount", "-o", "remount,ro", disk.path]);
+    for (const path of [there.path, join(disk.path, "new.sqlite")]) {
+      const refused = await openStore({ url: null, path }).then(
+        () => "opened",
+        (error: unknown) => (isFault(error) ? `${error.code} ${error.message}` : String(error)),
+      );
+      expect(refused).toStartWith(`store/unavailable Cannot open ${path}`);
+    }
   });
 });
