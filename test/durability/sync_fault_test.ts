@@ -9,40 +9,9 @@ import { join } from "node:path";
 import { startPostgres } from "../harness/postgres.ts";
 import { requireOrSkip } from "../harness/require.ts";
 import { acknowledgedIn, appenderCommand, countOf, lostFrom, watch } from "./acknowledged.ts";
+import { canInject, children, failSyncs } from "./fail_syncs.ts";
 
-const canInject =
-  Bun.which("strace") !== null &&
-  Bun.spawnSync(["strace", "-o", "/dev/null", "-e", "inject=fsync:error=EIO", "true"]).exitCode === 0;
-const isThere = requireOrSkip("failing syncs (strace -e inject)", canInject);
-
-/** From when this resolves until it is disposed of, every sync of these processes fails. */
-async function failSyncs(pids: readonly number[], log: string): Promise<AsyncDisposable> {
-  const attach = pids.flatMap((pid) => ["-p", String(pid)]);
-  const inject = ["-e", "trace=fsync,fdatasync", "-e", "inject=fsync,fdatasync:error=EIO"];
-  const strace = Bun.spawn(["strace", "-f", ...inject, "-o", log, ...attach], { stderr: "pipe" });
-  const reader = strace.stderr.getReader();
-  let told = "";
-  while (!told.includes("attached")) {
-    const { value, done } = await reader.read();
-    if (done) throw new Error(`strace didn't attach: ${told}`);
-    told += new TextDecoder().decode(value);
-  }
-  return {
-    async [Symbol.asyncDispose]() {
-      strace.kill("SIGINT");
-      await strace.exited;
-      await reader.cancel();
-    },
-  };
-}
-
-function children(pid: number): number[] {
-  const found = Bun.spawnSync(["ps", "-o", "pid=", "--ppid", String(pid)]).stdout.toString();
-  return found
-    .split("\n")
-    .map(Number)
-    .filter((each) => each > 0);
-}
+const isThere = requireOrSkip("failing syncs (strace -e inject)", canInject());
 
 const REFUSED = /^refused .*$/m;
 const QUIET_MS = 500;
