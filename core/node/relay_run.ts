@@ -14,6 +14,8 @@ import { openRelay, type Relay } from "./relay.ts";
  * within a millisecond.
  */
 const SECOND_SIGNAL_MS = 1000;
+/** Late enough that whoever waits for the start isn't held up by it. */
+const TIDY_AFTER_MS = 1000;
 const SIGNALS = ["SIGTERM", "SIGINT"] as const;
 
 export interface RunRelayOptions {
@@ -59,9 +61,16 @@ export async function runRelay(options: RunRelayOptions): Promise<boolean> {
     onRefused: (error) => log.error("the configuration's edit is wrong; the old one stays", error),
   });
   options.ready(relay);
+  setTimeout(tidyUp, TIDY_AFTER_MS).unref();
   log.info("stopping", { signal: await signals.first });
   // Told twice, the process ends with what is on disk, which is all that was ever acknowledged.
   return Promise.race([end(relay, config.relay.grace), signals.second]);
+}
+
+/** Gives back what starting needed and running doesn't: parsed configuration schemas, modules' text, first garbage. */
+function tidyUp(): void {
+  Bun.gc(true);
+  Bun.shrink();
 }
 
 interface Signals extends Disposable {

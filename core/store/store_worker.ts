@@ -76,6 +76,10 @@ async function handle({ number, request }: Numbered): Promise<void> {
   }
   // After the answer has left, so that nobody waits for it.
   if (request.op === "commit" || request.op === "open") engine?.tend();
+  // What loading left behind; from here on the thread makes little.
+  if (request.op !== "open") return;
+  Bun.gc(true);
+  Bun.shrink();
 }
 
 self.addEventListener("message", ({ data }: MessageEvent<Numbered>) => void handle(data));
