@@ -70,7 +70,7 @@ export type ProtocolTable = (protocol: string) => StreamHandler<unknown> | null;
 export interface EdgeEvents {
   opened(connection: EdgeConnection): void;
   closed(connection: EdgeConnection, reason: string): void;
-  /** A limit turned somebody away; `limit` is its name in ground/limit.ts. */
+  /** Somebody was turned away; `limit` is the limit's name in ground/limit.ts less _DEFAULT, or ACCESS_DENIED. */
   limited(limit: string, remoteAddress: string): void;
   bytes(received: number, sent: number): void;
   error(error: unknown): void;
