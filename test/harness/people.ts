@@ -65,9 +65,14 @@ export async function makePair(address: string): Promise<Pair> {
   const dir = mkdtempSync(join(tmpdir(), "dchat-people-"));
   const ann = person(dir, { name: "ann", other: "bob" });
   const bob = person(dir, { name: "bob", other: "ann" });
-  for (const one of [ann, bob]) await must(runDchat(["keygen", "--output", one.identity, "--burner"]));
-  const { out } = await must(ann.user("invite", "--name", "bob", "--bootstrap", address));
-  await must(bob.user("accept", out.trim(), "--name", "ann"));
-  await must(ann.user("receive"));
+  try {
+    for (const one of [ann, bob]) await must(runDchat(["keygen", "--output", one.identity, "--burner"]));
+    const { out } = await must(ann.user("invite", "--name", "bob", "--bootstrap", address));
+    await must(bob.user("accept", out.trim(), "--name", "ann"));
+    await must(ann.user("receive"));
+  } catch (error) {
+    rmSync(dir, { recursive: true, force: true });
+    throw error;
+  }
   return { ann, bob, dir, [Symbol.dispose]: () => rmSync(dir, { recursive: true, force: true }) };
 }

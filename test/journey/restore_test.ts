@@ -46,9 +46,13 @@ class Stage implements AsyncDisposable {
   }
 
   static async open(): Promise<Stage> {
-    const relay = await spawnRelay();
-    const pair = await makePair(relay.address);
-    return new Stage({ relay, pair, ann: await openWriter(pair.ann), bob: await openWriter(pair.bob) });
+    await using stack = new AsyncDisposableStack();
+    const relay = stack.use(await spawnRelay());
+    const pair = stack.use(await makePair(relay.address));
+    const ann = stack.use(await openWriter(pair.ann));
+    const stage = new Stage({ relay, pair, ann, bob: await openWriter(pair.bob) });
+    stack.move();
+    return stage;
   }
 
   async say(who: "ann" | "bob", times: number): Promise<void> {
