@@ -50,6 +50,10 @@ export const meanings: Record<Code, Meaning> = {
     mend: "Stop that process, or give this one a directory of its own by --data-dir.",
   },
   "data/unusable": { exit: exit.failed, mend: "Choose a directory that can be written to by --data-dir." },
+  "data/no-identity": {
+    exit: exit.failed,
+    mend: "Put that file there, from a backup or from another node of that relay, mode 600.",
+  },
   "data/no-relay": { exit: exit.failed, mend: "Start one by dchat relay, or say where it is." },
   "identity/not-keystore": {
     exit: exit.failed,

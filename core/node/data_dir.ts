@@ -10,7 +10,7 @@ import { z } from "zod";
 import { Fault, isFault } from "../ground/mod.ts";
 import { replaceFile } from "./file.ts";
 
-export type DataDirCode = "data/locked" | "data/unusable" | "data/no-relay";
+export type DataDirCode = "data/locked" | "data/unusable" | "data/no-identity" | "data/no-relay";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 

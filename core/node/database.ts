@@ -207,10 +207,11 @@ function nextLife(record: StoreRecord, nowMs: number): StoreRecord {
 
 function requireSameRelay(header: DumpHeader, dataDir: string): void {
   const here = relayOf(dataDir);
-  if (header.relay === null || here === null || header.relay === here) return;
+  if (header.relay === null || header.relay === here) return;
+  const holds = here === null ? "has no identity.json" : `holds the keys of relay ${here.slice(0, 16)}…`;
   throw new Fault<DatabaseCode>(
     "database/foreign",
-    `Cannot use the file: it is of relay ${header.relay.slice(0, 16)}…, and ${dataDir} holds the keys of relay ${here.slice(0, 16)}…; put that relay's identity.json there first`,
+    `Cannot use the file: it is of relay ${header.relay.slice(0, 16)}…, and ${dataDir} ${holds}; put that relay's identity.json there first`,
   );
 }
 

@@ -217,8 +217,8 @@ async function* stream(chunks: readonly Uint8Array[]): AsyncGenerator<Uint8Array
   for (const chunk of chunks) yield chunk;
 }
 
-test("restoreDatabase() refuses the backup of another relay", async () => {
-  const [here, there] = [await place("sqlite"), await place("sqlite")];
+test("restoreDatabase() refuses the backup of another relay, also where no relay's identity is", async () => {
+  const [here, there, bare] = [await place("sqlite"), await place("sqlite"), await place("sqlite")];
   await fill(here);
   for (const options of [here, there]) {
     const identity = { publicKey: random(32).toBase64() };
@@ -227,6 +227,7 @@ test("restoreDatabase() refuses the backup of another relay", async () => {
   const file = join(folder, "other.jsonl");
   await backupDatabase({ ...here, file });
   expect(await codeOf(restoreDatabase({ ...there, file }))).toBe("database/foreign");
+  expect(await codeOf(restoreDatabase({ ...bare, file }))).toBe("database/foreign");
 });
 
 test("checkDatabase() names the mailbox and the entry of every kind of change", async () => {

@@ -64,7 +64,8 @@ export async function openRelay(options: RelayOptions): Promise<Relay> {
     openCrypto({ backends: config.crypto.backends, needs: [] }),
     openStore({ url: config.database.url ?? null, path: join(dir.path, "relay.sqlite") }),
   ]);
-  const keys = stack.use(openRelayKeys({ ...options, crypto, dataDir: dir.path }));
+  const holdsMailboxes = (await store.counts()).mailboxes > 0;
+  const keys = stack.use(openRelayKeys({ ...options, crypto, dataDir: dir.path, holdsMailboxes }));
   stack.use(openSweep({ store, clock, telemetry }));
   const peer = peerIdFromPublicKey(keys.node.publicKey);
   const pipeline = new Pipeline({

@@ -2,11 +2,13 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Crypto, SigningKey } from "@dchat/crypto-wasm";
-import { type Clock, publicKey, type PublicKey, signature } from "../ground/mod.ts";
+import { type Clock, Fault, publicKey, type PublicKey, signature } from "../ground/mod.ts";
 import { sealKeystore } from "../identity/mod.ts";
 import { certificateStatement, type NodeCertificate } from "../wire/mod.ts";
+import type { DataDirCode } from "./data_dir.ts";
 import { openKeyFile, writeKeyFile } from "./secret.ts";
 
+const IDENTITY = "identity.json";
 /** How long a certificate speaks for a node, and how much of that must be left when it is shown. */
 const CERTIFICATE_MS = 30 * 24 * 60 * 60 * 1000;
 const CERTIFICATE_LEFT_MS = CERTIFICATE_MS / 2;
@@ -18,6 +20,8 @@ export interface RelayKeysOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** `--passphrase-file`, for an identity that is sealed. */
   readonly passphraseFile: string | undefined;
+  /** Whether the store holds mailboxes: they belong to an identity that is, so none is made then. */
+  readonly holdsMailboxes?: boolean;
 }
 
 export interface RelayKeys extends Disposable {
@@ -34,11 +38,17 @@ export interface RelayKeys extends Disposable {
 /**
  * Opens `identity.json`, `node.json` and `head.json`, making those that are missing, mode 0600. The identity may
  * be sealed by a passphrase; made here it is not, since a relay starts by itself. Throws what openKeyFile and
- * writeKeyFile throw.
+ * writeKeyFile throw, and Fault<"data/no-identity"> where there are mailboxes and no identity that they are of.
  */
 export function openRelayKeys(options: RelayKeysOptions): RelayKeys {
+  if (options.holdsMailboxes === true && !existsSync(join(options.dataDir, IDENTITY))) {
+    throw new Fault<DataDirCode>(
+      "data/no-identity",
+      `Cannot use the data directory ${options.dataDir}: the store holds mailboxes, and ${IDENTITY} of the relay that they belong to is missing; under another one no device would trust them`,
+    );
+  }
   using stack = new DisposableStack();
-  const identity = stack.use(openKey("identity.json", options));
+  const identity = stack.use(openKey(IDENTITY, options));
   const node = stack.use(openKey("node.json", options));
   const head = stack.use(openKey("head.json", options));
   const { crypto, clock } = options;

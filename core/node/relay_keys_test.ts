@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { chmodSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Crypto, openCrypto } from "@dchat/crypto-wasm";
@@ -38,6 +38,26 @@ describe("openRelayKeys()", () => {
     for (const name of ["identity", "node", "head"]) {
       expect(statSync(join(dir, `${name}.json`)).mode & 0o777).toBe(0o600);
     }
+  });
+
+  test("makes no identity where there are mailboxes, which belong to one that was lost", () => {
+    const own = mkdtempSync(join(tmpdir(), "dchat-keys-"));
+    const openFilled = () =>
+      openRelayKeys({
+        crypto,
+        clock,
+        dataDir: own,
+        passphraseFile: undefined,
+        env: {},
+        holdsMailboxes: true,
+      });
+    expect(openFilled).toThrow("identity.json of the relay that they belong to is missing");
+    expect(readdirSync(own)).toEqual([]);
+    const made = open(own).identity;
+    rmSync(join(own, "node.json"));
+    using found = openFilled();
+    expect(found.identity).toEqual(made);
+    rmSync(own, { recursive: true });
   });
 
   test("certifies head key and PeerId under the identity, and renews long before it ends", () => {
