@@ -93,8 +93,7 @@ export async function openRelay(options: RelayOptions): Promise<Relay> {
     pipeline,
     addresses,
   });
-  const http = await openHttp({ config, log, version, ports: control.ports, telemetry, store });
-  stack.use(http);
+  const http = stack.use(await openHttp({ config, log, version, ports: control.ports, telemetry, store }));
   const { api, metrics } = http;
   const file: RelayFile = { pid: process.pid, peerId: peer.text, addresses, api, metrics };
   stack.use(publishRelay(dir, file));
