@@ -229,8 +229,9 @@ export class Pipeline {
     this.#done(asked);
   }
 
-  #deliver({ stream, request, command, ...asked }: Checked, outcome: Outcome): void {
-    const { body, authority } = command;
+  /** Tells delivery what the batch changed, and starts the subscriptions that it allowed, in its order. */
+  #deliver(asked: Checked, outcome: Outcome): void {
+    const { body, authority } = asked.command;
     if (outcome.is === "appended" && outcome.fresh && body.op === "append") {
       const { mailbox, entry } = outcome;
       if (!this.delivery.listens(mailbox)) return;
@@ -238,17 +239,11 @@ export class Pipeline {
       this.delivery.committed(mailbox, stored);
       this.delivery.removed(mailbox, body.change?.removed ?? []);
     } else if (outcome.is === "allowed" && body.op === "subscribe") {
-      const { row } = outcome;
-      const taken = stream.subscribe(this.delivery, {
-        request,
-        mailbox: authority.mailbox,
-        reader: authority.key,
-        from: body.from,
-        row,
-      });
-      const all = { stream, request, command, ...asked };
-      if (taken) this.#done(all);
-      else this.#refuse(all, { code: "limit" });
+      const { stream, request } = asked;
+      const { mailbox, key: reader } = authority;
+      const options = { request, mailbox, reader, from: body.from, row: outcome.row };
+      if (stream.subscribe(this.delivery, options)) this.#done(asked);
+      else this.#refuse(asked, { code: "limit" });
     } else if (outcome.is === "reset") this.delivery.changed(outcome.row);
     else if (outcome.is === "deleted") this.delivery.deleted(authority.mailbox);
   }
