@@ -42,7 +42,7 @@ async function hold(connection: EdgeConnection): Promise<void> {
     connection.open("/dchat/bench/hold/1", held, resolve).write(new Uint8Array([1]));
     if (await promise) return;
     // A host that takes one stream at a time needs a moment, and not from all at once.
-    await Bun.sleep(Math.random() * 5 * (attempt + 1));
+    await Bun.sleep(Math.random() * Math.min(500, 2 ** attempt));
   }
   throw new Error(`a held stream was dropped ${ATTEMPTS_MAX} times`);
 }
