@@ -123,7 +123,8 @@ class PostgresDatabase implements StoreDatabase {
       await this.#sql.begin(async (sql) => {
         await sql`LOCK TABLE mailbox IN EXCLUSIVE MODE`;
         const [there] = await sql`SELECT 1 FROM mailbox LIMIT 1`;
-        if (there !== undefined) throw storeFault("store/filled", `Cannot fill ${this.#name}: it isn't empty`);
+        if (there !== undefined)
+          throw storeFault("store/filled", `Cannot fill ${this.#name}: it isn't empty`);
         await loadRecords(sql, records);
       });
     });
