@@ -41,7 +41,9 @@ export const show = command({
     ...jsonArg,
   },
   input: z.strictObject({
-    section: z.enum(["relay", "database", "log", "user", "crypto"]).optional(),
+    section: z
+      .enum(["relay", "database", "log", "user", "crypto"], "must be relay, database, log, user or crypto")
+      .optional(),
     json: z.boolean(),
   }),
   examples: [

@@ -120,6 +120,12 @@ describe("dchat config", () => {
     }
   });
 
+  test("show refuses a section that there isn't, naming those that there are", async () => {
+    const { code, err } = await runDchat(["config", "show", "relays"]);
+    expect(code).toBe(2);
+    expect(err).toStartWith('error  SECTION must be relay, database, log, user or crypto, got "relays"\n');
+  });
+
   test("show says whence each value comes, and masks passwords", async () => {
     const env = { DCHAT_DATABASE_URL: "postgres://dchat:hunter2@db/dchat", DCHAT_RELAY_MAX_CONNECTIONS: "7" };
     const { code, out } = await runDchat(["config", "show", "--json"], { env });

@@ -1,4 +1,5 @@
 /** `dchat keygen`, `inspect` and `rewrap`: key files made, looked at, locked anew. */
+import { Fault, isFault } from "@dchat/core/ground/mod.ts";
 import { sealKeystore } from "@dchat/core/identity/mod.ts";
 import {
   openKeyFile,
@@ -43,7 +44,13 @@ export const inspect = command({
   ],
   async run({ file, json }, context) {
     await using crypto = await openKeyCrypto(context);
-    showKey({ crypto, file, text: readKeyFile(file), json }, context);
+    const text = readKeyFile(file);
+    try {
+      showKey({ crypto, file, text, json }, context);
+    } catch (error) {
+      if (!isFault(error)) throw error;
+      throw new Fault(error.code, `Cannot read ${file}: ${error.message}`, { cause: error });
+    }
     return exit.done;
   },
 });

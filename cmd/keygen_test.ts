@@ -103,6 +103,15 @@ describe("dchat keygen", () => {
     expect(existsSync(out)).toBe(false);
   });
 
+  test("inspect names the file that it can't read", async () => {
+    writeFileSync(at("cut.json"), readFileSync(at("id.json")).subarray(0, 100), { mode: 0o600 });
+    const { code, err } = await keygen("inspect", at("cut.json"));
+    expect([code, err]).toEqual([
+      1,
+      expect.stringContaining(`Cannot read ${at("cut.json")}: This key file is cut`),
+    ]);
+  });
+
   test("refuses a key file that others may read, and says how to mend it", async () => {
     writeFileSync(at("open.json"), readFileSync(at("id.json")), { mode: 0o600 });
     chmodSync(at("open.json"), 0o644);

@@ -116,7 +116,10 @@ async function takePackage(
 
 function checkPeer(device: Device, peer: Member): void {
   if (!isCertifiedNow(device, peer)) {
-    throw fault("client/invite", "The inviter's device certificate has run out; ask for a new invitation");
+    throw fault(
+      "client/invite",
+      "The inviter's device certificate doesn't hold now: check this machine's clock, else ask for a new invitation",
+    );
   }
   if (device.crypto.equal(peer.identity, device.identity)) {
     throw fault("client/invite", "This invitation is from your own identity; a pair needs two people");

@@ -135,7 +135,7 @@ function refuseUnknown(file: ConfigFile): void {
       const line = file.lineOf([section]);
       throw new Fault<ConfigCode>(
         "config/value",
-        `Cannot read ${file.path}: ${section} must be a table, [${section}]${at(line)}`,
+        `Cannot read ${file.path}: ${section} must be a table, [${section}], got ${Array.isArray(values) ? "a list" : `a ${typeof values}`}${at(line)}`,
       );
     }
     for (const name of Object.keys(values)) {

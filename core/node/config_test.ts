@@ -85,7 +85,7 @@ describe("loadConfig()", () => {
     );
     expect(refusal({ env: {}, file: file("\n[relais]\n") })).toContain("there is no key relais (line 2)");
     expect(refusal({ env: {}, file: file("relay = 3\n") })).toContain(
-      "relay must be a table, [relay] (line 1)",
+      "relay must be a table, [relay], got a number (line 1)",
     );
   });
 
