@@ -40,8 +40,10 @@ export class RowCache {
     }
   }
 
-  delete(key: string): void {
-    this.#rows.delete(key);
+  /** Drops the rows of mailboxes by their numbers. */
+  forget(boxes: ReadonlySet<number>): void {
+    if (boxes.size === 0) return;
+    for (const [key, { box }] of this.#rows) if (boxes.has(box)) this.#rows.delete(key);
   }
 
   clear(): void {

@@ -226,7 +226,7 @@ export class SqliteEngine implements StoreEngine {
   /** As MailboxStore.sweep. */
   sweep(nowMs: number): boolean {
     const { more, changed } = this.#transaction(() => sweepSqlite(this.#db, nowMs));
-    if (changed) this.#cache.clear();
+    this.#cache.forget(changed);
     return more;
   }
 

@@ -105,7 +105,7 @@ class Sweep {
   }
 
   /** Brings counts and floors up to what went, and returns the numbers of the mailboxes that changed. */
-  settle(): number {
+  settle(): ReadonlySet<number> {
     for (const [box, { entries, bytes }] of this.#gone) {
       // A deleted mailbox holds nothing already; what is left of it isn't counted.
       const { changes } = this.#db
@@ -122,15 +122,19 @@ class Sweep {
         .query("UPDATE total SET entries = entries - ?1, bytes = bytes - ?2 WHERE number = 1")
         .run(entries, bytes);
     }
-    return this.#gone.size;
+    return new Set(this.#gone.keys());
   }
 }
 
-/** Sweeps inside the caller's transaction; `more` says that another sweep has work, `changed` that rows moved. */
-export function sweepSqlite(
-  db: Database,
-  nowMs: number,
-): { readonly more: boolean; readonly changed: boolean } {
+export interface Swept {
+  /** Another sweep has work. */
+  readonly more: boolean;
+  /** Numbers of the mailboxes whose rows moved. */
+  readonly changed: ReadonlySet<number>;
+}
+
+/** Sweeps inside the caller's transaction. */
+export function sweepSqlite(db: Database, nowMs: number): Swept {
   const sweep = new Sweep(db, nowMs);
   sweep.expired();
   const due = sweep.isSpent ? [] : sweep.due();
@@ -139,6 +143,6 @@ export function sweepSqlite(
     if (record.deleted !== 0) sweep.deleted(record);
     else sweep.passed(record);
   }
-  const changed = sweep.settle() > 0 || due.length > 0;
+  const changed = sweep.settle();
   return { more: sweep.isSpent || due.length === limit.SWEEP_MAILBOXES_MAX, changed };
 }
