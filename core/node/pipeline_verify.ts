@@ -2,7 +2,7 @@
  * Signatures of all commands that came in one tick of the sockets' loop, checked together. A bad one is marked
  * and goes on like the others: what refuses it is the batch, in the same place and time as any other refusal.
  */
-import type { Crypto, SignedMessage } from "@dchat/crypto-wasm";
+import { type Crypto, CryptoError, type SignedMessage } from "@dchat/crypto-wasm";
 import { limit } from "../ground/mod.ts";
 import type { Command } from "../wire/mod.ts";
 
@@ -52,12 +52,22 @@ export class SignatureCheck<T extends { readonly command: Command }> {
     if (this.#waiting.length > 0) this.#schedule();
     const authentic = items.map(() => true);
     try {
-      const bad = this.#options.crypto.ed25519.verifyBatch(items.map(signedMessage));
-      for (const index of bad) authentic[index] = false;
+      for (const index of this.#bad(items.map(signedMessage))) authentic[index] = false;
     } catch (error) {
       return this.#options.failed(items, error);
     }
     this.#options.checked(items, authentic);
+  }
+
+  #bad(signed: readonly SignedMessage[]): readonly number[] {
+    const { ed25519 } = this.#options.crypto;
+    try {
+      return ed25519.verifyBatch(signed);
+    } catch (error) {
+      if (!(error instanceof CryptoError) || error.code !== "poisoned") throw error;
+      // The instance trapped, perhaps for what another did to it; the one that replaces it knows. Once: it may be these.
+      return ed25519.verifyBatch(signed);
+    }
   }
 }
 
