@@ -9,5 +9,12 @@ export * from "./frost/mod.ts";
 export { libp2pNoiseCrypto, type Libp2pNoiseCrypto } from "./libp2p_noise.ts";
 export { MLS_SUITES, mlsCryptoProvider, type MlsSuite } from "./mls/mod.ts";
 export { openCrypto } from "./open.ts";
-export { openVerifyPool, type VerifyPool, type VerifyPoolOptions } from "./pool/mod.ts";
+export {
+  type CryptoPool,
+  type CryptoPoolOptions,
+  type FrostGeneration,
+  type FrostPool,
+  type FrostStepOptions,
+  openCryptoPool,
+} from "./pool/mod.ts";
 export type * from "./port.ts";

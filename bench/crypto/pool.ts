@@ -1,12 +1,12 @@
 /** What a batch costs the loop when a thread verifies it: the loop's own CPU, and the time until the answer. */
-import { type Crypto, openVerifyPool } from "@dchat/crypto-wasm";
+import { type Crypto, openCryptoPool } from "@dchat/crypto-wasm";
 import { quantile, round } from "../harness/quantile.ts";
 import type { Row, Size } from "../harness/result.ts";
 
 const ROUNDS: Readonly<Record<Size, number>> = { small: 10, standard: 300, large: 2_000 };
 
 export async function pool(dchat: Crypto, size: Size): Promise<Row[]> {
-  using threads = openVerifyPool({ ed25519: dchat.ed25519, signaturesMin: 1 });
+  using threads = openCryptoPool({ ed25519: dchat.ed25519, signaturesMin: 1 });
   const rows: Row[] = [];
   for (const n of [8, 64, 256]) {
     const items = Array.from({ length: n }, () => {

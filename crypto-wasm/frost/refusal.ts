@@ -27,6 +27,8 @@ export type FrostReason = Exclude<(typeof REASONS)[number], "">;
 
 /** A message or step that FROST refuses, and the members whose messages are to blame (0 is a dealer). */
 export class FrostRefusal extends CryptoError {
+  /** What was refused, as its message says it. */
+  readonly doing: string;
   readonly reason: FrostReason;
   /** Ascending; empty where nobody's message is to blame. */
   readonly culprits: readonly number[];
@@ -34,6 +36,7 @@ export class FrostRefusal extends CryptoError {
   constructor(doing: string, reason: FrostReason, culprits: readonly number[]) {
     const whose = culprits.length === 0 ? "" : `, because of ${culprits.join(", ")}`;
     super("protocol", `Cannot ${doing}: ${reason}${whose}`);
+    this.doing = doing;
     this.reason = reason;
     this.culprits = culprits;
   }

@@ -1,2 +1,3 @@
 /** Threads for what would hold up the loop. */
-export { openVerifyPool, type VerifyPool, type VerifyPoolOptions } from "./pool.ts";
+export type { FrostGeneration, FrostPool, FrostStepOptions } from "./frost.ts";
+export { type CryptoPool, type CryptoPoolOptions, openCryptoPool } from "./pool.ts";

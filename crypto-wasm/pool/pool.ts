@@ -1,129 +1,132 @@
 import { expectSigned } from "../checked.ts";
-import { CryptoError } from "../error.ts";
+import type { Frost } from "../frost/mod.ts";
 import type { Ed25519, SignedMessage } from "../port.ts";
+import { type FrostPool, frostPoolOn } from "./frost.ts";
 import { packSigned } from "./pack.ts";
-import type { PoolAnswer, PoolRequest } from "./worker.ts";
+import { Thread, workerScript } from "./thread.ts";
 
-export interface VerifyPoolOptions {
-  /** Does what stays in place. */
+export interface CryptoPoolOptions {
+  /** Verifies what stays in place. */
   readonly ed25519: Ed25519;
+  /** Does the ceremonies that stay in place, and gets the shares of the others; one is opened where it isn't given. */
+  readonly frost?: Frost;
   /** As in `openCrypto`. */
   readonly backends?: "fast" | "portable";
-  /** Threads; 1 by default. */
+  /** Threads; 1 by default. Each starts when there is something for it. */
   readonly workers?: number;
   /** Batches of fewer signatures stay in place: below, moving them costs the loop more than it saves. */
   readonly signaturesMin?: number;
-  /** Batches that one thread may have waiting; beyond, they are done in place. */
+  /** Ceremonies among fewer members stay in place. */
+  readonly membersMin?: number;
+  /** Requests that one thread may have waiting; beyond, batches are done in place and ceremonies refused. */
   readonly waitingMax?: number;
+  /** The thread's script, for a program that has it elsewhere than `bun run build` puts it. */
+  readonly script?: string | URL;
 }
 
-/** Verification of large batches beside the loop. */
-export interface VerifyPool extends Disposable {
+/** Verification of large batches, and large steps of FROST's ceremonies, beside the loop. */
+export interface CryptoPool extends Disposable {
   /**
-   * As `Ed25519.verifyBatch`, answered in the order of the calls. The items are borrowed for the call only. What is small, and everything while all
-   * threads are full, is done at once in place: that slows whoever makes the work, and refuses nobody.
+   * As `Ed25519.verifyBatch`, answered in the order of the calls. The items are borrowed for the call only. What is
+   * small, and everything while all threads are full or in a ceremony, is done at once in place: that slows whoever
+   * makes the work, and refuses nobody.
    */
   verifyBatch(items: readonly SignedMessage[]): Promise<readonly number[]>;
-  /** Batches that are with a thread now. */
+  readonly frost: FrostPool;
+  /** Requests that are with a thread now. */
   readonly waiting: number;
 }
 
 /** Eight take 0.23 ms in place; moving a batch takes the loop 0.03 ms, whatever its size ("verify pool" in bun bench crypto). */
 const SIGNATURES_MIN = 8;
 const WAITING_MAX = 4;
-
-/** The worker's script: beside this file from source, an entry of its own in a compiled program. */
-function workerScript(): string | URL {
-  return import.meta.url.includes("/$bunfs/")
-    ? "./crypto-wasm/pool/worker.ts"
-    : new URL("./worker.ts", import.meta.url);
-}
-
-interface Waiting {
-  readonly resolve: (bad: readonly number[]) => void;
-  readonly reject: (error: CryptoError) => void;
-}
-
-/** One thread and what it has been given. */
-class Thread {
-  readonly #worker = new Worker(workerScript(), { name: "crypto" });
-  readonly #waiting = new Map<number, Waiting>();
-  #last = 0;
-  #gone = false;
-
-  constructor() {
-    this.#worker.addEventListener("message", ({ data }: MessageEvent<PoolAnswer>) => this.#answered(data));
-    this.#worker.addEventListener("error", ({ message }) => this.end(message));
-    this.#worker.addEventListener("close", () => this.end("it ended by itself"));
-  }
-
-  get gone(): boolean {
-    return this.#gone;
-  }
-
-  get waiting(): number {
-    return this.#waiting.size;
-  }
-
-  verify(build: PoolRequest["build"], items: readonly SignedMessage[]): Promise<readonly number[]> {
-    return new Promise((resolve, reject) => {
-      this.#last += 1;
-      this.#waiting.set(this.#last, { resolve, reject });
-      const packed = packSigned(items);
-      this.#worker.postMessage({ number: this.#last, build, packed } satisfies PoolRequest, [packed.buffer]);
-    });
-  }
-
-  #answered(answer: PoolAnswer): void {
-    const waiting = this.#waiting.get(answer.number);
-    if (waiting === undefined) return;
-    this.#waiting.delete(answer.number);
-    if ("bad" in answer) waiting.resolve(answer.bad);
-    else waiting.reject(new CryptoError("backend", `A thread could not verify a batch: ${answer.failure}`));
-  }
-
-  /** Rejects what waits: its bytes are gone with the thread. */
-  end(reason: string): void {
-    if (this.#gone) return;
-    this.#gone = true;
-    this.#worker.terminate();
-    for (const { reject } of this.#waiting.values()) {
-      reject(new CryptoError("backend", `The thread that verified a batch is gone: ${reason}`));
-    }
-    this.#waiting.clear();
-  }
-}
+/** Threads that died one after the other without any work done: then they don't run here, and all stays in place. */
+const BARREN_MAX = 3;
 
 function ignore(): void {}
 
-/** Opens the threads. Each loads the WASM module when its first batch comes. */
-export function openVerifyPool(options: VerifyPoolOptions): VerifyPool {
-  const { ed25519, signaturesMin = SIGNATURES_MIN, waitingMax = WAITING_MAX } = options;
-  const build = options.backends === "portable" ? "portable" : "auto";
-  const threads = Array.from({ length: options.workers ?? 1 }, () => new Thread());
+/** The threads that live; one that died is replaced when there is something for it. */
+export class Threads implements Disposable {
+  readonly #threads: (Thread | null)[];
+  readonly #start: () => Thread;
+  readonly #waitingMax: number;
+  #barren = 0;
+  #closed = false;
 
-  /** The thread with the least to do, where one has room. */
-  function free(): Thread | null {
+  constructor(count: number, waitingMax: number, start: () => Thread) {
+    this.#threads = Array.from({ length: count }, () => null);
+    this.#waitingMax = waitingMax;
+    this.#start = start;
+  }
+
+  /** Whether there are none to be had, so that all is done in place. */
+  get none(): boolean {
+    return this.#closed || this.#threads.length === 0 || this.#barren >= BARREN_MAX;
+  }
+
+  get waiting(): number {
+    return this.#threads.reduce((sum, thread) => sum + (thread?.waiting ?? 0), 0);
+  }
+
+  /** Whether `thread` can take one more. */
+  room(thread: Thread): boolean {
+    return thread.waiting < this.#waitingMax;
+  }
+
+  /** The thread with the least to do, where one has room, and, for a batch, no ceremony that it would wait behind. */
+  free(what: "batch" | "step"): Thread | null {
     let best: Thread | null = null;
-    for (const thread of threads) {
-      if (thread.gone || thread.waiting >= waitingMax) continue;
+    for (let at = 0; at < this.#threads.length && !this.none; at++) {
+      const thread = this.#live(at);
+      if (thread === null) return null;
+      if (!this.room(thread) || (what === "batch" && thread.steps > 0)) continue;
       if (best === null || thread.waiting < best.waiting) best = thread;
+      if (best.waiting === 0) return best;
     }
     return best;
   }
 
+  [Symbol.dispose](): void {
+    this.#closed = true;
+    for (const thread of this.#threads) thread?.close();
+  }
+
+  /** The thread at `at`, alive; null where one more would be in vain. */
+  #live(at: number): Thread | null {
+    const old = this.#threads[at];
+    if (old != null && !old.gone) {
+      if (old.answered) this.#barren = 0;
+      return old;
+    }
+    if (old != null) this.#barren = old.answered ? 0 : this.#barren + 1;
+    if (this.none) return null;
+    const thread = this.#start();
+    this.#threads[at] = thread;
+    return thread;
+  }
+}
+
+/** Opens a pool. A thread loads the WASM module when its first request comes. */
+export function openCryptoPool(options: CryptoPoolOptions): CryptoPool {
+  const { ed25519, signaturesMin = SIGNATURES_MIN, waitingMax = WAITING_MAX } = options;
+  const build = options.backends === "portable" ? "portable" : "auto";
+  const script = options.script ?? workerScript();
+  const threads = new Threads(options.workers ?? 1, waitingMax, () => new Thread(script, build));
+
   async function start(items: readonly SignedMessage[]): Promise<readonly number[]> {
-    const thread = items.length < signaturesMin ? null : free();
+    const thread = items.length < signaturesMin ? null : threads.free("batch");
     if (thread === null) return ed25519.verifyBatch(items);
     expectSigned(items);
-    return thread.verify(build, items);
+    const packed = packSigned(items);
+    return thread.ask("verify", { task: { op: "verify", packed }, bytes: [packed] });
   }
 
   let last: Promise<unknown> = Promise.resolve();
 
   return {
+    frost: frostPoolOn(threads, options),
     get waiting() {
-      return threads.reduce((sum, thread) => sum + thread.waiting, 0);
+      return threads.waiting;
     },
     verifyBatch(items) {
       const answer = start(items);
@@ -134,7 +137,7 @@ export function openVerifyPool(options: VerifyPoolOptions): VerifyPool {
       return ordered;
     },
     [Symbol.dispose]() {
-      for (const thread of threads) thread.end("the pool was disposed");
+      threads[Symbol.dispose]();
     },
   };
 }

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { CryptoError, openCrypto, openVerifyPool, type Crypto, type SignedMessage } from "../mod.ts";
+import { CryptoError, openCrypto, openCryptoPool, type Crypto, type SignedMessage } from "../mod.ts";
 import { packSigned, unpackSigned } from "./pack.ts";
 
 let crypto: Crypto;
@@ -29,11 +29,11 @@ test("unpackSigned() gives back what packSigned() took", () => {
   }
 });
 
-describe("a VerifyPool", () => {
+describe("a CryptoPool", () => {
   test.each(["fast", "portable"] as const)(
     "names the bad ones from a thread, on the %s backends",
     async (backends) => {
-      using pool = openVerifyPool({ ed25519: crypto.ed25519, backends, workers: 2 });
+      using pool = openCryptoPool({ ed25519: crypto.ed25519, backends, workers: 2 });
       const bad = [[], [0], [3, 99], [50, 51, 52]];
       const batches = bad.map((positions) => pool.verifyBatch(signed(100, positions)));
       expect(pool.waiting).toBe(4);
@@ -43,7 +43,7 @@ describe("a VerifyPool", () => {
   );
 
   test("does small batches in place, and all where its threads are full", async () => {
-    using pool = openVerifyPool({ ed25519: crypto.ed25519, waitingMax: 2 });
+    using pool = openCryptoPool({ ed25519: crypto.ed25519, waitingMax: 2 });
     const small = pool.verifyBatch(signed(5, [2]));
     expect(pool.waiting).toBe(0);
     const large = [
@@ -56,7 +56,7 @@ describe("a VerifyPool", () => {
   });
 
   test("answers in the order of the calls, a failed one too", async () => {
-    using pool = openVerifyPool({ ed25519: crypto.ed25519, workers: 2, waitingMax: 1 });
+    using pool = openCryptoPool({ ed25519: crypto.ed25519, workers: 2, waitingMax: 1 });
     const order: number[] = [];
     const calls = [300, 40, 2, 100, 1].map((count, at) =>
       pool
@@ -73,7 +73,7 @@ describe("a VerifyPool", () => {
   });
 
   test("borrows its items for the call only", async () => {
-    using pool = openVerifyPool({ ed25519: crypto.ed25519 });
+    using pool = openCryptoPool({ ed25519: crypto.ed25519 });
     const items = signed(40);
     const answer = pool.verifyBatch(items);
     for (const { message, signature } of items) {
@@ -84,13 +84,13 @@ describe("a VerifyPool", () => {
   });
 
   test("names a wrong argument", () => {
-    using pool = openVerifyPool({ ed25519: crypto.ed25519 });
+    using pool = openCryptoPool({ ed25519: crypto.ed25519 });
     const items = signed(40).with(30, { ...signed(1)[0]!, key: new Uint8Array(31) });
     expect(pool.verifyBatch(items)).rejects.toThrow("items[30].key must be");
   });
 
   test("rejects what waits when it is disposed, and works in place from then on", async () => {
-    const pool = openVerifyPool({ ed25519: crypto.ed25519 });
+    const pool = openCryptoPool({ ed25519: crypto.ed25519 });
     const waiting = pool.verifyBatch(signed(200));
     pool[Symbol.dispose]();
     expect(waiting).rejects.toThrow(CryptoError);
