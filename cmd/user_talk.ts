@@ -29,7 +29,7 @@ export const send = command({
     { line: "git log -1 | dchat user send --to ann - -i keys/bob.json", does: "What another program says." },
   ],
   async run({ to, text, wait, json, ...input }, context) {
-    await using user = await openDevice({ ...input, json }, context);
+    await using user = await openDevice({ ...input, json, follow: wait }, context);
     const said = text === undefined || text === STDIN ? await readStdin() : text;
     if (said === "") throw usage("There is nothing to send: the text is empty");
     const sent = await user.client.send({ to, text: said, wait });

@@ -173,9 +173,12 @@ describe("dchat user with the relay away", () => {
     }
     expect((await ann.user("receive")).code).toBe(1);
     const waiting = ann.user("send", "--to", "bob", "three", "--wait", "--json");
-    await Bun.sleep(300);
+    await Bun.sleep(1500);
     await using again = await spawnRelay({ dataDir: own.dataDir, same: own.file });
-    expect(JSON.parse((await waiting).out)).toMatchObject({ sequence: 2, text: "three" });
+    const waited = await waiting;
+    expect(JSON.parse(waited.out)).toMatchObject({ sequence: 2, text: "three" });
+    // Who waits is told for what.
+    expect(waited.err).toMatch(/^away {2}bob: /m);
     expect((await bob.lines<MessageLine>("receive")).map(({ text }) => text)).toEqual([
       "one",
       "two",
