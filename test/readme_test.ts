@@ -108,8 +108,8 @@ test.skipIf(!hasNpx)(
       const safety = [...out.matchAll(/safety number((?:\s+\d{5}){12})/g)].map((match) =>
         match[1]?.replaceAll(/\s+/g, " "),
       );
-      expect(safety).toHaveLength(2);
-      expect(safety[0]).toBe(safety[1]);
+      expect(safety.length).toBeGreaterThanOrEqual(2);
+      expect(new Set(safety).size).toBe(1);
     } finally {
       process.kill(pid, "SIGTERM");
       await relay.exited;
