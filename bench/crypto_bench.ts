@@ -8,6 +8,7 @@ import { aeads } from "./crypto/aead.ts";
 import { batches, curves } from "./crypto/curve.ts";
 import { hashes, keyedHashes } from "./crypto/hash.ts";
 import { kemsAndPassword } from "./crypto/kem.ts";
+import { frostPool } from "./crypto/frost_pool.ts";
 import { pool } from "./crypto/pool.ts";
 import { p50, time } from "./crypto/time.ts";
 import { round } from "./harness/quantile.ts";
@@ -47,6 +48,7 @@ export const benchmark: Benchmark = {
     rows.push(...(await mls(dchat, size)));
     progress("crypto: threads");
     rows.push(...(await pool(dchat, size)));
+    rows.push(...(await frostPool(dchat, size)));
     progress("crypto: Noise");
     rows.push(handshakes(size));
     return {
