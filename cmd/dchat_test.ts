@@ -64,6 +64,8 @@ describe("dchat", () => {
   });
 
   test("names the nearest command for a mistyped one, at every depth", async () => {
+    expect((await runDchat(["hlep"])).err).toContain("Did you mean dchat help?");
+    expect((await runDchat(["--jsno", "config", "show"])).err).toContain("Did you mean --json?");
     expect((await runDchat(["helth"])).err).toContain("Did you mean dchat health?");
     expect((await runDchat(["config", "chekc"])).err).toContain("Did you mean dchat config check?");
     expect((await runDchat(["keygen", "inspcet", "x"])).err).toContain("Did you mean dchat keygen inspect?");

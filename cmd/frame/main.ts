@@ -1,4 +1,5 @@
 /** Finds the subcommand, parses its line, runs it, and turns what goes wrong into one block and an exit code. */
+import { nearest } from "@dchat/core/ground/mod.ts";
 import { type ArgTable, type Command, type Entry, kebab, type Registry } from "./command.ts";
 import { commonArgs } from "./flags.ts";
 import { openContext } from "./context.ts";
@@ -6,7 +7,7 @@ import { exit, type ExitCode } from "./exit.ts";
 import { faultBlock, exitOf } from "./fault.ts";
 import { parse } from "./parse.ts";
 import { type Environment, openTerminal, type Stream, type Terminal } from "./terminal.ts";
-import { nearest, usage } from "./usage.ts";
+import { usage } from "./usage.ts";
 
 export interface Program {
   readonly name: string;
@@ -116,7 +117,8 @@ function leadingFlags(argv: string[]): string[] {
 }
 
 function unknownCommand(word: string, commands: Registry, path: readonly string[]) {
-  const near = nearest(word, Object.keys(commands));
+  // Only the first word may be `help`.
+  const near = nearest(word, [...Object.keys(commands), ...(path.length === 1 ? ["help"] : [])]);
   const whole = path.join(" ");
   return usage(
     `There is no command ${whole} ${word}${near === undefined ? "" : `. Did you mean ${whole} ${near}?`}`,
@@ -128,6 +130,7 @@ async function showGroup(program: Program, found: Found, { out, err }: Surroundi
   const path = [program.name, ...found.path];
   const asked = found.argv.some((word) => word === "--help" || word === "-h");
   if (!asked && found.argv.length > 0) {
+    refuseUnknownFlag(found.argv[0] ?? "");
     const names = Object.keys(registry).join(", ");
     throw usage(`${path.join(" ")} needs a command before ${found.argv[0]}: ${names}`);
   }
@@ -136,6 +139,14 @@ async function showGroup(program: Program, found: Found, { out, err }: Surroundi
   const about = found.entry === undefined ? program.about : `${found.entry.summary}.`;
   terminal.write(groupHelp(about, registry, { path, terminal, defaults: new Map() }));
   return asked ? exit.done : exit.usage;
+}
+
+/** Refuses what is no flag anywhere but near one that commands share. */
+function refuseUnknownFlag(word: string): void {
+  const flag = word.replace(/=.*$/s, "");
+  const shared = [...leading, "--json", "--help", "--version"];
+  const near = flag.startsWith("--") && !shared.includes(flag) ? nearest(flag, shared) : undefined;
+  if (near !== undefined) throw usage(`There is no flag ${flag}. Did you mean ${near}?`);
 }
 
 interface Helped {

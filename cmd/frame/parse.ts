@@ -3,9 +3,10 @@
  * here. Unknown flags, missing values, values for switches, repeats of what may not repeat and words too many
  * are refused, each with the nearest right one.
  */
+import { nearest } from "@dchat/core/ground/mod.ts";
 import { parseArgs } from "node:util";
 import { type Arg, type ArgTable, kebab, short, written } from "./command.ts";
-import { nearest, quoted, usage } from "./usage.ts";
+import { quoted, usage } from "./usage.ts";
 
 export interface Parsed {
   /** By the table's own names; flags that set configuration aside. */
@@ -50,7 +51,9 @@ export function parse(argv: readonly string[], table: ArgTable): Parsed {
     if (token.kind === "positional") words.push(token.value);
     if (token.kind !== "option") continue;
     const flag = flags.get(token.name);
-    if (flag === undefined) throw unknownFlag(token.rawName, argv[token.index] ?? token.rawName, flags);
+    const asWritten = argv[token.index] ?? token.rawName;
+    if (flag === undefined) throw unknownFlag(token.rawName, asWritten, flags);
+    refuseOneDash(asWritten, flags);
     take(flag, valueOf(flag, token), { input, settings });
   }
   takeWords(words, table, input);
@@ -125,6 +128,18 @@ function unknownFlag(rawName: string, asWritten: string, flags: ReadonlyMap<stri
   const name = rawName.startsWith("--") || bare.length === 1 ? rawName : `-${bare}`;
   const near = flags.has(bare) ? bare : nearest(bare, flags.keys());
   return usage(`There is no flag ${name}${near === undefined ? "" : `. Did you mean --${near}?`}`);
+}
+
+/** `-output x` reads as `-o utput`, and `utput` would be written: a dash is missing. */
+function refuseOneDash(asWritten: string, flags: ReadonlyMap<string, Flag>): void {
+  const bare = /^-([^-=][^=]{2,})/.exec(asWritten)?.[1];
+  if (bare === undefined) return;
+  // A flag's letter is its first one; `-ofile` is `-o file` even where there is a `--file`.
+  const near = nearest(
+    bare,
+    [...flags.keys()].filter((name) => name[0] === bare[0]),
+  );
+  if (near !== undefined) throw usage(`There is no flag -${bare}. Did you mean --${near}?`);
 }
 
 function takeWords(words: string[], table: ArgTable, input: Record<string, unknown>): void {

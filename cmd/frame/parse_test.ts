@@ -64,6 +64,10 @@ describe("parse()", () => {
       "There is no flag --maxConnections. Did you mean --max-connections?",
     );
     expect(refusal("-x")).toBe("There is no flag -x");
+    for (const one of ["-output", "-outptu", "-out", "-output=x"]) {
+      expect(refusal(one, "x")).toBe(`There is no flag ${one.replace("=x", "")}. Did you mean --output?`);
+    }
+    expect(refusal("-okeys/a.json")).toBe("taken");
     expect(refusal("--no-json")).toStartWith("There is no flag --no-json");
     expect(refusal("--colour")).toBe("There is no flag --colour");
   });

@@ -1,7 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { faultBlock } from "./fault.ts";
 import { columns, openTerminal, printable, type Stream, twoColumns, wrap } from "./terminal.ts";
-import { nearest } from "./usage.ts";
 
 const stream = (isTTY: boolean, width?: number): Stream => ({
   isTTY,
@@ -62,18 +61,4 @@ describe("printable()", () => {
     const block = faultBlock(new Error("got \x1b]0;owned\x07"), { terminal, path: ["dchat"], debug: false });
     expect(block).not.toContain("\x1b");
   });
-});
-
-test("nearest() finds slips of the finger and beginnings, and nothing far away", () => {
-  const known = ["relay", "keygen", "health", "config", "max-connections"];
-  const cases = {
-    rleay: "relay",
-    keyegn: "keygen",
-    heal: "health",
-    confg: "config",
-    "max-conection": "max-connections",
-  };
-  for (const [typed, meant] of Object.entries(cases))
-    expect([typed, nearest(typed, known)]).toEqual([typed, meant]);
-  for (const typed of ["x", "banana", ""]) expect([typed, nearest(typed, known)]).toEqual([typed, undefined]);
 });

@@ -4,3 +4,4 @@ export type { Clock } from "./clock.ts";
 export { Fault, isFault } from "./fault.ts";
 export * from "./id.ts";
 export * as limit from "./limit.ts";
+export { nearest } from "./nearest.ts";

@@ -5,7 +5,7 @@
 import { existsSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import type { z } from "zod";
-import { Fault } from "../ground/mod.ts";
+import { Fault, nearest } from "../ground/mod.ts";
 import { type ConfigCode, type ConfigFile, readConfigFile } from "./config_file.ts";
 import { type Config, configSchema, type Setting, settings } from "./config_schema.ts";
 
@@ -125,11 +125,7 @@ function refuseUnknown(file: ConfigFile): void {
   for (const [section, values] of Object.entries(file.values)) {
     const known = [...settings.values()].filter((setting) => setting.section === section);
     if (known.length === 0) {
-      throw unknownKey(
-        file,
-        [section],
-        Object.keys(configSchema.shape).map((name) => `[${name}]`),
-      );
+      throw unknownKey(file, [section], Object.keys(configSchema.shape));
     }
     if (!isRecord(values)) {
       const line = file.lineOf([section]);
@@ -151,9 +147,13 @@ function refuseUnknown(file: ConfigFile): void {
 
 function unknownKey(file: ConfigFile, path: readonly string[], known: readonly string[]): Fault<ConfigCode> {
   const line = file.lineOf(path);
+  const parents = path.slice(0, -1);
+  const near = nearest(path.at(-1) ?? "", known);
+  const meant = near === undefined ? "" : `. Did you mean ${[...parents, near].join(".")}?`;
+  const expected = parents.length === 0 ? known.map((section) => `[${section}]`) : known;
   return new Fault(
     "config/unknown",
-    `Cannot read ${file.path}: there is no key ${path.join(".")}${at(line)}; expected one of ${known.join(", ")}`,
+    `Cannot read ${file.path}: there is no key ${path.join(".")}${at(line)}; expected one of ${expected.join(", ")}${meant}`,
   );
 }
 

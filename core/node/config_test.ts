@@ -83,6 +83,9 @@ describe("loadConfig()", () => {
     expect(refusal({ env: {}, file: file("[relay]\nmax_conections = 3\n") })).toContain(
       "there is no key relay.max_conections (line 2)",
     );
+    expect(refusal({ env: {}, file: file("[relay]\nmax_conections = 3\n") })).toEndWith(
+      ". Did you mean relay.max_connections?",
+    );
     expect(refusal({ env: {}, file: file("\n[relais]\n") })).toContain("there is no key relais (line 2)");
     expect(refusal({ env: {}, file: file("relay = 3\n") })).toContain(
       "relay must be a table, [relay], got a number (line 1)",
