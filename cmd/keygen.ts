@@ -3,6 +3,7 @@ import { Fault, isFault } from "@dchat/core/ground/mod.ts";
 import { sealKeystore } from "@dchat/core/identity/mod.ts";
 import {
   openKeyFile,
+  quietTerminal,
   readKeyFile,
   readPassphrase,
   rewrapDevice,
@@ -90,6 +91,8 @@ export const rewrap = command({
   async run({ file, passphraseFile, newPassphraseFile, burner }, context) {
     if (burner && newPassphraseFile !== undefined) throw usage("--burner takes no --new-passphrase-file");
     await using crypto = await openKeyCrypto(context);
+    // Opening takes a moment, in which the new passphrase may be typed already.
+    using quiet = quietTerminal();
     using opened = openKeyFile(crypto, {
       path: file,
       passphrase: { file: passphraseFile, env: context.env },
@@ -104,6 +107,7 @@ export const rewrap = command({
           prompt: "New passphrase",
           confirm: true,
         });
+    quiet[Symbol.dispose]();
     try {
       const { type, key, createdMs } = opened;
       const text = sealKeystore(crypto, { type, key, createdMs, passphrase });

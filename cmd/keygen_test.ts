@@ -196,4 +196,57 @@ describe("the prompt", () => {
     expect(stopped).toMatchObject({ code: 1 });
     expect(existsSync(at("differ.json"))).toBe(false);
   });
+
+  /** Runs `line` in a shell on a terminal; `answer` gets the screen after each change and says what to type. */
+  async function inShell(line: string, answer: (screen: string) => string | undefined): Promise<string> {
+    const child = Bun.spawn([script ?? "", "-qec", line, "/dev/null"], {
+      stdin: "pipe",
+      stdout: "pipe",
+      stderr: "ignore",
+    });
+    let screen = "";
+    const decoder = new TextDecoder();
+    for await (const chunk of child.stdout) {
+      screen += decoder.decode(chunk, { stream: true });
+      const text = answer(screen);
+      if (text === undefined) continue;
+      await child.stdin.write(text);
+      await child.stdin.flush();
+    }
+    await child.stdin.end();
+    await child.exited;
+    return screen;
+  }
+  const dchat = `'${process.execPath}' '${join(import.meta.dir, "dchat.ts")}'`;
+
+  test("keeps quiet between the prompts of rewrap, and gives the echo back", async () => {
+    if (!requireOrSkip("a terminal (script)", script !== null)) return;
+    const file = at("ahead.json");
+    writeFileSync(at("ahead"), "before");
+    await keygen("-o", file, "--type", "relay", "--passphrase-file", at("ahead"));
+    let step = 0;
+    const screen = await inShell(`${dchat} keygen rewrap '${file}'; stty -a`, (seen) => {
+      if (step === 0 && seen.endsWith(": ")) return step++ === 0 ? "before\r" : undefined;
+      // The key is being opened: nothing asks yet.
+      if (step === 1 && seen.endsWith("\n")) return step++ === 1 ? "sesame\rsesame\r" : undefined;
+      return undefined;
+    });
+    expect(screen).toContain("opens by the new passphrase");
+    expect(screen).not.toContain("sesame");
+    expect(screen).toMatch(/[^-]\becho\b/);
+  });
+
+  test("gives the echo back when SIGTERM comes at a prompt", async () => {
+    if (!requireOrSkip("a terminal (script)", script !== null)) return;
+    const line = `sh -c 'echo $$ > "${at("pid")}"; exec "$@"' sh ${dchat} keygen -o '${at("ended.json")}'; stty -a`;
+    let ended = false;
+    const screen = await inShell(line, (seen) => {
+      if (ended || !seen.endsWith(": ")) return undefined;
+      ended = true;
+      process.kill(Number(readFileSync(at("pid"), "utf8")), "SIGTERM");
+      return undefined;
+    });
+    expect(ended).toBe(true);
+    expect(screen).toMatch(/[^-]\becho\b/);
+  });
 });

@@ -26,6 +26,7 @@ export {
   type SecretCode,
   writeKeyFile,
 } from "./secret.ts";
+export { quietTerminal } from "./secret_prompt.ts";
 export type { User, UserCode, UserOptions } from "./user.ts";
 import type { LoadedConfig, LoadOptions } from "./config.ts";
 import type * as database from "./database.ts";

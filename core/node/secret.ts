@@ -13,7 +13,7 @@ import {
   openKeystore,
 } from "../identity/mod.ts";
 import { replaceFile } from "./file.ts";
-import { promptTty } from "./secret_prompt.ts";
+import { promptTty, quietTerminal } from "./secret_prompt.ts";
 
 export type SecretCode =
   | "secret/missing"
@@ -49,6 +49,7 @@ export function readPassphrase(source: PassphraseSource): Uint8Array {
   const { flag = "--passphrase-file", variable = "DCHAT_PASSPHRASE_FILE" } = source;
   const file = source.file ?? source.env[variable];
   if (file !== undefined) return readPassphraseFile(file, source.file === undefined ? variable : flag);
+  using _ = quietTerminal();
   const typed = promptTty(`${source.prompt}: `);
   if (typed === null) {
     throw new Fault<SecretCode>(

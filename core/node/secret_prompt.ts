@@ -11,12 +11,51 @@ const CTRL_U = 0x15;
 
 const LENGTH_MAX = 4096;
 
+interface Quiet {
+  readonly tty: number;
+  readonly terminal: ReadStream;
+}
+
+/** The terminal while its echo is off, and how many keep it so. One process has one terminal. */
+let quiet: Quiet | null = null;
+let holders = 0;
+
+/**
+ * Keeps the echo off from the first prompt on until disposed, so that what is typed ahead of a later prompt isn't
+ * shown. May be nested, and disposed twice. Meanwhile Ctrl-C is a character too: hold it for prompts and what stands between them only.
+ */
+export function quietTerminal(): Disposable {
+  holders++;
+  let holds = true;
+  return {
+    [Symbol.dispose]() {
+      if (!holds) return;
+      holds = false;
+      if (--holders === 0) restore();
+    },
+  };
+}
+
 /**
  * Writes `prompt` to /dev/tty and reads a line from it with echo off; null where there is no terminal.
- * Works with stdin and stdout redirected. Blocks the loop: nothing else runs at a prompt. Throws
+ * Works with stdin and stdout redirected. Blocks the loop: nothing else runs at a prompt, also no handler of
+ * signals, so SIGTERM ends the process here, and the runtime restores the terminals among 0, 1 and 2. Throws
  * Fault<"secret/cancelled"> on Ctrl-C and Ctrl-D.
  */
 export function promptTty(prompt: string): Uint8Array | null {
+  using _ = quietTerminal();
+  quiet ??= openQuiet();
+  if (quiet === null) return null;
+  const { tty } = quiet;
+  try {
+    writeSync(tty, prompt);
+    return readLine(tty);
+  } finally {
+    writeSync(tty, "\n");
+  }
+}
+
+function openQuiet(): Quiet | null {
   let tty: number;
   try {
     tty = openSync("/dev/tty", "r+");
@@ -26,16 +65,21 @@ export function promptTty(prompt: string): Uint8Array | null {
   try {
     const terminal = new ReadStream(tty);
     terminal.setRawMode(true);
-    try {
-      writeSync(tty, prompt);
-      return readLine(tty);
-    } finally {
-      terminal.setRawMode(false);
-      writeSync(tty, "\n");
-    }
-  } finally {
+    process.on("exit", restore);
+    return { tty, terminal };
+  } catch (error) {
     closeSync(tty);
+    throw error;
   }
+}
+
+function restore(): void {
+  if (quiet === null) return;
+  const { tty, terminal } = quiet;
+  quiet = null;
+  process.off("exit", restore);
+  terminal.setRawMode(false);
+  closeSync(tty);
 }
 
 function readLine(tty: number): Uint8Array {
