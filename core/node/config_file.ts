@@ -63,15 +63,16 @@ function reason(error: unknown): string {
 
 /**
  * Lines of headers and keys of a document that is known to parse. Follows strings over lines, so that text in
- * them is not taken for a key; what stands inside inline tables and arrays counts as its key's line.
+ * them is not taken for a key. An element of an array has the line where it begins, by its index; what stands deeper
+ * counts as its element's line, and what stands in an inline table as its key's.
  */
 function keyLines(text: string): Map<string, number> {
   const lines = new Map<string, number>();
   let table: readonly string[] = [];
-  let depth = 0;
-  let closing: string | undefined;
+  let owner: readonly string[] = [];
+  let place: Place = { depth: 0, closing: undefined, element: 0, expects: false };
   for (const [index, line] of text.split(/\r?\n/).entries()) {
-    if (closing === undefined && depth === 0) {
+    if (place.closing === undefined && place.depth === 0) {
       const header = /^\s*\[{1,2}\s*([^\]]+?)\s*\]{1,2}/.exec(line)?.[1];
       const key = /^\s*((?:"(?:[^"\\]|\\.)*"|'[^']*'|[A-Za-z0-9_-]|\s*\.\s*)+?)\s*=/.exec(line)?.[1];
       if (header !== undefined) table = keyPath(header);
@@ -83,8 +84,14 @@ function keyLines(text: string): Map<string, number> {
         }
       }
       if (header !== undefined) continue;
+      owner = path;
+      place = { ...place, element: 0 };
     }
-    ({ depth, closing } = follow(line, depth, closing));
+    const before = place.element;
+    place = follow(line, place);
+    for (let element = before; element < place.element; element++) {
+      lines.set([...owner, element].join("\0"), index + 1);
+    }
   }
   return lines;
 }
@@ -95,13 +102,24 @@ function keyPath(text: string): string[] {
   );
 }
 
+interface Place {
+  /** How many brackets are open. */
+  readonly depth: number;
+  /** What ends the string that is open. */
+  readonly closing: string | undefined;
+  /** How many elements of the outermost bracket have begun. */
+  readonly element: number;
+  /** Whether the next thing begins one. */
+  readonly expects: boolean;
+}
+
 /** Where a line leaves brackets and strings of several lines. */
-function follow(line: string, depth: number, closing: string | undefined) {
+function follow(line: string, { depth, closing, element, expects }: Place): Place {
   let at = 0;
   while (at < line.length) {
     if (closing !== undefined) {
       const end = line.indexOf(closing, at);
-      if (end === -1) return { depth, closing: closing.length === 3 ? closing : undefined };
+      if (end === -1) break;
       if (closing === '"' && escaped(line, end)) at = end + 1;
       else [at, closing] = [end + closing.length, undefined];
       continue;
@@ -109,15 +127,18 @@ function follow(line: string, depth: number, closing: string | undefined) {
     const rest = line.slice(at, at + 3);
     const character = rest[0];
     if (character === "#") break;
+    if (depth === 1 && expects && !/[\s,\]}]/.test(character ?? ""))
+      [element, expects] = [element + 1, false];
+    if (depth === 1 && character === ",") expects = true;
     if (rest === '"""' || rest === "'''") [closing, at] = [rest, at + 3];
     else if (character === '"' || character === "'") [closing, at] = [character, at + 1];
     else {
-      if (character === "[" || character === "{") depth++;
+      if (character === "[" || character === "{") expects = ++depth === 1;
       if (character === "]" || character === "}") depth--;
       at++;
     }
   }
-  return { depth, closing: closing?.length === 3 ? closing : undefined };
+  return { depth, closing: closing?.length === 3 ? closing : undefined, element, expects };
 }
 
 function escaped(line: string, at: number): boolean {

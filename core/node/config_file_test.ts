@@ -25,6 +25,13 @@ escaped = "a \\" level = 3"
 name = "one"
 [[peers]]
 name = "two"
+[deep]
+lists = [["a", "b"], # one, two
+  # three, four
+  [
+    "c", "],",
+  ], ["d"], [] ]
+flat = ["a", "b"]
 `;
 
 describe("parseConfigFile()", () => {
@@ -33,7 +40,14 @@ describe("parseConfigFile()", () => {
     ["title", 2],
     ["relay", 4],
     ["relay.listen", 5],
-    ["relay.listen.1", 5],
+    ["relay.listen.0", 6],
+    ["relay.listen.1", 7],
+    ["relay.listen.2", 5],
+    ["deep.lists.0", 26],
+    ["deep.lists.1.0", 28],
+    ["deep.lists.2", 30],
+    ["deep.lists.3", 30],
+    ["deep.flat.1", 31],
     ["relay.max_connections", 9],
     ["relay.note", 10],
     ["relay.max_streams", 4],

@@ -69,6 +69,11 @@ describe("loadConfig()", () => {
     );
   });
 
+  test("names the line of the element that is wrong", () => {
+    const path = file('[relay]\nlisten = [\n  "0.0.0.0:1",\n  "nonsense",\n]\n');
+    expect(refusal({ env: {}, file: path })).toMatch(/got "nonsense" \(line 4\)$/);
+  });
+
   test("names the flag or the variable that is wrong", () => {
     const path = file("");
     expect(refusal({ env: {}, file: path, flags: flag(["many"]) })).toBe(
