@@ -39,14 +39,20 @@ interface RelayFile {
   readonly api: string;
 }
 
-async function relayFile(): Promise<RelayFile> {
+async function relayFile(relay: {
+  readonly stdout: ReadableStream;
+  readonly stderr: ReadableStream;
+  kill(): void;
+}) {
   const path = join(home, "state/dchat/relay/relay.json");
   for (let attempt = 0; attempt < 600; attempt++) {
     const file = Bun.file(path);
     if (await file.exists()) return (await file.json()) as RelayFile;
     await Bun.sleep(100);
   }
-  throw new Error(`no ${path} within a minute`);
+  relay.kill();
+  const said = await Promise.all([new Response(relay.stdout).text(), new Response(relay.stderr).text()]);
+  throw new Error(`no ${path} within a minute; the relay said:\n${said.join("\n")}`);
 }
 
 beforeAll(async () => {
@@ -87,7 +93,7 @@ test.skipIf(!hasNpx)(
       stdout: "pipe",
       stderr: "pipe",
     });
-    const { pid } = await relayFile();
+    const { pid } = await relayFile(relay);
     try {
       const script = `set -euo pipefail\n${rest.join("\n")}`;
       const run = Bun.spawn(["bash", "-c", script], {
