@@ -31,7 +31,7 @@ export const check = command({
 
 export const show = command({
   about:
-    "Shows what is in force and whence: a flag, a variable, a line of the file, or the default. Passwords are masked.",
+    "Shows what is in force and whence: a flag, a variable, a line of the file, or the default. Passwords are masked. As JSON, a value is what a file would hold, null where nothing is set.",
   args: {
     section: {
       type: "positional",
@@ -53,7 +53,8 @@ export const show = command({
   async run({ section, json }, context) {
     const all = await configReport(await context.config(), context.env);
     const rows = all.filter((row) => section === undefined || row.section === section);
-    if (json) for (const { key, value, origin, live } of rows) context.json({ key, value, origin, live });
+    if (json)
+      for (const { key, json: value, origin, live } of rows) context.json({ key, value, origin, live });
     else context.print(table(rows, context.out));
     return exit.done;
   },

@@ -76,7 +76,7 @@ describe("dchat", () => {
     expect(code).toBe(0);
     expect(JSON.parse(out.split("\n")[0] ?? "")).toMatchObject({
       key: "log.level",
-      value: '"debug"',
+      value: "debug",
       origin: "--log-level",
     });
   });
@@ -139,11 +139,12 @@ describe("dchat config", () => {
         .map((line) => [JSON.parse(line).key, JSON.parse(line)]),
     );
     expect(rows.get("relay.max_connections")).toMatchObject({
-      value: "7",
+      value: 7,
       origin: "DCHAT_RELAY_MAX_CONNECTIONS",
     });
-    expect(rows.get("relay.listen")).toMatchObject({ value: '["0.0.0.0:7070"]', origin: "default" });
-    expect(rows.get("database.url").value).toBe('"postgres://dchat:[secret]@db/dchat"');
+    expect(rows.get("relay.listen")).toMatchObject({ value: ["0.0.0.0:7070"], origin: "default" });
+    expect(rows.get("database.url").value).toBe("postgres://dchat:[secret]@db/dchat");
+    expect(rows.get("log.format").value).toBeNull();
     expect(out).not.toContain("hunter2");
   });
 

@@ -190,9 +190,15 @@ function at(line: number | undefined): string {
 export function show(setting: Setting | undefined, value: unknown): string {
   if (value === undefined) return "nothing";
   if (setting?.secret === "whole") return "[secret]";
-  if (setting?.secret === "password")
-    return typeof value === "string" ? JSON.stringify(maskPassword(value)) : "[secret]";
-  return JSON.stringify(value);
+  return JSON.stringify(masked(setting, value));
+}
+
+/** A value for scripts, as a file would hold it; secrets masked, null where there is none. */
+export function masked(setting: Setting | undefined, value: unknown): unknown {
+  if (value === undefined) return null;
+  if (setting?.secret === "whole") return "[secret]";
+  if (setting?.secret === "password") return typeof value === "string" ? maskPassword(value) : "[secret]";
+  return value;
 }
 
 function maskPassword(text: string): string {

@@ -1,6 +1,6 @@
 /** What is in force, for people and scripts. */
 import { unreachable } from "../ground/mod.ts";
-import { type Environment, type LoadedConfig, type Origin, show } from "./config.ts";
+import { type Environment, type LoadedConfig, masked, type Origin, show } from "./config.ts";
 import { defaultText, settings } from "./config_schema.ts";
 import { defaultRelayDir } from "./data_dir.ts";
 
@@ -10,6 +10,8 @@ export interface ReportRow {
   readonly name: string;
   /** As it would be written, secrets masked; empty where nothing is set. */
   readonly value: string;
+  /** The same as a value of JSON; null where nothing is set. */
+  readonly json: unknown;
   /** `--listen`, `DCHAT_RELAY_LISTEN`, `dchat.toml:12` or `default`. */
   readonly origin: string;
   readonly isDefault: boolean;
@@ -28,6 +30,7 @@ export function configReport({ origins, given }: LoadedConfig, env: Environment)
       section: setting.section,
       name: setting.name,
       value: value === undefined ? defaultText(setting) : show(setting, value),
+      json: masked(setting, value),
       origin: originText(origin),
       isDefault: origin.is === "default",
       live: setting.live ?? false,
