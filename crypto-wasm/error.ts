@@ -1,5 +1,6 @@
 /** Why an operation of crypto-wasm could not be done. Messages name the argument and never hold its value. */
-export type CryptoErrorCode = "argument" | "disposed" | "backend" | "poisoned" | "busy" | "nonce-reused" | "protocol";
+export type CryptoErrorCode =
+  "argument" | "disposed" | "backend" | "poisoned" | "busy" | "nonce-reused" | "protocol";
 
 export class CryptoError extends Error {
   override readonly name = "CryptoError";
