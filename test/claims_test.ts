@@ -1,0 +1,58 @@
+/**
+ * Claims about speed cite what was measured: docs/bench holds the table made from the saved results, and prose
+ * elsewhere that says how many times less or more names a result file in the same section.
+ * `DCHAT_WRITE_DOCS=1 bun test test/claims_test.ts` writes the table anew.
+ */
+import { describe, expect, test } from "bun:test";
+import { join } from "node:path";
+import { claims, PAGE_END, PAGE_START } from "../bench/harness/page.ts";
+import type { Result } from "../bench/harness/result.ts";
+
+const root = join(import.meta.dir, "..");
+const page = join(root, "docs/bench/README.md");
+
+/** The newest saved result of each benchmark, by file name. */
+async function newest(): Promise<Map<string, Result>> {
+  const found = new Map<string, { file: string; result: Result }>();
+  const files = (
+    await Array.fromAsync(new Bun.Glob("*.json").scan({ cwd: join(root, "bench/result") }))
+  ).toSorted();
+  for (const file of files) {
+    const result = (await Bun.file(join(root, "bench/result", file)).json()) as Result;
+    found.set(result.name, { file, result });
+  }
+  return new Map([...found.values()].map(({ file, result }) => [file, result]));
+}
+
+function between(text: string): string {
+  return text.slice(text.indexOf(PAGE_START), text.indexOf(PAGE_END) + PAGE_END.length);
+}
+
+describe("claims", () => {
+  test("docs/bench shows what the newest results say, short falls included", async () => {
+    const text = await Bun.file(page).text();
+    const wanted = claims(await newest());
+    if (process.env["DCHAT_WRITE_DOCS"] === "1")
+      await Bun.write(
+        page,
+        text.replace(between(text), () => wanted),
+      );
+    expect(between(await Bun.file(page).text())).toBe(wanted);
+  });
+
+  test("prose that says how many times names a result of its section", async () => {
+    const bare: string[] = [];
+    const pages = [
+      "README.md",
+      ...(await Array.fromAsync(new Bun.Glob("docs/decision/*.md").scan({ cwd: root }))),
+    ];
+    for (const path of pages) {
+      const text = await Bun.file(join(root, path)).text();
+      for (const section of text.split(/^#+ /m)) {
+        const claim = /\b\d+(?:\.\d+)? times (?:as|less|more|ours|faster|the (?:rate|speed))/.exec(section);
+        if (claim !== null && !section.includes("bench/result/")) bare.push(`${path}: ${claim[0]}`);
+      }
+    }
+    expect(bare).toEqual([]);
+  });
+});
