@@ -91,18 +91,21 @@ export async function checkDatabase(options: DatabaseOptions): Promise<Checked> 
   return { ...checked, damage: [...found, ...checked.damage] };
 }
 
-/** Lets records through and throws Fault<"database/damaged"> at the end where they don't fit together. */
+/** Lets records through as long as they fit together; throws Fault<"database/damaged"> at the first that doesn't. */
 async function* checked(records: AsyncIterable<StoreRecord>, what: string): AsyncGenerator<StoreRecord> {
   const checker = new Checker();
   for await (const record of records) {
     checker.take(record);
+    refuseDamage(checker, what);
     yield record;
   }
-  const { damage } = checker.finish();
-  const [first] = damage;
-  if (first === undefined) return;
-  const more = damage.length === 1 ? "" : `, and ${damage.length - 1} more`;
-  throw new Fault<DatabaseCode>("database/damaged", `Cannot use ${what}: it is damaged: ${first}${more}`);
+  checker.finish();
+  refuseDamage(checker, what);
+}
+
+function refuseDamage({ first }: Checker, what: string): void {
+  if (first === null) return;
+  throw new Fault<DatabaseCode>("database/damaged", `Cannot use ${what}: it is damaged: ${first}`);
 }
 
 const identityFile = z.looseObject({ publicKey: z.base64() });

@@ -109,7 +109,9 @@ export class Checker {
       return this.#bad(`${this.#name()}: entry ${entry.seq} of another mailbox`);
     }
     const name = `${open.name}: entry ${entry.seq}`;
-    if (entry.seq !== open.next) {
+    if (entry.seq < open.next) {
+      this.#bad(`${name} comes again, after entry ${open.next - 1}`);
+    } else if (entry.seq > open.next) {
       this.#bad(`${open.name}: entries ${open.next} to ${entry.seq - 1} are missing`);
     }
     open.next = entry.seq + 1;
@@ -163,6 +165,11 @@ export class Checker {
     ) {
       this.#bad(`${name}: its turns don't lead to turn ${row.turn} and its writer`);
     }
+  }
+
+  /** The first damage found by now; null where all was sound. */
+  get first(): string | null {
+    return this.#damage[0] ?? null;
   }
 
   /** What was found, once all records were taken. */

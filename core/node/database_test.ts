@@ -188,6 +188,29 @@ for (const kind of KINDS) {
       expect(await restore(text)).toBe("store/filled");
     });
 
+    test("restoreDatabase() names the entry whose number comes twice, and keeps nothing", async () => {
+      const here = await place(kind);
+      await fill(here);
+      const file = join(folder, `${places}.jsonl`);
+      await backupDatabase({ ...here, file });
+      const there = await place(kind);
+      // The last of a mailbox, under the number of the one before it, and the line twice.
+      const text = readFileSync(file, "utf8");
+      const line = text.split("\n").find((each) => each.includes('"seq":5')) ?? "";
+      for (const bad of [line.replace('"seq":5', '"seq":4'), `${line}\n${line}`]) {
+        const changed = `${file}.twice`;
+        writeFileSync(
+          changed,
+          text.replace(line, () => bad),
+        );
+        const said = await restoreDatabase({ ...there, file: changed }).catch(String);
+        expect(said).toMatch(
+          /the file: it is damaged: mailbox [0-9a-f]+: entry [45] comes again, after entry/,
+        );
+      }
+      expect((await databaseStatus(there)).counts ?? { mailboxes: 0 }).toMatchObject({ mailboxes: 0 });
+    });
+
     test("restoreDatabase() and migrateDatabase() are refused while a relay works on the store", async () => {
       const here = await place(kind);
       await fill(here);
