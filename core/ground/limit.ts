@@ -24,6 +24,14 @@ export const BATCH_BYTES_MAX = 4 * 1024 * KIB;
 export const QUEUE_COMMANDS_MAX = 4096;
 export const QUEUE_BYTES_MAX = 32 * 1024 * KIB;
 
+/**
+ * A database server that hasn't finished a commit by then counts as away: far above what a batch takes, and so
+ * short that clients, who wait some ten seconds, are told rather than left.
+ */
+export const STORE_DEADLINE_MS = 5 * SECOND_MS;
+/** How often an idle relay asks a database server whether it still commits; with the deadline, a hang shows in 10 s. */
+export const STORE_PROBE_MS = 5 * SECOND_MS;
+
 /** Rows that a store's writer remembers between batches; some 2 KiB each. */
 export const MAILBOXES_CACHED_MAX = 4096;
 /** Entries that one sweep looks at in one transaction, so that commits never wait long for it. */

@@ -17,14 +17,12 @@ import { openFilesWarning } from "./open_files.ts";
 import { Pipeline } from "./pipeline.ts";
 import type { Rates } from "./pipeline_rate.ts";
 import { controlPorts, openHttp } from "./relay_control.ts";
+import { keepProbing } from "./relay_probe.ts";
 import { openRelayKeys, type RelayKeys } from "./relay_keys.ts";
 import { openSweeper } from "./relay_sweep.ts";
 import { readTls, watchTls } from "./tls.ts";
 import { openTogether } from "./together.ts";
 import { within } from "./within.ts";
-
-/** How often a store that failed is asked whether it writes again. */
-const PROBE_EVERY_MS = 1000;
 
 export interface RelayOptions {
   readonly config: Config;
@@ -79,7 +77,7 @@ export async function openRelay(options: RelayOptions): Promise<Relay> {
     events: telemetry.pipeline,
     deliveryEvents: telemetry.delivery,
   });
-  stack.use(keepProbing(pipeline));
+  stack.use(keepProbing({ pipeline, soundMs: soundProbeMs(config) }));
   const edge = stack.use(await openEdge({ config, crypto, clock, keys, pipeline, telemetry }));
   stack.use(renewTls(config, { edge, log }));
   const addresses = dialable(config.relay.announce, edge);
@@ -138,13 +136,9 @@ function openSweep({ store, clock, telemetry }: Swept): AsyncDisposable {
   });
 }
 
-/** Asks a store that failed, each second, whether it writes again: a database that comes back needs no restart. */
-function keepProbing(pipeline: Pipeline): Disposable {
-  const timer = setInterval(() => {
-    if (pipeline.failure !== null) void pipeline.probe();
-  }, PROBE_EVERY_MS);
-  timer.unref();
-  return { [Symbol.dispose]: () => clearInterval(timer) };
+/** How often a store that is well is asked: a file fails when it is written to, a server may hang while nobody writes. */
+function soundProbeMs({ database }: Config): number | null {
+  return database.url === undefined ? null : limit.STORE_PROBE_MS;
 }
 
 interface EdgeParts {

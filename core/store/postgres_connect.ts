@@ -17,7 +17,8 @@ const CONNECT_TIMEOUT_S = 5;
 const RECONNECT_S = 0.25;
 const INT8 = 20;
 const STATEMENT_TIMEOUT_MS = 15_000;
-const LOCK_TIMEOUT_MS = 5_000;
+/** Within STORE_DEADLINE_MS, so that a lock that another node holds is told as what it is. */
+const LOCK_TIMEOUT_MS = 4_000;
 
 /** What connections call themselves: others see by it that a relay works on the database. */
 export const RELAY_ROLE = "dchat relay";

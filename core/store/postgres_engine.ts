@@ -3,7 +3,7 @@
  * what it finds there, and writes conditionally on their terms and sizes; nothing is remembered between batches,
  * so any number of nodes may write to one database.
  */
-import { assert, type Fault, type Hash, hash, HASH_BYTES, type MailboxId } from "../ground/mod.ts";
+import { assert, type Fault, type Hash, hash, HASH_BYTES, limit, type MailboxId } from "../ground/mod.ts";
 import {
   type BatchOptions,
   decideBatch,
@@ -42,12 +42,15 @@ const CLOSE_TIMEOUT_S = 5;
 
 /** Opened by openPostgresEngine. */
 class PostgresEngine implements StoreEngine {
-  readonly #sql: Client;
+  #sql: Client;
+  readonly #url: string;
   readonly #name: string;
 
-  constructor(sql: Client, name: string) {
+  /** Takes `sql` over, connected to `url`. */
+  constructor(sql: Client, url: string) {
     this.#sql = sql;
-    this.#name = name;
+    this.#url = url;
+    this.#name = nameOf(url);
   }
 
   /** Runs `work` in one transaction, durable when this resolves. */
@@ -68,6 +71,29 @@ class PostgresEngine implements StoreEngine {
     }
   }
 
+  /**
+   * As #transaction, by limit.STORE_DEADLINE_MS at the latest: a server that hangs answers nothing, no error either.
+   * Its connections are dropped then, so that what was begun on them can't be committed later unless the commit
+   * itself was sent, and that is told as "store/unknown".
+   */
+  async #inTime<T>(work: (sql: Transaction) => Promise<T>): Promise<T> {
+    const pool = this.#sql;
+    const timer = setTimeout(() => this.#reconnect(pool), limit.STORE_DEADLINE_MS);
+    try {
+      return await this.#transaction(work);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Rejects all that waits on `pool`, and connects anew; the first to find it hung does so. */
+  #reconnect(pool: Client): void {
+    if (this.#sql !== pool) return;
+    this.#sql = connect(this.#url, { role: RELAY_ROLE });
+    // Nothing is left to fail: its connections are cut, not waited for.
+    void pool.end({ timeout: 0 });
+  }
+
   #fault(error: unknown, committing: boolean): Error {
     return postgresFault(error, { name: this.#name, committing });
   }
@@ -83,7 +109,7 @@ class PostgresEngine implements StoreEngine {
   async commit(batch: readonly CheckedCommand[], options: BatchOptions): Promise<readonly Outcome[]> {
     for (let tries = 1; ; tries += 1) {
       try {
-        return await this.#transaction(async (sql) => {
+        return await this.#inTime(async (sql) => {
           const loaded = await loadPostgres(sql, batch, options.nowMs);
           const plan = decideBatch(loaded, batch, { ...options, digest });
           await writePostgres(sql, plan, loaded);
@@ -153,7 +179,7 @@ class PostgresEngine implements StoreEngine {
   }
 
   async probe(): Promise<void> {
-    await this.#transaction(async (sql) => {
+    await this.#inTime(async (sql) => {
       await sql`UPDATE dchat_state SET probes = probes + 1 WHERE number = 1`;
     });
   }
@@ -195,7 +221,7 @@ export async function openPostgresEngine(url: string): Promise<StoreEngine> {
     const version = await postgresVersion(sql);
     if (version === null) await migratePostgres(sql);
     else requireVersion(name, version, POSTGRES_SCHEMA_VERSION);
-    return new PostgresEngine(sql, name);
+    return new PostgresEngine(sql, url);
   } catch (error) {
     await sql.end({ timeout: CLOSE_TIMEOUT_S });
     throw postgresFault(error, { name, committing: false });

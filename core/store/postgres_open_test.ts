@@ -3,7 +3,7 @@ import postgres from "postgres";
 import journal from "../../migrations/postgres/meta/_journal.json" with { type: "json" };
 import { startPostgres, type TestPostgres } from "../../test/harness/postgres.ts";
 import { getTableConfig } from "drizzle-orm/pg-core";
-import { isFault } from "../ground/mod.ts";
+import { isFault, limit } from "../ground/mod.ts";
 import { OPTIONS, Owner } from "./conformance_data.ts";
 import { openPostgresStore } from "./postgres.ts";
 import * as schema from "./postgres_schema.ts";
@@ -29,6 +29,13 @@ async function run(url: string, statement: string): Promise<void> {
   const sql = postgres(url, { max: 1, onnotice: () => {} });
   await sql.unsafe(statement);
   await sql.end();
+}
+
+/** Sends `signal` to the server's processes, so that it hangs or goes on; connections stay open. */
+function signal(to: "SIGSTOP" | "SIGCONT"): void {
+  const first = server.pid();
+  const children = Bun.spawnSync(["ps", "-o", "pid=", "--ppid", String(first)]).stdout.toString();
+  for (const each of [first, ...children.split("\n").map(Number)]) if (each > 0) process.kill(each, to);
 }
 
 describe("openPostgresStore()", () => {
@@ -127,4 +134,25 @@ describe("openPostgresStore()", () => {
     expect(await told(store.commit([append], OPTIONS))).toBe("done");
     expect((await store.mailbox(owner.mailbox))?.size).toBe(2);
   });
+
+  test("a server that hangs: commits and probes end in time, and are taken once it goes on", async () => {
+    const url = await server.database();
+    await using store = await openPostgresStore({ url });
+    const owner = new Owner();
+    await store.commit([owner.create()], OPTIONS);
+    const append = owner.append();
+    signal("SIGSTOP");
+    try {
+      const startMs = performance.now();
+      expect(await told(store.commit([append], OPTIONS))).toContain("store/unavailable");
+      expect(await told(store.probe())).toContain("store/unavailable");
+      expect(performance.now() - startMs).toBeLessThan(3 * limit.STORE_DEADLINE_MS);
+    } finally {
+      signal("SIGCONT");
+    }
+    const endMs = performance.now() + 20_000;
+    while ((await told(store.probe())) !== "done" && performance.now() < endMs) await Bun.sleep(50);
+    expect(await told(store.commit([append], OPTIONS))).toBe("done");
+    expect((await store.mailbox(owner.mailbox))?.size).toBe(1);
+  }, 60_000);
 });

@@ -53,6 +53,12 @@ function codeOf(error: unknown): string {
   return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "";
 }
 
+/** Whether a checkpoint that failed so may be left for later: nothing was lost, and the log holds it all. */
+function waits(error: unknown): boolean {
+  const code = codeOf(error);
+  return code === "SQLITE_FULL" || code.startsWith("SQLITE_BUSY");
+}
+
 export class SqliteEngine implements StoreEngine {
   readonly #db: Database;
   readonly #sql: SqliteStatements;
@@ -174,7 +180,7 @@ export class SqliteEngine implements StoreEngine {
       this.#room.make(frames);
       if (frames >= CHECKPOINT_FRAMES) this.#sql.checkpoint.run();
     } catch (error) {
-      if (codeOf(error) === "SQLITE_FULL" || codeOf(error).startsWith("SQLITE_BUSY")) return;
+      if (waits(error)) return;
       this.#poison =
         `Cannot write to ${this.#path}: moving the log into the file failed (${codeOf(error) || reasonOf(error)}); ` +
         "look at the disk, then start the relay again";
@@ -238,11 +244,19 @@ export class SqliteEngine implements StoreEngine {
     this.#transaction(() => this.#sql.probe.run());
   }
 
-  /** Moves the log into the file and closes it; leaves both as they are after a failure. */
+  /**
+   * Moves the log into the file and closes it; leaves both as they are after a failure, and where the disk is full
+   * or somebody reads: the next opening takes what the log holds.
+   */
   close(): void {
-    if (this.#poison === null) this.#db.run("PRAGMA wal_checkpoint(TRUNCATE)");
-    for (const statement of this.#sql.all) statement.finalize();
-    this.#room[Symbol.dispose]();
-    this.#db.close();
+    try {
+      if (this.#poison === null) this.#db.run("PRAGMA wal_checkpoint(TRUNCATE)");
+    } catch (error) {
+      if (!waits(error)) throw error;
+    } finally {
+      for (const statement of this.#sql.all) statement.finalize();
+      this.#room[Symbol.dispose]();
+      this.#db.close();
+    }
   }
 }

@@ -55,6 +55,20 @@ async function ready(relay: SpawnedRelay): Promise<void> {
   throw new Error(`not ready again: ${await readiness(relay)}\n${relay.output()}`);
 }
 
+async function notReady(relay: SpawnedRelay): Promise<void> {
+  for (let tries = 0; tries < 300; tries += 1) {
+    if ((await relay.get("/ready")).status === 503) return;
+    await Bun.sleep(50);
+  }
+  throw new Error(`still ready\n${relay.output()}`);
+}
+
+/** A server's first process and its children. */
+function processesOf(first: number): number[] {
+  const children = Bun.spawnSync(["ps", "-o", "pid=", "--ppid", String(first)]).stdout.toString();
+  return [first, ...children.split("\n").map(Number)].filter((each) => each > 0);
+}
+
 async function heldBy(device: Device, box: TestMailbox): Promise<number> {
   const described = await device.session.command({ op: "describe" }, { ...box, key: box.writer });
   if (described.is !== "described") throw new Error(JSON.stringify(described));
@@ -82,6 +96,50 @@ describe("a relay whose store goes away", () => {
     await ready(relay);
     expect(refusal(await append(device, box))).toBe("appended");
     expect(await heldBy(device, box)).toBeGreaterThanOrEqual(2);
+  }, 60_000);
+
+  test("PostgreSQL hangs and goes on: not ready, also while nobody writes, and then ready again", async () => {
+    await using server = await startPostgres();
+    const env = { DCHAT_DATABASE_URL: await server.database() };
+    const migrated = await runDchat(["database", "migrate"], { env });
+    expect(migrated.code, migrated.err).toBe(0);
+    await using relay = await spawnRelay({ env });
+    await using device = await devices.connect(relay.address);
+    const box = newMailbox(devices.crypto, { relay: device.session.relay });
+    await create(device, box);
+    expect(refusal(await append(device, box))).toBe("appended");
+    const processes = processesOf(server.pid());
+    for (const each of processes) process.kill(each, "SIGSTOP");
+    try {
+      await notReady(relay);
+      expect(["unavailable", "busy"]).toContain(refusal(await append(device, box)));
+      expect(await readiness(relay)).toBe('503 {"ready":false,"reasons":["store"]}');
+    } finally {
+      for (const each of processes) process.kill(each, "SIGCONT");
+    }
+    await ready(relay);
+    expect(refusal(await append(device, box))).toBe("appended");
+    expect(await relay.stop("SIGTERM")).toBe(0);
+  }, 60_000);
+
+  test("SIGTERM on a full disk ends in peace, and what was acknowledged is there", async () => {
+    if (!requireOrSkip("a small tmpfs (root)", canMount())) return;
+    using disk = mountTmpfs(4);
+    const kept = await (async () => {
+      await using relay = await spawnRelay({ dataDir: disk.path });
+      await using device = await devices.connect(relay.address);
+      const box = newMailbox(devices.crypto, { relay: device.session.relay });
+      await create(device, box);
+      const count = await until("unavailable", device, box);
+      expect(count).toBeGreaterThan(0);
+      expect(await relay.stop("SIGTERM"), relay.output()).toBe(0);
+      return count;
+    })();
+    const { exitCode } = Bun.spawnSync(["mount", "-o", "remount,size=96m", disk.path]);
+    expect(exitCode).toBe(0);
+    const checked = await runDchat(["database", "check", "--data-dir", disk.path]);
+    expect(checked.code, checked.err).toBe(0);
+    expect(checked.out).toContain(`${kept} entries`);
   }, 60_000);
 
   test("a full disk refuses appends, still reads, and takes them again once there is room", async () => {
