@@ -66,7 +66,12 @@ export const migrate = command({
   async run({ json }, context) {
     const migrations = await migrateDatabase(await options(context));
     if (json) context.json({ migrations });
-    else context.print(migrations === 0 ? "The schema is current." : `Ran ${migrations} migrations.`);
+    else
+      context.print(
+        migrations === 0
+          ? "The schema is current."
+          : `Ran ${migrations} ${migrations === 1 ? "migration" : "migrations"}.`,
+      );
     return exit.done;
   },
 });

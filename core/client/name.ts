@@ -18,15 +18,26 @@ export function parseName(text: string): string {
   return text;
 }
 
-function isTaken(keeper: Keeper, name: string): boolean {
-  return keeper.conversations().some((one) => one.name === name);
+/** What two names have in common that people would take for one another: case, and how accents are composed. */
+function folded(name: string): string {
+  return name.normalize("NFKC").toLowerCase();
 }
 
-/** Throws Fault<"client/name"> where a conversation or a waiting invitation has the name. */
+/** The conversation's name that `name` could be taken for, or undefined. */
+function takenBy(keeper: Keeper, name: string): string | undefined {
+  const wanted = folded(name);
+  return keeper.conversations().find((one) => folded(one.name) === wanted)?.name;
+}
+
+/** Throws Fault<"client/name"> where a conversation or a waiting invitation has the name, or one that looks alike. */
 export function assertFree(keeper: Keeper, name: string): void {
-  const waits = keeper.invites().some((one) => one.name === name && one.stage !== "closing");
-  if (isTaken(keeper, name) || waits) {
-    throw fault("client/name", `There is a ${JSON.stringify(name)} already; choose another with --name`);
+  const wanted = folded(name);
+  const waiting = keeper.invites().find((one) => {
+    return one.name !== null && folded(one.name) === wanted && one.stage !== "closing";
+  });
+  const taken = takenBy(keeper, name) ?? waiting?.name ?? null;
+  if (taken !== null) {
+    throw fault("client/name", `There is a ${JSON.stringify(taken)} already; choose another with --name`);
   }
 }
 
@@ -40,6 +51,6 @@ export function freeName(
   const base = wanted.name ?? `${groups[0]}-${groups[6]}`;
   for (let count = 1; ; count++) {
     const name = count === 1 ? base : `${base}-${count}`;
-    if (!isTaken(keeper, name)) return name;
+    if (takenBy(keeper, name) === undefined) return name;
   }
 }
