@@ -34,6 +34,12 @@ async function copyCheckout(to: string): Promise<void> {
   }
 }
 
+/** PATH without what `bun run` and npx put in front for this test run: a reader's terminal has none of it. */
+function readersPath(): string {
+  const folders = (process.env["PATH"] ?? "").split(":");
+  return folders.filter((folder) => !/node_modules|bun-node-/.test(folder)).join(":");
+}
+
 interface RelayFile {
   readonly pid: number;
   readonly api: string;
@@ -62,7 +68,7 @@ beforeAll(async () => {
   await copyCheckout(checkout);
   const cache = Bun.spawnSync([process.execPath, "pm", "cache"], { cwd: root }).stdout.toString().trim();
   env = {
-    PATH: process.env["PATH"] ?? "",
+    PATH: readersPath(),
     HOME: home,
     XDG_STATE_HOME: join(home, "state"),
     TMPDIR: home,
