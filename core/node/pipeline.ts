@@ -104,9 +104,8 @@ export class Pipeline {
   async drain(): Promise<void> {
     this.#door.shut();
     while (!this.#check.idle || !this.#line.idle) {
-      // oxlint-disable-next-line no-await-in-loop -- what is being checked gets in line a tick later
+      // What is being checked gets in line a tick later
       await new Promise((resolve) => setImmediate(resolve));
-      // oxlint-disable-next-line no-await-in-loop
       await this.#line.settled();
     }
     await this.#door.end();

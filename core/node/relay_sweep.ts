@@ -28,7 +28,7 @@ export function openSweeper(options: SweeperOptions): AsyncDisposable {
       return false;
     }
     previousMs = nowMs;
-    // oxlint-disable-next-line no-await-in-loop -- piece by piece is the point
+    // Piece by piece is the point.
     while (!closed && (await store.sweep(nowMs))) await Bun.sleep(PAUSE_MS);
     return true;
   };

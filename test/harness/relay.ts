@@ -132,7 +132,7 @@ async function waitForFile(path: string, child: Bun.Subprocess, timeoutMs: numbe
     if (child.exitCode !== null || child.signalCode !== null) {
       throw new Error(`it ended with ${child.exitCode ?? child.signalCode}`);
     }
-    // oxlint-disable-next-line no-await-in-loop -- polling a file that another process renames into place
+    // Polling a file that another process renames into place
     await Bun.sleep(5);
   }
   throw new Error(`no relay.json within ${timeoutMs} ms`);

@@ -58,7 +58,7 @@ export class Follower implements Waiter {
     try {
       for (let reply = this.#waiting.shift(); reply !== undefined; reply = this.#waiting.shift()) {
         const done = this.#hand(reply);
-        // oxlint-disable-next-line no-await-in-loop -- one after another is what a sink is promised
+        // One after another is what a sink is promised
         if (done !== undefined) await done;
         this.#options.took(bytesOf(reply));
       }
