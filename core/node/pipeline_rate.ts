@@ -52,6 +52,9 @@ const LANE_OF: Readonly<Record<Op, number>> = {
   proveConsistency: READS,
 };
 
+/** What sums of times may be off by: a burst that comes within one tick is let through to its last unit. */
+const ROUNDING_MS = 0.01;
+
 /** A power of two; with the lanes, 1.25 MiB a row, of which the system gives what was touched. */
 const SLOT_BITS = 15;
 const SLOTS = 2 ** SLOT_BITS;
@@ -124,7 +127,7 @@ export class CommandRates {
     const bytesFullAt = this.#fullAt(place, { lane: APPEND_BYTES, units: bytes, nowMs });
     const late = fullAt >= bytesFullAt ? lane : APPEND_BYTES;
     const waitMs = Math.max(fullAt, bytesFullAt) - nowMs - limit.RATE_BURST_MS;
-    if (waitMs > 0) return { limit: place.names[late] ?? "", retryMs: Math.floor(waitMs) + 1 };
+    if (waitMs > ROUNDING_MS) return { limit: place.names[late] ?? "", retryMs: Math.floor(waitMs) + 1 };
     raise(place, lane, fullAt);
     if (bytes > 0) raise(place, APPEND_BYTES, bytesFullAt);
     return null;

@@ -89,7 +89,7 @@ describe.each(places)("CommandRates.%s()", (_, asker) => {
         now += wait;
         const held = book.held(now);
         const isTaken = ask(command(describing), now) === null;
-        // Where the bucket holds one exactly, rounding may say either.
+        // Where the bucket holds one exactly, the textbook's own rounding may say either.
         if (Math.abs(held - 1) > 1e-6) expect(isTaken).toBe(held > 1);
         if (!isTaken) continue;
         taken.push(now);
@@ -100,6 +100,16 @@ describe.each(places)("CommandRates.%s()", (_, asker) => {
           expect(more + 1).toBeLessThanOrEqual(perSecond * ((to - from) / 1000 + BURST_S) + 1e-6);
         });
       });
+    });
+    fc.assert(property, { numRuns: 100 });
+  });
+
+  test("lets a whole burst of one moment through, at whatever fraction of a millisecond it comes", () => {
+    const moments = fc.double({ min: 0, max: 1e10, noNaN: true });
+    const property = fc.property(moments, fc.integer({ min: 1, max: 200 }), (now, perSecond) => {
+      const ask = asker(new CommandRates({ ...wide, reads: perSecond }, seeded(8)));
+      for (let at = 0; at < perSecond * BURST_S; at++) expect(ask(command(describing), now)).toBeNull();
+      expect(ask(command(describing), now)).not.toBeNull();
     });
     fc.assert(property, { numRuns: 100 });
   });
