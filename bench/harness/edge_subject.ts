@@ -19,17 +19,34 @@ export function hostsFor(size: Size): readonly HostName[] {
 
 /** Starts a host; null where the toolchain of a peer is missing here. */
 export async function openHost(name: HostName): Promise<Host | Peer | null> {
-  if (name !== "dchat") return openPeer(name);
-  const subject = openSubject([process.execPath, join(import.meta.dir, "../peer/dchat_edge.ts")]);
+  return name === "dchat" ? openEdgeHost([]) : openPeer(name);
+}
+
+/** Starts dchat's own edge; `args` are those of bench/peer/dchat_edge.ts. */
+export async function openEdgeHost(args: readonly string[]): Promise<Host> {
+  const subject = openSubject([process.execPath, join(import.meta.dir, "../peer/dchat_edge.ts"), ...args]);
   const first = await subject.next();
   if (typeof first["addr"] !== "string") throw new Error("dchat's edge printed no address");
-  return { name, subject, address: first["addr"] };
+  return { name: "dchat", subject, address: first["addr"] };
+}
+
+interface LoadOptions {
+  /** How long it may take until it is ready. */
+  readonly readyMs?: number;
+  /** It takes no processor from the others; see openSubject(). */
+  readonly background?: boolean;
 }
 
 /** A process of `bench/load`, ready for its lines. */
-export async function openLoad(file: string, args: readonly string[]): Promise<Subject> {
-  const load = openSubject([process.execPath, join(import.meta.dir, "../load", file), ...args]);
-  await load.next();
+export async function openLoad(
+  file: string,
+  args: readonly string[],
+  { readyMs, background = false }: LoadOptions = {},
+): Promise<Subject> {
+  const load = openSubject([process.execPath, join(import.meta.dir, "../load", file), ...args], {
+    background,
+  });
+  await load.next(readyMs);
   return load;
 }
 

@@ -32,12 +32,16 @@ export interface Subject extends AsyncDisposable {
   usage(): Usage;
 }
 
-/** Starts `command`; the process ends when the subject is disposed. Its stderr goes to ours. */
+/**
+ * Starts `command`; the process ends when the subject is disposed. Its stderr goes to ours. One in the background
+ * gets the processor that the others leave: a load that stands for machines elsewhere.
+ */
 export function openSubject(
   command: readonly string[],
-  options: { cwd?: string; env?: Record<string, string | undefined> } = {},
+  options: { cwd?: string; env?: Record<string, string | undefined>; background?: boolean } = {},
 ): Subject {
-  const process_ = Bun.spawn(tethered(command), {
+  const own = tethered(command);
+  const process_ = Bun.spawn(options.background === true ? ["nice", "-n", "19", ...own] : own, {
     stdin: "pipe",
     stdout: "pipe",
     stderr: "inherit",

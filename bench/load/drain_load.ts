@@ -5,48 +5,18 @@
  * subscribed to a mailbox each and sends R messages a second to them in turn. Each answers with a line.
  */
 import { openCrypto } from "@dchat/crypto-wasm";
-import { openSession, type OpenedSession } from "../../core/client/session/mod.ts";
 import { openDialler } from "../../core/edge/mod.ts";
-import type { SigningKey } from "@dchat/crypto-wasm";
-import { create, newMailbox, plain, type TestMailbox } from "../../test/harness/device.ts";
 import { benchClock, benchLimits } from "./edge.ts";
+import { append, connect, freshBox, listenAll, type Place, readerOf, sendTo } from "./listening.ts";
 
-const [, , address = ""] = process.argv;
 /** Appends under way while filling. */
 const FILL_WINDOW = 200;
-const DIALS_AT_ONCE = 32;
 
 const crypto = await openCrypto({ needs: [] });
 const dialler = openDialler({ crypto, limits: benchLimits, clock: benchClock });
-const writer = await connect();
-const box = await freshBox();
-
-async function connect(): Promise<OpenedSession> {
-  const connection = await dialler.dial({ address });
-  return openSession(connection, { crypto, clock: benchClock, relay: null });
-}
-
-async function freshBox(): Promise<TestMailbox> {
-  const policy = { entriesMax: 1_000_000, bytesMax: 2 ** 30 };
-  const fresh = newMailbox(crypto, { relay: writer.relay, policy });
-  await create({ session: writer }, fresh);
-  return fresh;
-}
-
-function readerOf({ readers }: TestMailbox): SigningKey {
-  const [key] = readers;
-  if (key === undefined) throw new Error("a mailbox of this bench has a reader");
-  return key;
-}
-
-async function append(to: TestMailbox, bytes: number): Promise<void> {
-  for (;;) {
-    const result = await writer.command(plain(crypto, { bytes }), { ...to, key: to.writer });
-    if (result.is === "appended") return;
-    if (result.is !== "refused" || result.refusal.code !== "busy") throw new Error(JSON.stringify(result));
-    await Bun.sleep(result.refusal.retryMs);
-  }
-}
+const place: Place = { crypto, dialler, address: process.argv[2] ?? "" };
+const writer = await connect(place);
+const box = await freshBox(place, writer);
 
 async function fill(count: number, bytes: number): Promise<object> {
   const startedMs = performance.now();
@@ -54,7 +24,7 @@ async function fill(count: number, bytes: number): Promise<object> {
   const one = async (): Promise<void> => {
     while (left > 0) {
       left -= 1;
-      await append(box, bytes);
+      await append(place, { by: writer, to: box, bytes });
     }
   };
   await Promise.all(Array.from({ length: FILL_WINDOW }, one));
@@ -63,7 +33,7 @@ async function fill(count: number, bytes: number): Promise<object> {
 
 async function drain(count: number): Promise<object> {
   const startedMs = performance.now();
-  const session = await connect();
+  const session = await connect(place);
   const over = Promise.withResolvers<number>();
   let entries = 0;
   session.subscribe(
@@ -88,52 +58,11 @@ interface Live {
   readonly seconds: number;
 }
 
-/** A device that is there, and when what it waits for was sent. */
-interface Listening {
-  readonly box: TestMailbox;
-  readonly sentMs: number[];
-}
-
-async function listen(tookMs: number[]): Promise<Listening> {
-  const own = await freshBox();
-  const session = await connect();
-  const sentMs: number[] = [];
-  const live = Promise.withResolvers<void>();
-  session.subscribe(
-    0,
-    { ...own, key: readerOf(own) },
-    {
-      entry: () => void tookMs.push(performance.now() - (sentMs.shift() ?? Number.NaN)),
-      live: () => live.resolve(),
-      ended: (why) => live.reject(new Error(why?.code ?? "cut")),
-    },
-  );
-  await live.promise;
-  return { box: own, sentMs };
-}
-
 async function live({ live: count, rate, bytes, seconds }: Live): Promise<object> {
   const tookMs: number[] = [];
-  const devices: Listening[] = [];
-  while (devices.length < count) {
-    const more = Math.min(DIALS_AT_ONCE, count - devices.length);
-    devices.push(...(await Promise.all(Array.from({ length: more }, () => listen(tookMs)))));
-  }
+  const devices = await listenAll(place, { count, by: writer, arrived: (ms) => void tookMs.push(ms) });
   const startedMs = performance.now();
-  const sending: Promise<void>[] = [];
-  let sent = 0;
-  while (performance.now() - startedMs < seconds * 1000) {
-    // As many as are due by now: a timer that comes late must not lower the rate.
-    const due = Math.floor(((performance.now() - startedMs) / 1000) * rate);
-    for (; sent < due; sent += 1) {
-      const device = devices[sent % devices.length];
-      if (device === undefined) throw new Error("no device");
-      device.sentMs.push(performance.now());
-      sending.push(append(device.box, bytes));
-    }
-    await Bun.sleep(1);
-  }
-  await Promise.all(sending);
+  const sent = await sendTo(place, devices, { by: writer, rate, bytes, seconds });
   for (let tries = 0; tookMs.length < sent && tries < 1000; tries += 1) await Bun.sleep(5);
   return { delivered: tookMs.length, sent, tookMs, seconds: (performance.now() - startedMs) / 1000 };
 }

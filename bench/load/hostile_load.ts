@@ -1,14 +1,16 @@
 /**
- * Peers that mean harm, of several kinds in equal shares; whoever is cut off comes again. argv: ADDRESS COUNT.
- * It prints a line when all have come once, and `{"tries": N}` for each line on stdin.
+ * Peers that mean harm, of several kinds in equal shares, who come again when they are cut off; or, with a third
+ * argument `zombies`, peers that shake hands, never read or say anything again, and don't come back. argv: ADDRESS
+ * COUNT [zombies]. It prints a line when they have come, and `{"tries": N}` for each line on stdin.
  */
 import { type Hostile, connectBare, connectHostile } from "../../core/edge/_kit.ts";
 import { frame } from "../../core/link/_pair.ts";
 
-const [, , address = "", countText = "1"] = process.argv;
+const [, , address = "", countText = "1", who = "all"] = process.argv;
 const port = Number(/\/tcp\/(\d+)/.exec(address)?.[1]);
 const PAUSE_MS = 1000;
 const BEGINNING = new TextEncoder().encode("\u0013/multistream/1.0.0\n\u0007/noise\n");
+const ZOMBIES_AT_ONCE = 32;
 let tries = 0;
 let came = 0;
 
@@ -73,11 +75,25 @@ async function forEver(kind: () => Promise<void>): Promise<never> {
   }
 }
 
-for (let index = 0; index < Number(countText); index++) {
-  void forEver(KINDS[index % KINDS.length] ?? garbage);
-  if (index % 50 === 0) await Bun.sleep(10);
+async function zombies(count: number): Promise<void> {
+  let left = count;
+  const walker = async (): Promise<void> => {
+    while (left-- > 0) {
+      (await connectHostile(port)).socket.pause();
+    }
+  };
+  await Promise.all(Array.from({ length: ZOMBIES_AT_ONCE }, walker));
 }
-while (came < Number(countText) / 2) await Bun.sleep(50);
+
+async function all(count: number): Promise<void> {
+  for (let index = 0; index < count; index++) {
+    void forEver(KINDS[index % KINDS.length] ?? garbage);
+    if (index % 50 === 0) await Bun.sleep(10);
+  }
+  while (came < count / 2) await Bun.sleep(50);
+}
+
+await (who === "zombies" ? zombies : all)(Number(countText));
 console.log(JSON.stringify({ ready: true }));
 for await (const line of console) console.log(JSON.stringify({ tries, line }));
 process.exit(0);

@@ -1,8 +1,12 @@
-/** dchat's own edge as a host for benchmarks: the same work as its peers; see README.md beside it. */
+/**
+ * dchat's own edge as a host for benchmarks: the same work as its peers; see README.md beside it. An argument is the
+ * keepalive's interval in ms, of which an answer may take half.
+ */
 import { openCrypto } from "@dchat/crypto-wasm";
 import { type EdgeEvents, type EdgeStream, openListener, type StreamHandler } from "../../core/edge/mod.ts";
 import { benchClock, benchLimits } from "../load/edge.ts";
 
+const keepaliveMs = Number(process.argv[2] ?? benchLimits.keepaliveIntervalMs);
 const HEAD_BYTES = 5;
 const ROLE_RECEIVER = 0x52;
 
@@ -129,7 +133,7 @@ const listener = await openListener({
   crypto,
   identity,
   addresses: ["/ip4/127.0.0.1/tcp/0"],
-  limits: benchLimits,
+  limits: { ...benchLimits, keepaliveIntervalMs: keepaliveMs, keepaliveTimeoutMs: keepaliveMs / 2 },
   protocols: (protocol) => {
     if (protocol === "/dchat/bench/forward/1") return forward;
     return protocol === "/dchat/bench/hold/1" ? hold : null;
@@ -141,9 +145,7 @@ const listener = await openListener({
 
 console.log(JSON.stringify({ addr: `${listener.addresses[0]}/p2p/${listener.peer.text}` }));
 for await (const line of console) {
-  if (line === "gc") {
-    Bun.gc(true);
-    console.log(JSON.stringify({ gc: true, connections: listener.connections, receivedBytes, sentBytes }));
-  }
+  if (line === "gc") Bun.gc(true);
+  console.log(JSON.stringify({ connections: listener.connections, receivedBytes, sentBytes }));
 }
 process.exit(0);

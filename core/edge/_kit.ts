@@ -179,14 +179,16 @@ export interface Hostile {
   send(plaintext: Uint8Array): void;
 }
 
+/** What a link gives in one go; emptied before anything else runs, so that all links share it. */
+const pulled = new Uint8Array(1 << 20);
+
 /** What a socket did not take yet, and what gives it more. */
 class Sender {
-  readonly #out = new Uint8Array(1 << 20);
   readonly #unsent: Uint8Array[] = [];
 
   flush(socket: Socket, link: Link<Hostile>): void {
-    for (let length = link.pull(this.#out); length > 0; length = link.pull(this.#out)) {
-      this.#unsent.push(this.#out.slice(0, length));
+    for (let length = link.pull(pulled); length > 0; length = link.pull(pulled)) {
+      this.#unsent.push(pulled.slice(0, length));
     }
     this.drain(socket);
   }
