@@ -13,7 +13,15 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { plot } from "./harness/plot.ts";
 import { print } from "./harness/print.ts";
-import { type Benchmark, type Context, measure, type Result, type Size, SIZES } from "./harness/result.ts";
+import {
+  type Benchmark,
+  type Context,
+  measure,
+  plotFile,
+  type Result,
+  type Size,
+  SIZES,
+} from "./harness/result.ts";
 
 const root = join(import.meta.dir, "..");
 
@@ -49,10 +57,7 @@ async function save(result: Result): Promise<void> {
     `${JSON.stringify(result, null, 2)}\n`,
   );
   for (const [at, of] of (result.plots ?? []).entries()) {
-    await Bun.write(
-      join(root, `docs/bench/${result.name}${at === 0 ? "" : `-${at + 1}`}.svg`),
-      plot(result, of),
-    );
+    await Bun.write(join(root, "docs/bench", plotFile(result.name, at)), plot(result, of));
   }
 }
 

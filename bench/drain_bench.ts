@@ -68,5 +68,9 @@ async function measureDrain(dir: string, size: Size, progress: (text: string) =>
     },
   });
   const complete = numberOf(answer, "delivered") / numberOf(answer, "sent");
-  return { rows, ratios: [atLeast("live messages delivered over sent", round(complete), 1)] };
+  return {
+    rows,
+    ratios: [atLeast("live messages delivered over sent", round(complete), 1)],
+    plots: [{ title: "Entries a second to one device", bars: ["what"], y: "perSecond" }],
+  };
 }

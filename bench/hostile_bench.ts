@@ -42,6 +42,7 @@ export const benchmark: Benchmark = {
           2,
         ),
       ],
+      plots: [{ title: "What honest devices notice", bars: ["beside"], y: "p99Ms" }],
       notes: [
         "All share one machine; hostile peers and zombies run at the lowest priority, since elsewhere they would have processors of their own",
       ],

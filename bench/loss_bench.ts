@@ -57,7 +57,12 @@ export const benchmark: Benchmark = {
     const ratios = own.map(({ parameters, figures }) =>
       atMost(`acknowledged entries lost by ${parameters["blow"]}`, figures["lost"] ?? Number.NaN, 0),
     );
-    return { rows, ratios, notes };
+    return {
+      rows,
+      ratios,
+      plots: [{ title: "Acknowledged entries that were lost", bars: ["blow"], y: "lost" }],
+      notes,
+    };
   },
 };
 

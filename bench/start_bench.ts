@@ -40,7 +40,7 @@ export const benchmark: Benchmark = {
               atMost("compiled, exec to /ready, ms", of("p50Ms"), 100),
               atMost("compiled, idle RSS, MB", (of("rssKib") * 1024) / 1e6, 64),
             ];
-      return { rows, ratios };
+      return { rows, ratios, plots: [{ title: "From exec to /ready", bars: ["starts"], y: "p50Ms" }] };
     } finally {
       rmSync(dir, { recursive: true, force: true });
     }

@@ -48,6 +48,29 @@ test("plot() draws a line for each subject and escapes names", () => {
   expect(svg).not.toMatch(/NaN|Infinity/);
 });
 
+test("plot() draws a bar for each row in groups, its height by the figure, and leaves out the others", () => {
+  const row = (subject: string, window: number, cpuUs: number) => ({
+    subject,
+    parameters: { bytes: 256, window },
+    figures: { cpuUs },
+  });
+  const other = { subject: "dchat", parameters: { bytes: 65_536, window: 1 }, figures: { cpuUs: 9000 } };
+  const rows = [row("dchat", 1, 10), row("peer", 1, 20), row("dchat", 8, 5), row("peer", 8, 0), other];
+  const svg = plot(
+    { ...result, rows },
+    { title: "CPU", bars: ["window"], y: "cpuUs", where: { bytes: 256 } },
+  );
+  const heights = [...svg.matchAll(/height="([\d.]+)" fill="#(?:2563eb|d97706)"/g)].map(([, px]) =>
+    Number(px),
+  );
+  const [first = 0, second = 0, third = 0, fourth] = heights;
+  expect(second / first).toBeCloseTo(2, 1);
+  expect(first / third).toBeCloseTo(2, 1);
+  expect(fourth).toBe(0);
+  expect(svg).toContain("window 8");
+  expect(svg).not.toMatch(/NaN|Infinity|9k/);
+});
+
 test("openSubject() reads a process's lines, accounts for it, and ends it", async () => {
   const script = `console.log(JSON.stringify({ at: 1 })); for await (const line of console) console.log(JSON.stringify({ got: line }));`;
   await using subject = openSubject([process.execPath, "-e", script]);

@@ -1,5 +1,5 @@
 /** The claims of saved results as a page's table, so that no figure in prose can stray from what was measured. */
-import { holds, type Ratio, type Result } from "./result.ts";
+import { holds, plotFile, type Ratio, type Result } from "./result.ts";
 
 export const PAGE_START = "<!-- claims: made from bench/result -->";
 export const PAGE_END = "<!-- end of claims -->";
@@ -23,6 +23,7 @@ function rows(result: Result, file: string): string[] {
     "| claim | measured | target | |",
     "|---|---|---|---|",
     ...cells,
+    ...(result.plots ?? []).map((of, at) => `\n![${of.title}](${plotFile(result.name, at)})`),
     ...(result.notes ?? []).map((note) => `\n${note}.`.replaceAll("..", ".")),
     "",
   ];

@@ -22,13 +22,24 @@ export interface Ratio {
   readonly target: number;
 }
 
-/** A curve to plot: `x` and the figures drawn over it, a line for each subject. */
-export interface Plot {
+/** A curve to plot: the figure `y` over `x`, a line for each subject. */
+export interface Curve {
   readonly title: string;
   readonly x: string;
   readonly y: string;
   readonly log?: "x" | "xy";
 }
+
+/** Bars to plot: the figure `y` in groups by the parameters `bars`, a bar for each subject. */
+export interface Bars {
+  readonly title: string;
+  readonly bars: readonly string[];
+  readonly y: string;
+  /** Only rows with these parameters. */
+  readonly where?: Row["parameters"];
+}
+
+export type Plot = Curve | Bars;
 
 export interface Measured {
   readonly rows: readonly Row[];
@@ -79,6 +90,11 @@ export async function measure(benchmark: Benchmark, context: Context): Promise<R
     seconds: Math.round((performance.now() - started) / 100) / 10,
     ...measured,
   };
+}
+
+/** The name under docs/bench of a result's plot, by its place among them. */
+export function plotFile(name: string, at: number): string {
+  return `${name}${at === 0 ? "" : `-${at + 1}`}.svg`;
 }
 
 /** A ratio that should be at least `target`. */
