@@ -41,7 +41,7 @@ export const benchmark: Benchmark = {
   about: "appends of 1 KiB acknowledged after the fsync, beside NATS JetStream and the disk's fsyncs",
   standard: true,
   versions: () => ({ "nats-server": NATS_VERSION }),
-  async run({ size, progress }) {
+  async run({ size, everyPeer, progress }) {
     const notes: string[] = [];
     const dir = mkdtempSync(join(tmpdir(), "dchat-bench-"));
     try {
@@ -51,12 +51,12 @@ export const benchmark: Benchmark = {
       ];
       rows.push(...(await measureRelay({ dir, size, progress })));
       if (size !== "small") rows.push(...(await measureRelayOnPostgres({ dir, size, progress })));
-      const path = size === "small" ? null : await natsServer();
+      const path = everyPeer ? await natsServer() : null;
       if (path !== null) {
         for (const sync of ["always", "default"] as const) {
           rows.push(...(await measureNats({ dir, size, progress, path, sync })));
         }
-      } else if (size !== "small") notes.push("NATS JetStream was left out: Go is missing here");
+      } else if (everyPeer) notes.push("NATS JetStream was left out: Go is missing here");
       return {
         rows,
         ratios: ratios(rows, SHAPES[size]),

@@ -1,8 +1,8 @@
 /**
  * `bun bench`: measures dchat beside its peers in one run.
  *
- *   bun bench                       the standard set
- *   bun bench NAME ...              these, at their standard size
+ *   bun bench                       the standard set, beside js-libp2p: about five minutes
+ *   bun bench NAME ...              these, at their standard size, beside every peer that can be built here
  *   bun bench NAME --size large     sizes: small, standard, large
  *   bun bench --list                what there is
  *   bun bench --json                results as JSON on stdout, nothing else there
@@ -86,7 +86,8 @@ async function main(): Promise<void> {
       : all.filter((one) => one.standard || size === "small");
   const stop = new AbortController();
   process.once("SIGINT", () => stop.abort(new Error("interrupted")));
-  const context: Context = { size, progress, signal: stop.signal };
+  const everyPeer = positionals.length > 0 && size !== "small";
+  const context: Context = { size, everyPeer, progress, signal: stop.signal };
   const results: Result[] = [];
   for (const one of chosen) {
     progress(`${one.name} ...`);

@@ -29,10 +29,10 @@ export const benchmark: Benchmark = {
   about: "messages from sender to receiver without storage: rate, latency, the host's CPU for each",
   standard: true,
   versions: () => PEER_VERSIONS,
-  async run({ size, progress }) {
+  async run({ size, everyPeer, progress }) {
     const rows: Row[] = [];
     const notes: string[] = [];
-    for (const name of hostsFor(size)) {
+    for (const name of hostsFor({ everyPeer })) {
       progress(`forward: ${name}`);
       const measured = await measureHost(name, size, progress);
       if (measured === null) notes.push(`${name} was left out: its toolchain is missing here`);

@@ -13,10 +13,10 @@ export const benchmark: Benchmark = {
   about: "handshakes a second and the host's CPU for each, one after another and 32 at once",
   standard: true,
   versions: () => PEER_VERSIONS,
-  async run({ size, progress }) {
+  async run({ size, everyPeer, progress }) {
     const rows: Row[] = [];
     const notes: string[] = [];
-    for (const name of hostsFor(size)) {
+    for (const name of hostsFor({ everyPeer })) {
       progress(`handshakes: ${name}`);
       const host = await openHost(name);
       if (host === null) {

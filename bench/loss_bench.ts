@@ -36,12 +36,12 @@ export const benchmark: Benchmark = {
   about: "acknowledged entries that a kill -9 and a power loss take, beside NATS JetStream",
   standard: true,
   versions: () => ({ "nats-server": NATS_VERSION }),
-  async run({ size, progress }) {
+  async run({ size, everyPeer, progress }) {
     const notes: string[] = [];
     const keepers: Keeper[] = [relayKeeper()];
-    const path = size === "small" ? null : await natsServer();
+    const path = everyPeer ? await natsServer() : null;
     if (path !== null) keepers.push(natsKeeper(path, "always"), natsKeeper(path, "default"));
-    else if (size !== "small") notes.push("NATS JetStream was left out: Go is missing here");
+    else if (everyPeer) notes.push("NATS JetStream was left out: Go is missing here");
     const blows: Blow[] = ["kill -9"];
     if (size !== "small" && canLoop()) blows.push("power loss");
     else if (size !== "small")

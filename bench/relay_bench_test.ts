@@ -12,6 +12,7 @@ test.each([append, drain, loss, start])(
   async (benchmark) => {
     const result = await measure(benchmark, {
       size: "small",
+      everyPeer: false,
       progress: () => undefined,
       signal: new AbortController().signal,
     });

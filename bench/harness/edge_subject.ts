@@ -1,7 +1,7 @@
 /** The hosts that the edge's benchmarks compare: ours first, then the peers that can be built here. */
 import { join } from "node:path";
 import { openPeer, type Peer, PEER_VERSIONS, type PeerName } from "./peer.ts";
-import type { Size } from "./result.ts";
+import type { Context } from "./result.ts";
 import { openSubject, type Subject } from "./subject.ts";
 
 export type HostName = "dchat" | PeerName;
@@ -12,9 +12,9 @@ export interface Host {
   readonly address: string;
 }
 
-/** Small runs compare with js-libp2p alone: it needs no other toolchain. */
-export function hostsFor(size: Size): readonly HostName[] {
-  return size === "small" ? ["dchat", "js-libp2p"] : ["dchat", "js-libp2p", "go-libp2p", "rust-libp2p"];
+/** Ours, js-libp2p, and where every peer takes part those that other toolchains build. */
+export function hostsFor({ everyPeer }: Pick<Context, "everyPeer">): readonly HostName[] {
+  return everyPeer ? ["dchat", "js-libp2p", "go-libp2p", "rust-libp2p"] : ["dchat", "js-libp2p"];
 }
 
 /** Starts a host; null where the toolchain of a peer is missing here. */

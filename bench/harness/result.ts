@@ -60,6 +60,8 @@ export interface Result extends Measured {
 
 export interface Context {
   readonly size: Size;
+  /** Whether peers take part that another toolchain builds; js-libp2p always does. */
+  readonly everyPeer: boolean;
   /** Says how far a long run is; on one line of a terminal, on lines of their own elsewhere. */
   readonly progress: (text: string) => void;
   readonly signal: AbortSignal;
