@@ -121,6 +121,15 @@ function resolve(file: string, specifier: string): string | null {
   return null;
 }
 
+/** Files that `file` needs when it is loaded: what it imports for types alone is left out. */
+function valueImportsOf(file: string, text: string): string[] {
+  const typesOnly =
+    /\b(?:import|export)\s+(?:type\b[^;"'`]*?|\{(?:\s*type\s+[^,}]+,?)+\s*\}\s*)from\s*["'][^"']+["']/g;
+  return importsOf(strip(text).replaceAll(typesOnly, "")).flatMap(
+    (specifier) => resolve(file, specifier) ?? [],
+  );
+}
+
 const all = await sources();
 const imports: Import[] = all.flatMap(({ file, text }) =>
   importsOf(text).map((specifier) => ({ file, from: folderOf(file), specifier })),
@@ -162,6 +171,20 @@ describe("floors", () => {
         return isDoor && sameFolder && !file.endsWith("/mod.ts") ? `imports its own door ${specifier}` : null;
       }),
     ).toEqual([]);
+  });
+
+  test("imports of values don't loop, not even among siblings", () => {
+    const next = new Map(all.map(({ file, text }) => [file, valueImportsOf(file, text)]));
+    const loops: string[] = [];
+    const done = new Set<string>();
+    const visit = (file: string, path: readonly string[]): void => {
+      if (path.includes(file)) loops.push([...path.slice(path.indexOf(file)), file].join(" -> "));
+      if (path.includes(file) || done.has(file)) return;
+      for (const target of next.get(file) ?? []) visit(target, [...path, file]);
+      done.add(file);
+    };
+    for (const file of next.keys()) visit(file, []);
+    expect(loops).toEqual([]);
   });
 
   test("a package lives in its home only", () => {

@@ -2,20 +2,10 @@
  * What a subcommand is: citty's argument table, a zod schema for what comes out of it, examples, and a `run`.
  * One table makes the parser, the help and the messages, so that the three can't disagree.
  */
-import type { ArgDef } from "citty";
 import type { z } from "zod";
+import type { ArgTable } from "./arg.ts";
 import type { Context } from "./context.ts";
 import type { ExitCode } from "./exit.ts";
-
-/** One flag or positional. Keys of the table are camelCase; `maxConnections` is given as `--max-connections`. */
-export type Arg = ArgDef & {
-  /** May be given more than once; the value is then always a list. A positional that is `multiple` takes the rest. */
-  readonly multiple?: boolean;
-  /** Names the configuration key that this flag sets; such flags go to the configuration and not to `input`. */
-  readonly setting?: string;
-};
-
-export type ArgTable = Readonly<Record<string, Arg>>;
 
 export interface Example {
   readonly line: string;
@@ -68,21 +58,4 @@ export function command<S extends z.ZodType>(options: CommandOptions<S>): Comman
       return options.run(parsed.data, context);
     },
   };
-}
-
-/** `maxConnections` to `max-connections`. */
-export function kebab(name: string): string {
-  return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-}
-
-/** A flag as people write it, or a positional's upper-case name. */
-export function written(name: string, arg: Arg): string {
-  return arg.type === "positional" ? (arg.valueHint ?? kebab(name).toUpperCase()) : `--${kebab(name)}`;
-}
-
-/** The short form of a flag, where it has one. */
-export function short(arg: Arg): string | undefined {
-  if (arg.type === "positional" || !("alias" in arg)) return undefined;
-  const alias = arg.alias;
-  return typeof alias === "string" ? alias : alias?.[0];
 }

@@ -1,5 +1,5 @@
 /** Flags that every subcommand takes. */
-import type { ArgTable } from "./command.ts";
+import type { ArgTable } from "./arg.ts";
 
 export const commonArgs = {
   config: {

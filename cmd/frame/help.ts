@@ -1,5 +1,6 @@
 /** The help screens, made from the argument tables. */
-import { type Arg, type ArgTable, type Command, type Registry, short, written } from "./command.ts";
+import { type Arg, type ArgTable, short, written } from "./arg.ts";
+import type { Command, Registry } from "./command.ts";
 import { commonArgs } from "./flags.ts";
 import { type Terminal, twoColumns, wrap, leftColumn } from "./terminal.ts";
 

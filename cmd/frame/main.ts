@@ -1,6 +1,7 @@
 /** Finds the subcommand, parses its line, runs it, and turns what goes wrong into one block and an exit code. */
 import { nearest } from "@dchat/core/ground/mod.ts";
-import { type ArgTable, type Command, type Entry, kebab, type Registry } from "./command.ts";
+import { type ArgTable, kebab } from "./arg.ts";
+import type { Command, Entry, Registry } from "./command.ts";
 import { commonArgs } from "./flags.ts";
 import { openContext } from "./context.ts";
 import { exit, type ExitCode } from "./exit.ts";

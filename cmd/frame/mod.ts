@@ -5,7 +5,8 @@
  * commands.ts. A flag with `setting: "relay.listen"` goes to the configuration (`context.config()`), any
  * other to `run` by way of the zod schema `input`. New fault codes get a line in fault.ts.
  */
-export { type Arg, type ArgTable, command, type Command, type Entry, type Registry } from "./command.ts";
+export type { Arg, ArgTable } from "./arg.ts";
+export { command, type Command, type Entry, type Registry } from "./command.ts";
 export { jsonArg } from "./flags.ts";
 export type { Context } from "./context.ts";
 export { exit, type ExitCode } from "./exit.ts";

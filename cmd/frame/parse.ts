@@ -5,7 +5,7 @@
  */
 import { nearest } from "@dchat/core/ground/mod.ts";
 import { parseArgs } from "node:util";
-import { type Arg, type ArgTable, kebab, short, written } from "./command.ts";
+import { type Arg, type ArgTable, kebab, short, written } from "./arg.ts";
 import { quoted, usage } from "./usage.ts";
 
 export interface Parsed {

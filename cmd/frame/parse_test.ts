@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import type { ArgTable } from "./command.ts";
+import type { ArgTable } from "./arg.ts";
 import { parse } from "./parse.ts";
 
 const table = {

@@ -1,7 +1,7 @@
 /** What is wrong with a command line, said so that it can be mended at once. */
 import { Fault } from "@dchat/core/ground/mod.ts";
 import type { z } from "zod";
-import { type ArgTable, written } from "./command.ts";
+import { type ArgTable, written } from "./arg.ts";
 
 export type UsageCode = "cli/usage";
 

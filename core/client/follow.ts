@@ -7,7 +7,8 @@ import { withKey } from "./device.ts";
 import { takeEntries } from "./intake.ts";
 import { deliver } from "./outbox.ts";
 import { retryAfterMs } from "./patience.ts";
-import { acknowledge, current, type Line, sync } from "./sync.ts";
+import { current, type Line } from "./line.ts";
+import { acknowledge, sync } from "./sync.ts";
 
 /** How often we look whether another process has left something to send. */
 const LOOK_EVERY_MS = 150;

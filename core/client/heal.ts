@@ -9,7 +9,7 @@ import type { GenerationStatement } from "../wire/mod.ts";
 import { conversationOf, withKey } from "./device.ts";
 import { refusedFault } from "./fault.ts";
 import { peaksOf, untrue } from "./log.ts";
-import { isPrefix, type Line, raise } from "./sync.ts";
+import { isPrefix, type Line, raise } from "./line.ts";
 
 /** Goes over to the generation that `started` begins. */
 export async function startGeneration(line: Line, started: GenerationStatement): Promise<void> {

@@ -9,7 +9,7 @@ import type { DeliveredEntry, Head } from "../wire/mod.ts";
 import { conversationOf, withKey } from "./device.ts";
 import { refusedFault } from "./fault.ts";
 import { leafOf, untrue } from "./log.ts";
-import { ask, current, type Line, raise } from "./sync.ts";
+import { ask, current, type Line, raise } from "./line.ts";
 
 /** Goes on at `floor`, the first entry that the relay still has; returns the position there and the log's size. */
 export async function jumpTo(line: Line, floor: number): Promise<[Position, number]> {

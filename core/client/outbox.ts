@@ -19,7 +19,8 @@ import { conversationOf, type Device } from "./device.ts";
 import { keepState, keepWriter, loadState } from "./group.ts";
 import { resetTurn } from "./reset.ts";
 import { seenHead, untrue } from "./log.ts";
-import { ask, current, describe, type Line, sync } from "./sync.ts";
+import { ask, current, type Line } from "./line.ts";
+import { describe, sync } from "./sync.ts";
 
 /** Messages of our own in one epoch after which we renew our keys. */
 const UPDATE_AFTER_MESSAGES = 32;

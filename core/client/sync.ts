@@ -1,44 +1,20 @@
 /** Bringing a conversation up to the relay's log: checked against what we had, read, kept, acknowledged. */
-import type { KeptConversation, Position } from "../conversation/mod.ts";
-import { type Hash, hash, limit } from "../ground/mod.ts";
-import { verifyConsistency } from "../merkle/mod.ts";
+import type { Position } from "../conversation/mod.ts";
+import { limit } from "../ground/mod.ts";
 import type { Description, Head } from "../wire/mod.ts";
 import { refusedFault } from "./fault.ts";
-import { conversationOf, type Device, putAlarm, withKey } from "./device.ts";
+import { conversationOf, withKey } from "./device.ts";
 import { startGeneration } from "./heal.ts";
-import { jumpTo } from "./lapse.ts";
-import { makeAgain } from "./reset.ts";
 import { takeEntries } from "./intake.ts";
+import { jumpTo } from "./lapse.ts";
+import { ask, current, isPrefix, type Line } from "./line.ts";
 import { checkHead, seenHead, untrue } from "./log.ts";
+import { makeAgain } from "./owner.ts";
 import { patiently } from "./patience.ts";
-import type { CommandResult, ReadResult, RelaySession, SingleBody } from "./port.ts";
+import type { ReadResult } from "./port.ts";
 
 /** Asked for at once, and kept in one transaction: few enough that other processes needn't wait long. */
 const READ_BYTES = limit.ENTRY_BYTES_MAX;
-
-/** A conversation and the session that serves it. */
-export interface Line {
-  readonly device: Device;
-  readonly session: RelaySession;
-  readonly id: number;
-  readonly signal?: AbortSignal;
-}
-
-/** The conversation as it is kept now. */
-export function current({ device, id }: Line): Promise<KeptConversation> {
-  return device.store.transact((keeper) => conversationOf(keeper, id));
-}
-
-/** Sends a command signed by `seed`, again while the relay is busy. */
-export async function ask(line: Line, seed: Uint8Array, body: SingleBody): Promise<CommandResult> {
-  const { device, session, signal } = line;
-  const { place, position } = await current(line);
-  return withKey(device, seed, (key) => {
-    const signing = { mailbox: place.mailbox, generation: position.generation, key };
-    const options = signal === undefined ? {} : { signal };
-    return patiently<CommandResult>(device, () => session.command(body, signing, options), signal);
-  });
-}
 
 /** Asks the relay how the mailbox stands, starting its new generation here where there is one. */
 export async function describe(line: Line): Promise<Description> {
@@ -136,21 +112,6 @@ async function checkConsistency(line: Line, head: Head): Promise<void> {
   }
 }
 
-/** Whether a proof shows that the relay's log begins with ours. */
-export function isPrefix(
-  device: Device,
-  claim: { ours: { size: number; root: Hash }; head: Head; path: readonly Uint8Array[] },
-): boolean {
-  const { ours, head, path } = claim;
-  return verifyConsistency(device.crypto.hash, {
-    first: ours.size,
-    size: head.size,
-    firstRoot: ours.root,
-    root: head.root,
-    proof: path.map((step) => hash(step)),
-  });
-}
-
 /** Takes over a turn that no entry shows (a reset), and forgets what every reader has. */
 async function settle(line: Line, description: Description): Promise<void> {
   const { device, id } = line;
@@ -187,11 +148,4 @@ export async function acknowledge(line: Line): Promise<void> {
     if (now.generation !== position.generation) return;
     keeper.putPosition(id, { ...now, acknowledged: Math.max(now.acknowledged, position.size) });
   });
-}
-
-/** Notes an alarm outside of intake. */
-export async function raise({ device, id }: Line, what: string): Promise<void> {
-  const fresh = await device.store.transact((keeper) => putAlarm(keeper, id, what));
-  if (fresh)
-    device.events.alarm((await device.store.transact((keeper) => conversationOf(keeper, id))).name, what);
 }
