@@ -1,7 +1,14 @@
-/** Connections: what idle ones cost, with and without a held stream, and what the next one costs. */
+/**
+ * Connections: what idle ones cost, bare, with a held stream, and with a subscription on a whole relay; and what the
+ * next one costs.
+ */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { collect } from "./harness/peer.ts";
 import { type HostName, hostsFor, openHost, openLoad, PEER_VERSIONS, tell } from "./harness/edge_subject.ts";
 import { round } from "./harness/quantile.ts";
+import { collectingRelayCommand, openRelayHost } from "./harness/relay_subject.ts";
 import { atLeast, atMost, type Benchmark, type Ratio, type Row, type Size } from "./harness/result.ts";
 import type { Subject } from "./harness/subject.ts";
 
@@ -21,6 +28,7 @@ const STEP_TIMEOUT_MS = 30 * 60_000;
 const IDLE_SECONDS: Readonly<Record<Size, number>> = { small: 0.2, standard: 5, large: 20 };
 const AT_ONCE = 32;
 const BARE_RATIO = 7;
+const SUBSCRIBED = "dchat relay, subscribed";
 
 export const benchmark: Benchmark = {
   name: "connections",
@@ -30,65 +38,107 @@ export const benchmark: Benchmark = {
   async run({ size, everyPeer, progress }) {
     const rows: Row[] = [];
     const notes: string[] = [];
-    for (const name of hostsFor({ everyPeer })) {
-      // Held streams are claimed beside js-libp2p alone; the others' bare connections say enough.
-      for (const hold of name === "dchat" || name === "js-libp2p" ? [false, true] : [false]) {
-        progress(`connections: ${name}${hold ? ", one stream each" : ""}`);
-        const measured = await measureHost(name, { size, hold, progress });
-        if (measured === null) notes.push(`${name} was left out: its toolchain is missing here`);
-        else rows.push(...measured);
+    for (const { name, hold } of stages(everyPeer)) {
+      const host = await openHost(name);
+      if (host === null) notes.push(`${name} was left out: its toolchain is missing here`);
+      else {
+        await using subject = host.subject;
+        const load = ["connections_load.ts", host.address] as const;
+        rows.push(...(await measureHost({ name, subject, load, hold, size, progress })));
       }
     }
+    rows.push(...(await measureRelay(size, progress)));
     const bare = { title: "Memory of idle connections", x: "connections", y: "kibEach", log: "x" as const };
     return { rows, ratios: ratios(rows), plots: [bare], notes };
   },
 };
 
-interface Options {
-  readonly size: Size;
+/** Held streams are claimed beside js-libp2p alone; the others' bare connections say enough. */
+function stages(everyPeer: boolean): { name: HostName; hold: boolean }[] {
+  return hostsFor({ everyPeer }).flatMap((name) => {
+    const bare = { name, hold: false };
+    return name === "dchat" || name === "js-libp2p" ? [bare, { name, hold: true }] : [bare];
+  });
+}
+
+/** Devices that are subscribed to a mailbox each, which is there already, on a whole relay. */
+async function measureRelay(size: Size, progress: (text: string) => void): Promise<Row[]> {
+  const dir = mkdtempSync(join(tmpdir(), "dchat-connections-"));
+  try {
+    await using relay = await openRelayHost({ dir, command: collectingRelayCommand });
+    const boxes = Math.ceil(Math.max(...stepsOf(SUBSCRIBED, size)) / LOADS) + NEXT[size];
+    progress(`connections: making ${LOADS * boxes} mailboxes`);
+    const load = ["subscribe_load.ts", relay.address, String(boxes)] as const;
+    return await measureHost({ name: SUBSCRIBED, subject: relay.subject, load, hold: true, size, progress });
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+interface Stage {
+  /** The subject of its rows. */
+  readonly name: string;
+  readonly subject: Subject;
+  /** The file of bench/load that connects, and its arguments. */
+  readonly load: readonly [file: string, ...args: string[]];
   readonly hold: boolean;
+  readonly size: Size;
   readonly progress: (text: string) => void;
 }
 
-async function measureHost(name: HostName, { size, hold, progress }: Options): Promise<Row[] | null> {
-  const host = await openHost(name);
-  if (host === null) return null;
-  await using subject = host.subject;
-  await using one = await openLoad("connections_load.ts", [host.address]);
-  await using two = await openLoad("connections_load.ts", [host.address]);
-  const loads = [one, two];
+function stepsOf(name: string, size: Size): readonly number[] {
+  return STEPS[size].filter((count) => name === "dchat" || count <= CLAIMED_AT);
+}
+
+async function measureHost(stage: Stage): Promise<Row[]> {
+  const { subject, hold, size } = stage;
+  const [file, ...args] = stage.load;
+  await using one = await openLoad(file, args, { readyMs: STEP_TIMEOUT_MS });
+  await using two = await openLoad(file, args, { readyMs: STEP_TIMEOUT_MS });
   // The first connections warm the code; they are part of the floor that the rest is measured from.
   await tell(one, { churn: Math.min(200, STEPS[size][0] ?? 0), at: AT_ONCE });
   const floorKib = await settledKib(subject);
   const rows: Row[] = [];
   let open = 0;
-  for (const step of STEPS[size].filter((count) => name === "dchat" || count <= CLAIMED_AT)) {
-    progress(`connections: ${name}${hold ? ", one stream each" : ""}, ${step}`);
-    const started = performance.now();
-    const told = { open: Math.max(0, Math.ceil((step - NEXT[size] - open) / LOADS)), at: AT_ONCE, hold };
-    await Promise.all(loads.map(async (load) => tell(load, told, STEP_TIMEOUT_MS)));
-    const reachedMs = performance.now() - started;
-    const before = subject.usage();
-    await tell(one, { open: NEXT[size], at: AT_ONCE, hold }, STEP_TIMEOUT_MS);
-    const nextCpuMs = (subject.usage().cpuMs - before.cpuMs) / NEXT[size];
+  for (const step of stepsOf(stage.name, size)) {
+    stage.progress(`connections: ${stage.name}${hold ? ", one stream each" : ""}, ${step}`);
+    const reached = await grow({ subject, loads: [one, two], size, hold, from: open, to: step });
     open = step;
     const rssKib = await settledKib(subject);
     const idle = subject.usage();
     await Bun.sleep(IDLE_SECONDS[size] * 1000);
     const idleMs = subject.usage().cpuMs - idle.cpuMs;
     rows.push({
-      subject: name,
+      subject: stage.name,
       parameters: { connections: step, streams: hold ? 1 : 0 },
       figures: {
         kibEach: round((rssKib - floorKib) / step),
         rssKib,
-        reachedMs: Math.round(reachedMs),
-        nextCpuMs: round(nextCpuMs),
+        ...reached,
         idleCorePercent: round((idleMs / (IDLE_SECONDS[size] * 1000)) * 100),
       },
     });
   }
   return rows;
+}
+
+interface Growing extends Pick<Stage, "subject" | "size" | "hold"> {
+  readonly loads: readonly [Subject, Subject];
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Opens connections up to a number, the last of them apart: what the next one costs. */
+async function grow({ subject, loads, size, hold, from, to }: Growing): Promise<Row["figures"]> {
+  const started = performance.now();
+  const each = Math.max(0, Math.ceil((to - NEXT[size] - from) / loads.length));
+  const open = (load: Subject, count: number) =>
+    tell(load, { open: count, at: AT_ONCE, hold }, STEP_TIMEOUT_MS);
+  await Promise.all(loads.map((load) => open(load, each)));
+  const reachedMs = Math.round(performance.now() - started);
+  const before = subject.usage();
+  await open(loads[0], NEXT[size]);
+  return { reachedMs, nextCpuMs: round((subject.usage().cpuMs - before.cpuMs) / NEXT[size]) };
 }
 
 async function settledKib(subject: Subject): Promise<number> {
@@ -110,7 +160,7 @@ function ratios(rows: readonly Row[]): Ratio[] {
         row.parameters["streams"] === streams,
     )?.figures[name] ?? Number.NaN;
   for (const peer of new Set(rows.map((row) => row.subject))) {
-    if (peer === "dchat") continue;
+    if (peer === "dchat" || peer === SUBSCRIBED) continue;
     for (const streams of peer === "js-libp2p" ? [0, 1] : [0]) {
       const value = figure(peer, at, streams, "kibEach") / figure("dchat", at, streams, "kibEach");
       found.push(
@@ -124,6 +174,7 @@ function ratios(rows: readonly Row[]): Ratio[] {
     found.push(
       atMost("KiB each, bare", figure("dchat", at, 0, "kibEach"), 4.8),
       atMost("KiB each, one held stream", figure("dchat", at, 1, "kibEach"), 9),
+      atMost("KiB each, subscribed on a whole relay", figure(SUBSCRIBED, at, 1, "kibEach"), 9),
       atMost(`CPU of the next connection at ${at} over at 1000`, round(growth), 1.4),
       atMost(`percent of a core at rest with ${at}`, figure("dchat", at, 0, "idleCorePercent"), 1),
     );

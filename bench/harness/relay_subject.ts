@@ -37,6 +37,14 @@ export function relayFlags(dir: string): readonly string[] {
   ];
 }
 
+/** `dchat relay` from source, which collects its garbage when it is asked to. */
+export const collectingRelayCommand: readonly string[] = [
+  process.execPath,
+  "--preload",
+  join(import.meta.dir, "../peer/collecting.ts"),
+  ...relayCommand.slice(1),
+];
+
 /** Starts a relay on `dir`; it is ready when this resolves. */
 export async function openRelayHost(options: RelayHostOptions): Promise<RelayHost> {
   const { dir, command = relayCommand, args = [], env = {} } = options;

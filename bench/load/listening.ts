@@ -1,8 +1,9 @@
 /** Devices that are there when messages come: each on a connection of its own, subscribed to a mailbox of its own. */
 import type { Crypto, SigningKey } from "@dchat/crypto-wasm";
+import type { CommandResult } from "../../core/client/mod.ts";
 import { type OpenedSession, openSession } from "../../core/client/session/mod.ts";
 import type { Dialler } from "../../core/edge/mod.ts";
-import { create, newMailbox, plain, type TestMailbox } from "../../test/harness/device.ts";
+import { newMailbox, plain, type TestMailbox } from "../../test/harness/device.ts";
 import { benchClock } from "./edge.ts";
 
 const DIALS_AT_ONCE = 32;
@@ -32,8 +33,18 @@ export async function connect({ crypto, dialler, address }: Place): Promise<Open
 export async function freshBox({ crypto }: Place, session: OpenedSession): Promise<TestMailbox> {
   const policy = { entriesMax: 1_000_000, bytesMax: 2 ** 30 };
   const fresh = newMailbox(crypto, { relay: session.relay, policy });
-  await create({ session }, fresh);
+  const made = await patiently(() => session.command(fresh.create, { ...fresh, key: fresh.owner }));
+  if (made.is !== "created") throw new Error(JSON.stringify(made));
   return fresh;
+}
+
+/** Asks again as long as the relay is busy. */
+async function patiently(ask: () => Promise<CommandResult>): Promise<CommandResult> {
+  for (;;) {
+    const result = await ask();
+    if (result.is !== "refused" || result.refusal.code !== "busy") return result;
+    await Bun.sleep(result.refusal.retryMs);
+  }
 }
 
 export function readerOf({ readers }: TestMailbox): SigningKey {
@@ -47,12 +58,10 @@ export async function append(
   { crypto }: Place,
   { by, to, bytes }: { by: OpenedSession; to: TestMailbox; bytes: number },
 ): Promise<number> {
-  for (;;) {
-    const result = await by.command(plain(crypto, { bytes }), { ...to, key: to.writer });
-    if (result.is === "appended") return result.promise.seq;
-    if (result.is !== "refused" || result.refusal.code !== "busy") throw new Error(JSON.stringify(result));
-    await Bun.sleep(result.refusal.retryMs);
-  }
+  const body = plain(crypto, { bytes });
+  const result = await patiently(() => by.command(body, { ...to, key: to.writer }));
+  if (result.is !== "appended") throw new Error(JSON.stringify(result));
+  return result.promise.seq;
 }
 
 /** `count` devices, subscribed; each hears in `arrived` how long a message took, in ms. */
@@ -69,7 +78,12 @@ export async function listenAll(
   return devices;
 }
 
-async function listen(place: Place, box: TestMailbox, arrived: (tookMs: number) => void): Promise<Listening> {
+/** A device subscribed to `box`, once it has all that is there. */
+export async function listen(
+  place: Place,
+  box: TestMailbox,
+  arrived: (tookMs: number) => void,
+): Promise<Listening> {
   const session = await connect(place);
   const sentMs: number[] = [];
   const live = Promise.withResolvers<void>();

@@ -146,6 +146,8 @@ const listener = await openListener({
 console.log(JSON.stringify({ addr: `${listener.addresses[0]}/p2p/${listener.peer.text}` }));
 for await (const line of console) {
   if (line === "gc") Bun.gc(true);
-  console.log(JSON.stringify({ connections: listener.connections, receivedBytes, sentBytes }));
+  console.log(
+    JSON.stringify({ gc: line === "gc", connections: listener.connections, receivedBytes, sentBytes }),
+  );
 }
 process.exit(0);
