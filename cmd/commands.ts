@@ -6,6 +6,11 @@ export const commands: Registry = {
     summary: "Run a relay: it keeps sealed entries until every device has read them",
     load: async () => (await import("./relay.ts")).relay,
   },
+  "edge-process": {
+    summary: "Hold connections for the relay that started it",
+    hidden: true,
+    load: async () => (await import("./edge_process.ts")).edgeProcess,
+  },
   keygen: {
     summary: "Make a key file: an identity, a relay's key, a validator's",
     load: async () => (await import("./keygen.ts")).keygen,

@@ -4,11 +4,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { dchatCommand, runDchat } from "../test/harness/dchat.ts";
 import { commands } from "./commands.ts";
+import { listed } from "./frame/command.ts";
 import type { Registry } from "./frame/mod.ts";
 
-/** Every name that the registry knows, as words. */
+/** Every name that people are told of, as words. */
 function* paths(registry: Registry, before: readonly string[] = []): Iterable<readonly string[]> {
-  for (const [name, entry] of Object.entries(registry)) {
+  for (const [name, entry] of listed(registry)) {
     yield [...before, name];
     if (entry.commands !== undefined) yield* paths(entry.commands, [...before, name]);
   }
@@ -54,7 +55,17 @@ describe("dchat", () => {
   test("without a command shows what there is and exits 2", async () => {
     const { code, out, err } = await runDchat([]);
     expect({ code, out }).toEqual({ code: 2, out: "" });
-    for (const name of Object.keys(commands)) expect(err).toContain(`  ${name}`);
+    for (const [name] of listed(commands)) expect(err).toContain(`  ${name}`);
+  });
+
+  test("lists nowhere what a relay starts for itself, and refuses it by hand", async () => {
+    for (const asked of [["--help"], ["edge-proces"], ["--log-level", "info"]]) {
+      const { out, err } = await runDchat(asked);
+      expect(out + err).not.toContain("edge-process");
+    }
+    const { code, err } = await runDchat(["edge-process"]);
+    expect(code).toBe(2);
+    expect(err).toContain("dchat edge-process is started by a relay: dchat relay --edge-processes N");
   });
 
   test("help COMMAND is COMMAND --help", async () => {

@@ -10,6 +10,7 @@ import { defaultText, type Setting, settings } from "../core/node/config_schema.
 import { Metrics } from "../core/telemetry/mod.ts";
 import { commands } from "./commands.ts";
 import { commonArgs } from "./frame/flags.ts";
+import { listed } from "./frame/command.ts";
 import { exit } from "./frame/exit.ts";
 import { commandHelp } from "./frame/help.ts";
 import type { Registry } from "./frame/mod.ts";
@@ -22,7 +23,7 @@ const defaults = new Map([...settings.values()].map((setting) => [setting.key, d
 /** Every command as its --help shows it, without the flags that all take. */
 async function commandReference(registry: Registry, before: readonly string[] = ["dchat"]): Promise<string> {
   let text = "";
-  for (const [name, entry] of Object.entries(registry)) {
+  for (const [name, entry] of listed(registry)) {
     const path = [...before, name];
     text += `### ${path.join(" ")}\n\n`;
     if (entry.load === null) text += `${entry.summary}.\n\n`;

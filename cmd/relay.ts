@@ -3,6 +3,7 @@ import { type Relay, runRelay } from "@dchat/core/node/mod.ts";
 import { openLog } from "@dchat/core/telemetry/mod.ts";
 import { z } from "zod";
 import { type ArgTable, command, exit, type Terminal, twoColumns } from "./frame/mod.ts";
+import { edgeCommand } from "./edge_process.ts";
 import { passphraseArg } from "./passphrase.ts";
 import manifest from "./package.json" with { type: "json" };
 
@@ -38,6 +39,12 @@ const args = {
     setting: "relay.metrics_listen",
     valueHint: "HOST:PORT",
     description: "Where Prometheus reads metrics",
+  },
+  edgeProcesses: {
+    type: "string",
+    setting: "relay.edge_processes",
+    valueHint: "N",
+    description: "Processes that hold connections on the same ports; at most one for each core is of use",
   },
   maxConnections: {
     type: "string",
@@ -86,6 +93,7 @@ export const relay = command({
       log,
       version: manifest.version,
       passphraseFile,
+      edgeCommand: edgeCommand(),
       ready(running) {
         if (format === "pretty") context.print(screen(running, context.out));
         else

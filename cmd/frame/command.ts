@@ -37,11 +37,18 @@ export interface Entry {
   readonly summary: string;
   /** Loads the command that stands at this name itself; null for a name that only groups others. */
   readonly load: (() => Promise<Command>) | null;
+  /** Started by dchat itself and of no use to people, so that nothing lists it. */
+  readonly hidden?: true;
   /** Subcommands below this name. */
   readonly commands?: Registry;
 }
 
 export type Registry = Readonly<Record<string, Entry>>;
+
+/** The commands that people are told of. */
+export function listed(registry: Registry): readonly (readonly [name: string, entry: Entry])[] {
+  return Object.entries(registry).filter(([, { hidden }]) => hidden !== true);
+}
 
 /** Ties an argument table, its schema and the code together. Throws UsageFault from `invoke` where input is wrong. */
 export function command<S extends z.ZodType>(options: CommandOptions<S>): Command {

@@ -1,6 +1,6 @@
 /** The help screens, made from the argument tables. */
 import { type Arg, type ArgTable, short, written } from "./arg.ts";
-import type { Command, Registry } from "./command.ts";
+import { type Command, listed, type Registry } from "./command.ts";
 import { commonArgs } from "./flags.ts";
 import { type Terminal, twoColumns, wrap, leftColumn } from "./terminal.ts";
 
@@ -50,7 +50,7 @@ export function groupHelp(about: string, registry: Registry, options: HelpOption
 }
 
 function commandsBlock(registry: Registry, { style, width }: Terminal): string {
-  const lines = Object.entries(registry).map(([name, entry]) => [style.accent(name), entry.summary] as const);
+  const lines = listed(registry).map(([name, entry]) => [style.accent(name), entry.summary] as const);
   return `${style.bold("Commands")}\n${twoColumns(lines, { width, indent: 2 })}`;
 }
 

@@ -1,7 +1,7 @@
 /** Finds the subcommand, parses its line, runs it, and turns what goes wrong into one block and an exit code. */
 import { nearest } from "@dchat/core/ground/mod.ts";
 import { type ArgTable, kebab } from "./arg.ts";
-import type { Command, Entry, Registry } from "./command.ts";
+import { type Command, type Entry, listed, type Registry } from "./command.ts";
 import { commonArgs } from "./flags.ts";
 import { openContext } from "./context.ts";
 import { exit, type ExitCode } from "./exit.ts";
@@ -119,11 +119,15 @@ function leadingFlags(argv: string[]): string[] {
 
 function unknownCommand(word: string, commands: Registry, path: readonly string[]) {
   // Only the first word may be `help`.
-  const near = nearest(word, [...Object.keys(commands), ...(path.length === 1 ? ["help"] : [])]);
+  const near = nearest(word, [...namesOf(commands), ...(path.length === 1 ? ["help"] : [])]);
   const whole = path.join(" ");
   return usage(
     `There is no command ${whole} ${word}${near === undefined ? "" : `. Did you mean ${whole} ${near}?`}`,
   );
+}
+
+function namesOf(registry: Registry): string[] {
+  return listed(registry).map(([name]) => name);
 }
 
 async function showGroup(program: Program, found: Found, { out, err }: Surroundings): Promise<ExitCode> {
@@ -132,7 +136,7 @@ async function showGroup(program: Program, found: Found, { out, err }: Surroundi
   const asked = found.argv.some((word) => word === "--help" || word === "-h");
   if (!asked && found.argv.length > 0) {
     refuseUnknownFlag(found.argv[0] ?? "");
-    const names = Object.keys(registry).join(", ");
+    const names = namesOf(registry).join(", ");
     throw usage(`${path.join(" ")} needs a command before ${found.argv[0]}: ${names}`);
   }
   const { groupHelp } = await import("./help.ts");

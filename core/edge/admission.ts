@@ -8,21 +8,26 @@ import type { Access, EdgeConnection, EdgeLimits } from "./port.ts";
 const BURST_SECONDS = 4;
 const MEMORY_LOOK_MS = 1000;
 
-/** How full an edge is when somebody asks to come in. */
+/** How full a process is when somebody asks to come in. */
 interface Fullness {
   readonly limits: EdgeLimits;
-  readonly connections: number;
   readonly handshakes: number;
   /** Monotonic ms. */
   readonly now: number;
 }
 
-/** Who may come in: every limit that is asked before and right after a handshake. */
+/**
+ * Who may come in: every limit that is asked before and right after a handshake. One counts for all the drivers and
+ * edge processes that share it.
+ */
 export class Admission {
+  /** Where all that it counts are found, for when a rough count isn't enough. */
+  readonly holders = new Set<Iterable<EdgeConnection>>();
   readonly #origins = new Origins();
   readonly #accepts = new Buckets();
   readonly #peers = new RoughCounts();
   #access = new AccessList({ allow: [], deny: [] });
+  #connections = 0;
   #memoryFull = false;
   #memoryLookedMs = -Infinity;
 
@@ -36,21 +41,24 @@ export class Admission {
   admit(address: string, fullness: Fullness): Origin | string {
     const { limits, now } = fullness;
     if (!this.#access.admitsAddress(address)) return "ACCESS_DENIED";
-    if (fullness.connections >= limits.connectionsMax) return "CONNECTIONS_MAX";
+    if (this.#connections >= limits.connectionsMax) return "CONNECTIONS_MAX";
     if (fullness.handshakes >= limits.handshakesMax) return "HANDSHAKES_MAX";
     if (this.#overMemory(limits.memoryBytesMax ?? 0, now)) return "MEMORY_BYTES_MAX";
     const perSecond =
       limits.acceptsPerSecondMax ?? (isLoopback(address) ? 0 : limit.ACCEPTS_PER_SECOND_MAX_DEFAULT);
     const bucket = { perSecond, burst: perSecond * BURST_SECONDS };
     if (perSecond > 0 && !this.#accepts.take(rateKey(address), now, bucket)) return "ACCEPTS_PER_SECOND_MAX";
-    return this.#origins.admit(address, limits);
+    const origin = this.#origins.admit(address, limits);
+    if (typeof origin !== "string") this.#connections++;
+    return origin;
   }
 
   /** Whether a peer that has proven itself may stay, or the name of what is in its way; counts it in both cases. */
-  admitPeer(peer: Uint8Array, connections: Iterable<EdgeConnection>, limits: EdgeLimits): string | null {
+  admitPeer(peer: Uint8Array, limits: EdgeLimits): string | null {
     const max = limits.connectionsPerPeerMax ?? limit.CONNECTIONS_PER_PEER_MAX_DEFAULT;
     // The rough count is enough to clear nearly everybody; only where it isn't are all looked at.
-    if (this.#peers.add(peer, 1) > max && countOf(peer, connections) > max) return "CONNECTIONS_PER_PEER_MAX";
+    if (this.#peers.add(peer, 1) > max && countOf(peer, this.holders) > max)
+      return "CONNECTIONS_PER_PEER_MAX";
     return this.#access.admitsPeer(peer) ? null : "ACCESS_DENIED";
   }
 
@@ -60,10 +68,12 @@ export class Admission {
 
   /** Counts a connection that we made. */
   count(address: string): Origin {
+    this.#connections++;
     return this.#origins.count(address);
   }
 
   release(origin: Origin): void {
+    this.#connections--;
     this.#origins.release(origin);
   }
 
@@ -82,8 +92,10 @@ function rateKey(address: string): string {
   return address.includes(":") ? subnetOf(address) : address;
 }
 
-function countOf(peer: Uint8Array, connections: Iterable<EdgeConnection>): number {
+function countOf(peer: Uint8Array, holders: Iterable<Iterable<EdgeConnection>>): number {
   let count = 0;
-  for (const connection of connections) if (Bun.deepEquals(connection.peer.bytes, peer)) count++;
+  for (const connections of holders) {
+    for (const connection of connections) if (Bun.deepEquals(connection.peer.bytes, peer)) count++;
+  }
   return count;
 }

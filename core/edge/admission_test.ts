@@ -52,7 +52,7 @@ test("AccessList denies networks and PeerIds, and allows alone what it is told t
 
 test("Admission.admit() holds an address to its rate, a /48 to one, and loopback only where told", () => {
   const admission = new Admission();
-  const fullness = { connections: 0, handshakes: 0, now: 5000 };
+  const fullness = { handshakes: 0, now: 5000 };
   const slow: EdgeLimits = { ...LIMITS, acceptsPerSecondMax: 2 };
   const outcomes = (addresses: readonly string[], limits = slow) =>
     addresses.map((address) => typeof admission.admit(address, { ...fullness, limits }));
@@ -67,7 +67,7 @@ test("Admission.admit() holds an address to its rate, a /48 to one, and loopback
 
 test("Admission.admit() lets nobody in above the memory budget", () => {
   const admission = new Admission();
-  const fullness = { connections: 0, handshakes: 0, now: 0 };
+  const fullness = { handshakes: 0, now: 0 };
   const within = { ...fullness, limits: { ...LIMITS, memoryBytesMax: 2 ** 40 } };
   expect(typeof admission.admit("192.0.2.1", within)).toBe("object");
   expect(

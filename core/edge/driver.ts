@@ -12,13 +12,21 @@ const WHEEL_TICK_MS = 250;
 /** A tick that comes this late says that this process stood still. */
 const STALL_MS = 4 * WHEEL_TICK_MS;
 
+export interface DriverOptions {
+  readonly clock: Clock;
+  readonly limits: EdgeLimits;
+  readonly events: EdgeEvents | null;
+  /** Who counts its connections, where others are counted with them. */
+  readonly admission?: Admission;
+}
+
 /**
  * Moves bytes between sockets and links: input as it comes, output once a tick for each connection that has some.
  * One for a listener or a dialler; it owns the buffers and the one timer that all its connections share.
  */
 export class Driver implements LinkEvents<Connection> {
   readonly pool = new BufferPool();
-  readonly admission = new Admission();
+  readonly admission: Admission;
   readonly connections = new Set<Connection>();
   readonly clock: Clock;
   limits: EdgeLimits;
@@ -34,8 +42,11 @@ export class Driver implements LinkEvents<Connection> {
   #timer: ReturnType<typeof setInterval> | null = null;
   #tickedMs: number;
   #lastId = 0;
+  #resting = false;
 
-  constructor(options: { clock: Clock; limits: EdgeLimits; events: EdgeEvents | null }) {
+  constructor(options: DriverOptions) {
+    this.admission = options.admission ?? new Admission();
+    this.admission.holders.add(this.connections);
     this.clock = options.clock;
     this.limits = options.limits;
     this.#events = options.events;
@@ -49,12 +60,13 @@ export class Driver implements LinkEvents<Connection> {
 
   /** Whether one more may come in from `address`: its origin, counted, or null after saying which limit it hit. */
   admit(address: string): Origin | null {
-    const admitted = this.admission.admit(address, {
-      limits: this.limits,
-      connections: this.connections.size,
-      handshakes: this.handshakes,
-      now: this.clock.monotonic(),
-    });
+    const admitted = this.#resting
+      ? "EDGE_PIPE_MARK_BYTES"
+      : this.admission.admit(address, {
+          limits: this.limits,
+          handshakes: this.handshakes,
+          now: this.clock.monotonic(),
+        });
     if (typeof admitted !== "string") return admitted;
     this.#events?.limited(admitted, address);
     return null;
@@ -71,10 +83,19 @@ export class Driver implements LinkEvents<Connection> {
     }
   }
 
+  /** While it rests nothing is read from sockets and nobody comes in: what was read has nowhere to go. */
+  rest(resting: boolean): void {
+    if (this.#resting === resting) return;
+    this.#resting = resting;
+    if (resting) return;
+    for (const connection of this.connections) if (connection.heldInput !== null) this.#flush(connection);
+  }
+
   /** Takes a connection whose socket is open. */
   add(connection: Connection): void {
     this.connections.add(connection);
     if (connection.inbound) this.handshakes++;
+    this.#events?.arrived?.(connection);
     this.#wheel.arm(connection);
     if (this.#timer === null) {
       this.#tickedMs = this.clock.monotonic();
@@ -114,6 +135,7 @@ export class Driver implements LinkEvents<Connection> {
     this.connections.delete(connection);
     this.admission.release(connection.origin);
     if (connection.established && connection.inbound) this.admission.releasePeer(connection.link.peerBytes);
+    this.#events?.left?.(connection);
     if (this.connections.size > 0) return;
     if (this.#timer !== null) clearInterval(this.#timer);
     this.#timer = null;
@@ -137,7 +159,7 @@ export class Driver implements LinkEvents<Connection> {
     this.#settle(connection, null);
     this.#events?.opened(connection);
     if (!connection.inbound) return;
-    const refused = this.admission.admitPeer(link.peerBytes, this.connections, this.limits);
+    const refused = this.admission.admitPeer(link.peerBytes, this.limits);
     if (refused === null) return;
     this.#events?.limited(refused, connection.remoteAddress);
     link.close("refused");
@@ -190,7 +212,7 @@ export class Driver implements LinkEvents<Connection> {
 
   /** Gives the link input; what it doesn't take is held, and the socket rests until it does. */
   #take(connection: Connection, bytes: Uint8Array): void {
-    const taken = connection.link.receive(bytes, this.clock.monotonic());
+    const taken = this.#resting ? 0 : connection.link.receive(bytes, this.clock.monotonic());
     if (taken === bytes.length) return;
     connection.heldInput = bytes.subarray(taken);
     connection.pause();
@@ -210,7 +232,7 @@ export class Driver implements LinkEvents<Connection> {
     while (!connection.gone) {
       if (connection.blockedMs === 0) this.#write(connection);
       const held = connection.heldInput;
-      if (connection.gone || held === null || link.isFull) break;
+      if (connection.gone || held === null || link.isFull || this.#resting) break;
       connection.heldInput = null;
       connection.resume();
       this.#take(connection, held);

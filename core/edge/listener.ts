@@ -14,10 +14,11 @@ import {
   peerIdFromPublicKey,
   withBuiltins,
 } from "../link/mod.ts";
+import type { Admission } from "./admission.ts";
 import type { Connection, MakeLink } from "./connection.ts";
 import { Driver } from "./driver.ts";
 import { plainAddress } from "./origin.ts";
-import { AGENT, noiseIdentity } from "./own.ts";
+import { AGENT, noiseIdentity, type OwnNoise } from "./own.ts";
 import type {
   Access,
   EdgeConnection,
@@ -51,6 +52,15 @@ export interface ListenOptions {
   readonly agent?: string;
 }
 
+/** How a listener works beside others of the same node. */
+export interface Beside {
+  /** Binds so that other processes of this user can bind the same ports. */
+  readonly shared: boolean;
+  /** Taken over. */
+  readonly noise: OwnNoise;
+  readonly admission?: Admission;
+}
+
 /** One bound socket. */
 interface Bound {
   readonly address: Address;
@@ -61,11 +71,21 @@ interface Bound {
  * Listens for libp2p connections. Throws Fault<"edge/bind"> naming host and port where one can't be bound, and
  * then listens on none; Fault<"link/address"> for an address that can't be read.
  */
-export async function openListener(options: ListenOptions): Promise<Listener> {
+export function openListener(options: ListenOptions): Promise<Listener> {
+  return listenBeside(options, {
+    shared: false,
+    noise: noiseIdentity(options.crypto, options.identity),
+  });
+}
+
+/** A listener that may be one of several; throws as openListener() does. */
+export async function listenBeside(
+  options: Omit<ListenOptions, "crypto" | "identity">,
+  { shared, noise, admission }: Beside,
+): Promise<EdgeListener> {
   const wanted = options.addresses.map(parseListenAddress);
-  const noise = noiseIdentity(options.crypto, options.identity);
-  const publicKey = options.identity.publicKey.slice();
-  const driver = new Driver(options);
+  const publicKey = noise.publicKey;
+  const driver = new Driver({ ...options, ...(admission === undefined ? {} : { admission }) });
   if (options.access !== undefined) driver.setAccess(options.access);
   let identified: Uint8Array = new Uint8Array(0);
   const identify = new IdentifyAnswer<Connection>(
@@ -83,6 +103,7 @@ export async function openListener(options: ListenOptions): Promise<Listener> {
     peer: peerIdFromPublicKey(publicKey),
     noise,
     tls: options.tls ?? null,
+    shared,
   });
   try {
     for (const address of wanted) listener.bind(address, makeLink);
@@ -100,19 +121,28 @@ export async function openListener(options: ListenOptions): Promise<Listener> {
   return listener;
 }
 
-class EdgeListener implements Listener {
+interface EdgeListenerOptions {
+  readonly peer: PeerId;
+  readonly noise: Disposable;
+  readonly tls: TlsFiles | null;
+  readonly shared: boolean;
+}
+
+export class EdgeListener implements Listener {
   readonly peer: PeerId;
   readonly bound: Bound[] = [];
   readonly #driver: Driver;
   readonly #noise: Disposable;
   readonly #tls: TlsFiles | null;
+  readonly #shared: boolean;
   #accepting = true;
 
-  constructor(driver: Driver, options: { peer: PeerId; noise: Disposable; tls: TlsFiles | null }) {
+  constructor(driver: Driver, options: EdgeListenerOptions) {
     this.#driver = driver;
     this.peer = options.peer;
     this.#noise = options.noise;
     this.#tls = options.tls;
+    this.#shared = options.shared;
   }
 
   get addresses(): readonly string[] {
@@ -134,6 +164,15 @@ class EdgeListener implements Listener {
     } catch (error) {
       throw bindFault(address, error);
     }
+  }
+
+  nextId(): number {
+    return this.#driver.nextId();
+  }
+
+  /** While it rests it reads nothing and takes nobody. */
+  rest(resting: boolean): void {
+    this.#driver.rest(resting);
   }
 
   setLimits(limits: EdgeLimits): void {
@@ -187,7 +226,7 @@ class EdgeListener implements Listener {
     return Bun.listen<TcpConnection | undefined>({
       hostname,
       port,
-      exclusive: true,
+      ...(this.#shared ? { reusePort: true } : { exclusive: true }),
       socket: {
         ...tcpHandlers,
         open(socket: TcpSocket) {
@@ -214,12 +253,14 @@ class EdgeListener implements Listener {
       port: address.port,
       link,
       tls,
+      shared: this.#shared,
       accepting: () => this.#accepting,
     });
   }
 }
 
-function bindFault(address: Address, error: unknown): Fault<"edge/bind"> {
+/** Says why `address` can't be bound. */
+export function bindFault(address: Address, error: unknown): Fault<"edge/bind"> {
   const code = error instanceof Error && "code" in error ? error.code : "";
   const why =
     code === "EADDRINUSE" ? "the port is taken" : error instanceof Error ? error.message : String(error);

@@ -1,4 +1,4 @@
-import type { Crypto, SigningKey } from "@dchat/crypto-wasm";
+import type { AgreementKey, Crypto, SigningKey } from "@dchat/crypto-wasm";
 import { type NoiseIdentity, signPayload } from "../link/mod.ts";
 
 /** The version that identify names. */
@@ -17,12 +17,27 @@ export function noiseIdentity(
   identity: SigningKey,
 ): OwnNoise {
   const staticKey = crypto.x25519.generate();
-  const payload = signPayload(crypto, identity, { staticKey: staticKey.publicKey, earlyMuxer: true });
+  const payload = certifyStatic(crypto, { identity, staticKey: staticKey.publicKey });
+  return ownNoise(crypto, { publicKey: identity.publicKey.slice(), staticKey, payload });
+}
+
+/** What certifies a Noise static key (32 bytes, public) as that of `identity`. */
+export function certifyStatic(
+  crypto: Pick<Crypto, "ed25519">,
+  { identity, staticKey }: { identity: SigningKey; staticKey: Uint8Array },
+): Uint8Array {
+  return signPayload(crypto, identity, { staticKey, earlyMuxer: true });
+}
+
+/** A Noise identity of a static key, which it takes over, and what certifyStatic() says of it. */
+export function ownNoise(
+  crypto: Pick<Crypto, "noise">,
+  own: { publicKey: Uint8Array; staticKey: AgreementKey; payload: Uint8Array },
+): OwnNoise {
+  const { staticKey } = own;
   return {
+    ...own,
     crypto: crypto.noise,
-    publicKey: identity.publicKey.slice(),
-    staticKey,
-    payload,
     earlyMuxer: true,
     [Symbol.dispose]: () => staticKey[Symbol.dispose](),
   };

@@ -70,6 +70,10 @@ export type ProtocolTable = (protocol: string) => StreamHandler<unknown> | null;
 export interface EdgeEvents {
   opened(connection: EdgeConnection): void;
   closed(connection: EdgeConnection, reason: string): void;
+  /** A socket is there, its handshake still to come. */
+  arrived?(connection: EdgeConnection): void;
+  /** The socket of one that arrived is gone, secured or not. */
+  left?(connection: EdgeConnection): void;
   /** Somebody was turned away; `limit` is the limit's name in ground/limit.ts less _DEFAULT, or ACCESS_DENIED. */
   limited(limit: string, remoteAddress: string): void;
   bytes(received: number, sent: number): void;

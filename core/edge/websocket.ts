@@ -59,6 +59,8 @@ export interface ServeOptions {
   readonly port: number;
   readonly link: MakeLink;
   readonly accepting: () => boolean;
+  /** Whether other processes of this user may bind the same port. */
+  readonly shared: boolean;
   /** Null for WebSocket without TLS. */
   readonly tls: TlsFiles | null;
 }
@@ -99,6 +101,7 @@ function serveWebSocket(options: ServeOptions): Bun.Server<Upgraded> {
   return Bun.serve<Upgraded>({
     hostname: options.hostname,
     port: options.port,
+    reusePort: options.shared,
     ...(tls === null ? {} : { tls: { cert: tls.cert, key: tls.key, secureOptions: ONLY_TLS_1_3 } }),
     // Requests that never finish; an upgraded socket has the link's own deadlines.
     idleTimeout: Math.ceil(driver.limits.handshakeTimeoutMs / 1000),

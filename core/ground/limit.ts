@@ -105,6 +105,17 @@ export const SLOW_READER_TIMEOUT_MS = 30 * SECOND_MS;
 export const CLOSE_LINGER_MS = 5 * SECOND_MS;
 /** Input kept while a link takes none: what a socket may still bring after it was paused. */
 export const HELD_INPUT_BYTES_MAX = 2 * 1024 * KIB;
+/** Output that waits between a relay and one of its edge processes; above it neither takes more from its own side. */
+export const EDGE_PIPE_MARK_BYTES = 1024 * KIB;
+/** A frame between them: a piece of a stream, or a whole list of who may come in. */
+export const EDGE_FRAME_BYTES_MAX = 16 * 1024 * KIB - 1;
+/** What an edge process holds for one stream whose device doesn't take it. */
+export const EDGE_STREAM_HELD_BYTES_MAX = 64 * KIB;
+/** How long an edge process that died is waited for before the next is started: twice as long each time. */
+export const EDGE_RESTART_MS_MIN = 100;
+export const EDGE_RESTART_MS_MAX = 30 * SECOND_MS;
+/** An edge process that hears nothing from its relay by then was started by somebody else. */
+export const EDGE_START_MS = 10 * SECOND_MS;
 /** One WebSocket message: libp2p sends a few Noise frames in one. */
 export const WEBSOCKET_MESSAGE_BYTES_MAX = 1024 * KIB;
 

@@ -54,6 +54,12 @@ const relay = z.strictObject({
     about: "Where Prometheus reads metrics",
     initial: "127.0.0.1:9090",
   }),
+  edge_processes: integer({
+    about: "Processes that hold connections of devices on the same ports, the relay's own among them",
+    initial: 1,
+    min: 1,
+    max: 64,
+  }),
   max_connections: integer({
     about: "Connections of devices held at once",
     initial: limit.CONNECTIONS_MAX_DEFAULT,
@@ -90,7 +96,7 @@ const relay = z.strictObject({
     live: true,
   }),
   max_memory: size({
-    about: "Resident memory above which nobody new is let in",
+    about: "Resident memory of a process above which nobody new is let in",
     initial: "0",
     live: true,
   }),
@@ -103,7 +109,7 @@ const relay = z.strictObject({
     live: true,
   }),
   max_handshakes: integer({
-    about: "Handshakes under way at once; who comes beyond that waits or is turned away",
+    about: "Handshakes under way at once in a process; who comes beyond that waits or is turned away",
     initial: limit.HANDSHAKES_MAX_DEFAULT,
     min: 1,
     max: 100_000,

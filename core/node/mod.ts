@@ -30,6 +30,7 @@ export { quietTerminal } from "./secret_prompt.ts";
 export type { User, UserCode, UserOptions } from "./user.ts";
 import type { LoadedConfig, LoadOptions } from "./config.ts";
 import type * as database from "./database.ts";
+import type { RunEdgeProcessOptions } from "./edge_process_run.ts";
 import type { ReportRow } from "./config_report.ts";
 import type { RunRelayOptions } from "./relay_run.ts";
 import type { ConfigWatchOptions } from "./config_watch.ts";
@@ -68,6 +69,16 @@ export async function watchConfig(options: ConfigWatchOptions): Promise<Disposab
 export async function runRelay(options: RunRelayOptions): Promise<boolean> {
   const running = await import("./relay_run.ts");
   return running.runRelay(options);
+}
+
+/** Whether this process was started as an edge process; see edge_process_run.ts. */
+export async function hasRelay(): Promise<boolean> {
+  return (await import("./edge_process_run.ts")).hasRelay();
+}
+
+/** Works as an edge process until its relay is gone; see edge_process_run.ts. */
+export async function runEdge(options: RunEdgeProcessOptions): Promise<void> {
+  return (await import("./edge_process_run.ts")).runEdge(options);
 }
 
 /** Opens a person's device; see user.ts. */

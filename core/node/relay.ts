@@ -4,7 +4,7 @@
  */
 import { join } from "node:path";
 import { type Crypto, openCrypto } from "@dchat/crypto-wasm";
-import { type EdgeLimits, type Listener, openListener } from "../edge/mod.ts";
+import type { EdgeLimits, Listener, ListenOptions } from "../edge/mod.ts";
 import { type Clock, limit } from "../ground/mod.ts";
 import { peerIdFromPublicKey } from "../link/mod.ts";
 import type { MailboxStore } from "../mailbox/mod.ts";
@@ -13,6 +13,7 @@ import { type Log, openTelemetry, type Telemetry } from "../telemetry/mod.ts";
 import { PROTOCOL_ID } from "../wire/mod.ts";
 import type { Config } from "./config.ts";
 import { openDataDir, publishRelay, type RelayFile } from "./data_dir.ts";
+import { type EdgeOptions, openEdge } from "./edge_processes.ts";
 import { openFilesWarning } from "./open_files.ts";
 import { Pipeline } from "./pipeline.ts";
 import type { Rates } from "./pipeline_rate.ts";
@@ -30,6 +31,8 @@ export interface RelayOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** `--passphrase-file`, where the relay's identity is sealed. */
   readonly passphraseFile: string | undefined;
+  /** What starts an edge process; see edge_processes.ts. */
+  readonly edgeCommand: readonly string[];
   readonly log: Log;
   readonly clock: Clock;
   readonly version: string;
@@ -55,7 +58,7 @@ export async function openRelay(options: RelayOptions): Promise<Relay> {
   let { config } = options;
   const dir = stack.use(openDataDir(options.dataDir));
   if (dir.warning !== null) log.warn(dir.warning);
-  const crowded = openFilesWarning(config.relay.max_connections);
+  const crowded = openFilesWarning(connectionsOfOne(config));
   if (crowded !== null) log.warn(crowded);
   const telemetry = openTelemetry({ log, clock, version });
   const [crypto, store] = await openTogether(stack, [
@@ -78,7 +81,7 @@ export async function openRelay(options: RelayOptions): Promise<Relay> {
     deliveryEvents: telemetry.delivery,
   });
   stack.use(keepProbing({ pipeline, soundMs: soundProbeMs(config) }));
-  const edge = stack.use(await openEdge({ config, crypto, clock, keys, pipeline, telemetry }));
+  const edge = await openEdge(stack, edgeOptions({ ...options, crypto, keys, pipeline, telemetry }));
   stack.use(renewTls(config, { edge, log }));
   const addresses = dialable(config.relay.announce, edge);
   const control = controlPorts({
@@ -141,19 +144,33 @@ function soundProbeMs({ database }: Config): number | null {
   return database.url === undefined ? null : limit.STORE_PROBE_MS;
 }
 
-interface EdgeParts {
-  readonly config: Config;
+/** The part of all connections that one process holds where the kernel spreads them evenly. */
+function connectionsOfOne({ relay }: Config): number {
+  return Math.ceil(relay.max_connections / relay.edge_processes);
+}
+
+interface EdgeParts extends Pick<RelayOptions, "config" | "clock" | "edgeCommand" | "env" | "log"> {
   readonly crypto: Crypto;
-  readonly clock: Clock;
   readonly keys: RelayKeys;
   readonly pipeline: Pipeline;
   readonly telemetry: Telemetry;
 }
 
-function openEdge({ config, crypto, clock, keys, pipeline, telemetry }: EdgeParts): Promise<Listener> {
+function edgeOptions(parts: EdgeParts): EdgeOptions {
+  const { config, edgeCommand, env, log } = parts;
+  return {
+    listen: listenOptions(parts),
+    processes: config.relay.edge_processes,
+    command: [...edgeCommand, `--backends=${config.crypto.backends}`],
+    env,
+    log,
+  };
+}
+
+function listenOptions({ config, crypto, clock, keys, pipeline, telemetry }: EdgeParts): ListenOptions {
   const { announce, listen } = config.relay;
   const tls = readTls(config);
-  return openListener({
+  return {
     ...(tls === null ? {} : { tls }),
     crypto,
     identity: keys.node,
@@ -165,7 +182,7 @@ function openEdge({ config, crypto, clock, keys, pipeline, telemetry }: EdgePart
     protocolNames: [PROTOCOL_ID],
     events: telemetry.edge,
     clock,
-  });
+  };
 }
 
 /** Shows a certificate that was renewed, and keeps the old one where the new doesn't load. */

@@ -26,6 +26,8 @@ export interface RunRelayOptions {
   readonly version: string;
   /** `--passphrase-file`, where the relay's identity is sealed. */
   readonly passphraseFile: string | undefined;
+  /** What starts an edge process; see edge_processes.ts. */
+  readonly edgeCommand: readonly string[];
   /** Called once it is ready. */
   ready(relay: Relay): void;
 }
@@ -45,6 +47,7 @@ export async function runRelay(options: RunRelayOptions): Promise<boolean> {
     dataDir: config.relay.data_dir ?? defaultRelayDir(load.env),
     env: load.env,
     passphraseFile: options.passphraseFile,
+    edgeCommand: options.edgeCommand,
     log,
     clock: systemClock,
     version,

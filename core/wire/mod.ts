@@ -1,4 +1,5 @@
 /** Bytes to values and back, at the door: frames, commands, replies, statements. Layout: docs/protocol/mailbox.md. */
+export { ByteReader, ByteWriter } from "./bytes.ts";
 export type * from "./command.ts";
 export {
   type DecodeContext,
