@@ -89,6 +89,13 @@ function pour(stream: EdgeStream): void {
   for (let round = 0; round < 100 && stream.write(WATER) > 0; round++) continue;
 }
 
+/** Protocols that listeners of tests serve. */
+export const SERVED: ReadonlyMap<string, StreamHandler<unknown>> = new Map([
+  ["/echo", echo],
+  ["/gush", gusher],
+  ["/hold", handler({})],
+]);
+
 export interface Opened extends AsyncDisposable {
   readonly listener: Listener;
   readonly log: Log;
@@ -105,19 +112,14 @@ export async function listen(
 ): Promise<Opened> {
   const log = new Log();
   using identity = crypto.ed25519.generate();
-  const served = new Map([
-    ["/echo", echo],
-    ["/gush", gusher],
-    ["/hold", handler({})],
-  ]);
   const listener = await openListener({
     crypto,
     identity,
     addresses,
     ...(tls === undefined ? {} : { tls }),
     limits: { ...LIMITS, ...limits },
-    protocols: (protocol) => served.get(protocol) ?? null,
-    protocolNames: [...served.keys()],
+    protocols: (protocol) => SERVED.get(protocol) ?? null,
+    protocolNames: [...SERVED.keys()],
     events: log,
     clock,
   });

@@ -87,6 +87,7 @@ export class CarriedStream implements EdgeStream {
   /** Dealt with and not yet told. */
   #consumed = 0;
   #drainDue = false;
+  #agreed = false;
   #ended = false;
   #closed = false;
 
@@ -143,7 +144,9 @@ export class CarriedStream implements EdgeStream {
   }
 
   /** For the carrier, as what follows: the protocol is agreed. */
-  opened(): void {
+  agreed(): void {
+    if (this.#agreed) return;
+    this.#agreed = true;
     this.#run(() => this.#handler.onOpen(this));
   }
 

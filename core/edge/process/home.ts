@@ -120,7 +120,7 @@ export class EdgeProcess implements PipeOwner, Carrier, Iterable<EdgeConnection>
       case KIND.stream:
         return this.#accept(id, payload);
       case KIND.agreed:
-        return this.#streams.get(id)?.opened();
+        return this.#streams.get(id)?.agreed();
       case KIND.arrived:
         return this.#arrived(id, payload);
       case KIND.opened:
@@ -183,18 +183,20 @@ export class EdgeProcess implements PipeOwner, Carrier, Iterable<EdgeConnection>
 
   #accept(number: number, payload: Uint8Array): void {
     const { connection: id, protocol } = decodeStream(payload);
+    if (this.#streams.has(number)) throw outOfStep("a stream is opened twice");
     const connection = this.#connections.get(id);
     const handler = connection === undefined ? null : this.#options.protocols(protocol);
     if (connection === undefined || handler === null) return this.send(KIND.gone, number);
     const made = { handler, context: undefined };
     const stream = new CarriedStream(this, { ...made, connection, protocol, number });
     this.#streams.set(number, stream);
-    stream.opened();
+    stream.agreed();
   }
 
   #arrived(number: number, payload: Uint8Array): void {
     const { admission, clock, events, limits, nextId } = this.#options;
     const { port, address } = decodeArrived(payload);
+    if (this.#connections.has(number)) throw outOfStep("a connection arrives twice");
     // Handshakes under way are the process's own to limit.
     const fullness = { limits: limits(), handshakes: 0, now: clock.monotonic() };
     const admitted = admission.admit(address, fullness);
@@ -209,6 +211,8 @@ export class EdgeProcess implements PipeOwner, Carrier, Iterable<EdgeConnection>
   #opened(number: number, peer: Uint8Array): void {
     const connection = this.#connections.get(number);
     if (connection === undefined) return;
+    if (connection.peerBytes.length > 0 || peer.length === 0)
+      throw outOfStep("a connection is secured twice");
     const { admission, events, limits } = this.#options;
     // Not slice(): on a Buffer that is a view.
     connection.peerBytes = new Uint8Array(peer);
@@ -228,6 +232,7 @@ export class EdgeProcess implements PipeOwner, Carrier, Iterable<EdgeConnection>
 
   #left(connection: CarriedConnection | undefined): void {
     if (connection === undefined) return;
+    if (connection.isOpen) throw outOfStep("a connection leaves before it is closed");
     const { admission } = this.#options;
     this.#connections.delete(connection.number);
     admission.release(connection.origin);
