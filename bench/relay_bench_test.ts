@@ -1,13 +1,14 @@
 /** The relay's benchmarks at their small size, so that they can't rot. What they measure here says nothing. */
 import { expect, test } from "bun:test";
 import { benchmark as append } from "./append_bench.ts";
+import { benchmark as cores } from "./cores_bench.ts";
 import { benchmark as drain } from "./drain_bench.ts";
 import { print } from "./harness/print.ts";
 import { measure } from "./harness/result.ts";
 import { benchmark as loss } from "./loss_bench.ts";
 import { benchmark as start } from "./start_bench.ts";
 
-test.each([append, drain, loss, start])(
+test.each([append, cores, drain, loss, start])(
   "$name measures every subject of its small run",
   async (benchmark) => {
     const result = await measure(benchmark, {

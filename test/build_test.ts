@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import manifest from "../package.json" with { type: "json" };
 import { create, newMailbox, openDevices, plain } from "./harness/device.ts";
+import { childrenOf, runs, spread } from "./harness/edge_processes.ts";
 import { spawnRelay } from "./harness/relay.ts";
 
 const root = join(import.meta.dir, "..");
@@ -45,6 +46,24 @@ describe("the compiled dchat", () => {
     expect(read).toMatchObject({ is: "read", entries: [{ entry: body.entry }] });
     expect((await again.get("/ready")).status).toBe(200);
     expect(await again.stop("SIGTERM")).toBe(0);
+  }, 60_000);
+
+  test("starts an edge process of its own, which takes devices and ends with it", async () => {
+    await using devices = await openDevices();
+    await using relay = await spawnRelay({ command: [binary, "relay"], args: ["--edge-processes", "2"] });
+    const [other = 0] = childrenOf(relay.pid);
+    const port = Number(/\/tcp\/(\d+)/.exec(relay.address)?.[1]);
+    const held = await spread({ pids: [relay.pid, other], port, least: 1 }, () =>
+      devices.connect(relay.address),
+    );
+    const [device] = held.get(other) ?? [];
+    if (device === undefined) throw new Error("no device");
+    const box = newMailbox(devices.crypto, { relay: device.session.relay });
+    await create(device, box);
+    const kept = await device.session.command(plain(devices.crypto), { ...box, key: box.writer });
+    expect(kept.is).toBe("appended");
+    expect(await relay.stop("SIGTERM")).toBe(0);
+    expect(runs(other)).toBe(false);
   }, 60_000);
 
   test("says its version and helps", async () => {

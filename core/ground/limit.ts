@@ -109,8 +109,8 @@ export const HELD_INPUT_BYTES_MAX = 2 * 1024 * KIB;
 export const EDGE_PIPE_MARK_BYTES = 1024 * KIB;
 /** A frame between them: a piece of a stream, or a whole list of who may come in. */
 export const EDGE_FRAME_BYTES_MAX = 16 * 1024 * KIB - 1;
-/** What an edge process holds for one stream whose device doesn't take it. */
-export const EDGE_STREAM_HELD_BYTES_MAX = 64 * KIB;
+/** What an edge process holds for one stream whose device doesn't take it: one whole frame while another is on its way. */
+export const EDGE_STREAM_HELD_BYTES_MAX = 2 * FRAME_BYTES_MAX;
 /** How long an edge process that died is waited for before the next is started: twice as long each time. */
 export const EDGE_RESTART_MS_MIN = 100;
 export const EDGE_RESTART_MS_MAX = 30 * SECOND_MS;

@@ -2,10 +2,10 @@
  * The processes that hold connections of devices beside the relay's own: started with it, started again when they
  * die, gone when it is. Each has one end of a socket pair as file 3; nothing is told by arguments or environment.
  */
-import type { Listener, ListenOptions, SharedListener } from "../edge/mod.ts";
+import type { JoinedProcess, Listener, ListenOptions, SharedListener } from "../edge/mod.ts";
 import { openListener, openSharedListener } from "../edge/mod.ts";
 import { assert, limit } from "../ground/mod.ts";
-import type { Log } from "../telemetry/mod.ts";
+import type { Telemetry } from "../telemetry/mod.ts";
 import { within } from "./within.ts";
 
 /** The file by which an edge process reaches its relay. */
@@ -22,7 +22,7 @@ export interface EdgeOptions {
   /** Starts an edge process. */
   readonly command: readonly string[];
   readonly env: Readonly<Record<string, string | undefined>>;
-  readonly log: Log;
+  readonly telemetry: Pick<Telemetry, "log" | "error">;
 }
 
 /** Listens for devices in as many processes as are asked for; throws as openListener() does. `stack` owns all of it. */
@@ -52,15 +52,9 @@ class Place implements AsyncDisposable {
 
   /** Starts a process and resolves when it takes connections. Throws Fault<"edge/bind">. */
   async fill(): Promise<void> {
-    const child = spawn(this.#options);
-    this.#child = child;
-    const fd = child.stdio[PIPE_FD];
-    assert(typeof fd === "number", "the fourth file of an edge process is a pair's other end");
-    const process = await this.#listener.join(fd);
-    const startedMs = performance.now();
-    void process.ended.then((reason) => this.#ended(child, { reason, startedMs }));
+    const { process, pid } = await this.#start();
     await process.listening;
-    this.#options.log.info("edge process started", { process: child.pid });
+    this.#options.telemetry.log.info("edge process started", { process: pid });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -73,26 +67,48 @@ class Place implements AsyncDisposable {
     await child.exited;
   }
 
+  async #start(): Promise<{ process: JoinedProcess; pid: number }> {
+    const child = spawn(this.#options);
+    this.#child = child;
+    const fd = child.stdio[PIPE_FD];
+    assert(typeof fd === "number", "the fourth file of an edge process is a pair's other end");
+    const process = await this.#listener.join(fd);
+    const startedMs = performance.now();
+    void process.ended.then((reason) => this.#ended(child, { reason, startedMs }));
+    return { process, pid: child.pid };
+  }
+
   async #ended(child: Child, { reason, startedMs }: { reason: string; startedMs: number }): Promise<void> {
     await within(EXIT_MS, child.exited);
     child.kill("SIGKILL");
     if (this.#closed || !this.#listener.accepting) return;
-    const { log } = this.#options;
-    // One that ran for long starts anew at once; one that can't run isn't started all the time.
-    const ranMs = performance.now() - startedMs;
-    if (ranMs > limit.EDGE_RESTART_MS_MAX) this.#pauseMs = limit.EDGE_RESTART_MS_MIN;
-    const how = { process: child.pid, code: child.exitCode, signal: child.signalCode, reason };
-    log.error("edge process ended; another is started", null, { ...how, inMs: this.#pauseMs });
+    // One that ran for long is followed at once; one that can't run isn't started all the time.
+    if (performance.now() - startedMs > limit.EDGE_RESTART_MS_MAX) this.#pauseMs = limit.EDGE_RESTART_MS_MIN;
+    this.#failed(
+      new Error(`process ${child.pid} ended (${child.signalCode ?? `code ${child.exitCode}`}: ${reason})`),
+    );
+    this.#again();
+  }
+
+  #again(): void {
+    if (this.#closed || !this.#listener.accepting) return;
     this.#waiting = setTimeout(() => void this.#refill(), this.#pauseMs);
     this.#pauseMs = Math.min(limit.EDGE_RESTART_MS_MAX, this.#pauseMs * 2);
   }
 
   async #refill(): Promise<void> {
+    const child = this.#child;
     try {
       await this.fill();
     } catch (error) {
-      this.#options.log.error("an edge process can't be started", error);
+      this.#failed(error);
+      // One that was started ends, and that brings the next; where none was, nothing else would.
+      if (this.#child === child) this.#again();
     }
+  }
+
+  #failed(error: unknown): void {
+    this.#options.telemetry.error("edge_process", error);
   }
 }
 

@@ -149,7 +149,7 @@ function connectionsOfOne({ relay }: Config): number {
   return Math.ceil(relay.max_connections / relay.edge_processes);
 }
 
-interface EdgeParts extends Pick<RelayOptions, "config" | "clock" | "edgeCommand" | "env" | "log"> {
+interface EdgeParts extends Pick<RelayOptions, "config" | "clock" | "edgeCommand" | "env"> {
   readonly crypto: Crypto;
   readonly keys: RelayKeys;
   readonly pipeline: Pipeline;
@@ -157,13 +157,13 @@ interface EdgeParts extends Pick<RelayOptions, "config" | "clock" | "edgeCommand
 }
 
 function edgeOptions(parts: EdgeParts): EdgeOptions {
-  const { config, edgeCommand, env, log } = parts;
+  const { config, edgeCommand, env, telemetry } = parts;
   return {
     listen: listenOptions(parts),
     processes: config.relay.edge_processes,
     command: [...edgeCommand, `--backends=${config.crypto.backends}`],
     env,
-    log,
+    telemetry,
   };
 }
 

@@ -8,14 +8,13 @@ import type { LoadedConfig, LoadOptions } from "./config.ts";
 import { watchConfig } from "./config_watch.ts";
 import { defaultRelayDir } from "./data_dir.ts";
 import { openRelay, type Relay } from "./relay.ts";
+import { tidyLater } from "./tidy_later.ts";
 
 /**
  * A second signal counts only this long after the first: started by npx, a terminal's Ctrl-C arrives twice
  * within a millisecond.
  */
 const SECOND_SIGNAL_MS = 1000;
-/** Late enough that whoever waits for the start isn't held up by it. */
-const TIDY_AFTER_MS = 1000;
 const SIGNALS = ["SIGTERM", "SIGINT"] as const;
 
 export interface RunRelayOptions {
@@ -64,16 +63,10 @@ export async function runRelay(options: RunRelayOptions): Promise<boolean> {
     onRefused: (error) => log.error("the configuration's edit is wrong; the old one stays", error),
   });
   options.ready(relay);
-  setTimeout(tidyUp, TIDY_AFTER_MS).unref();
+  tidyLater();
   log.info("stopping", { signal: await signals.first });
   // Told twice, the process ends with what is on disk, which is all that was ever acknowledged.
   return Promise.race([end(relay, config.relay.grace), signals.second]);
-}
-
-/** Gives back what starting needed and running doesn't: parsed configuration schemas, modules' text, first garbage. */
-function tidyUp(): void {
-  Bun.gc(true);
-  Bun.shrink();
 }
 
 interface Signals extends Disposable {

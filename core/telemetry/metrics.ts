@@ -100,7 +100,8 @@ export class Metrics {
     // Series that rates and alerts stand on are there from the start, at zero.
     this.#inBytes.inc(0);
     this.#outBytes.inc(0);
-    for (const where of ["edge", "pipeline", "delivery", "store"]) this.#byPlace.of(where).inc(0);
+    for (const where of ["edge", "edge_process", "pipeline", "delivery", "store"])
+      this.#byPlace.of(where).inc(0);
   }
 
   connectionOpened(): void {

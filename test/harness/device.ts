@@ -1,7 +1,7 @@
 /** What tests and benches do as devices: connect to a relay under a fresh PeerId and ask it. */
 import { type Crypto, openCrypto, type SigningKey } from "@dchat/crypto-wasm";
 import { openSession, type OpenedSession } from "../../core/client/session/mod.ts";
-import { type Dialler, type EdgeConnection, openDialler } from "../../core/edge/mod.ts";
+import { type Dialler, type EdgeConnection, type EdgeLimits, openDialler } from "../../core/edge/mod.ts";
 import {
   type Clock,
   entryId,
@@ -19,6 +19,19 @@ export const policy: Policy = {
   bytesMax: limit.MAILBOX_BYTES_MAX_DEFAULT,
   ttlMs: limit.ENTRY_TTL_MS_DEFAULT,
   retentionMs: limit.ENTRY_TTL_MS_DEFAULT,
+};
+
+/** Under which devices dial: as many as a relay holds. */
+export const limits: EdgeLimits = {
+  connectionsMax: limit.CONNECTIONS_MAX_DEFAULT,
+  connectionsPerAddressMax: limit.CONNECTIONS_MAX_DEFAULT,
+  connectionsPerSubnetMax: limit.CONNECTIONS_MAX_DEFAULT,
+  handshakesMax: limit.HANDSHAKES_MAX_DEFAULT,
+  streamsMax: limit.STREAMS_MAX_DEFAULT,
+  handshakeTimeoutMs: limit.HANDSHAKE_TIMEOUT_MS,
+  keepaliveIntervalMs: limit.KEEPALIVE_INTERVAL_MS,
+  keepaliveTimeoutMs: limit.KEEPALIVE_TIMEOUT_MS,
+  slowReaderTimeoutMs: limit.SLOW_READER_TIMEOUT_MS,
 };
 
 /** One process full of devices: their crypto and the dialler that they share. */
@@ -46,21 +59,7 @@ export interface TestMailbox {
 
 export async function openDevices(): Promise<Devices> {
   const crypto = await openCrypto({ needs: [] });
-  const dialler = openDialler({
-    crypto,
-    clock,
-    limits: {
-      connectionsMax: limit.CONNECTIONS_MAX_DEFAULT,
-      connectionsPerAddressMax: limit.CONNECTIONS_MAX_DEFAULT,
-      connectionsPerSubnetMax: limit.CONNECTIONS_MAX_DEFAULT,
-      handshakesMax: limit.HANDSHAKES_MAX_DEFAULT,
-      streamsMax: limit.STREAMS_MAX_DEFAULT,
-      handshakeTimeoutMs: limit.HANDSHAKE_TIMEOUT_MS,
-      keepaliveIntervalMs: limit.KEEPALIVE_INTERVAL_MS,
-      keepaliveTimeoutMs: limit.KEEPALIVE_TIMEOUT_MS,
-      slowReaderTimeoutMs: limit.SLOW_READER_TIMEOUT_MS,
-    },
-  });
+  const dialler = openDialler({ crypto, clock, limits });
   return {
     crypto,
     dialler,

@@ -2,20 +2,27 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import type { SigningKey } from "@dchat/crypto-wasm";
+import { type Dialler, openDialler, ping } from "../../core/edge/mod.ts";
+import { canCertify, certificate } from "../harness/certificate.ts";
 import {
+  clock,
   create,
   type Device,
   type Devices,
+  limits,
   newMailbox,
   openDevices,
   plain,
   type TestMailbox,
 } from "../harness/device.ts";
-import { childrenOf, runs, spread } from "../harness/edge_processes.ts";
+import { childrenOf, holders, runs, spread } from "../harness/edge_processes.ts";
 import { type SpawnedRelay, spawnRelay } from "../harness/relay.ts";
+import { requireOrSkip } from "../harness/require.ts";
 
+const jsClient = resolve(import.meta.dir, "../harness/js_client.ts");
+const present = requireOrSkip("openssl", canCertify);
 const TWO = ["--edge-processes", "2"];
 let devices: Devices;
 
@@ -138,7 +145,9 @@ describe("a relay of two edge processes", () => {
     await until("the new limit", () => relay.output().includes("max_connections_per_address"));
     // Twelve come, both processes get some, and in all four find room.
     expect(await refusedTimes()).toBe(8);
-    expect(await sample(relay, 'dchat_limits_total{limit="CONNECTIONS_PER_ADDRESS_MAX"}')).toBe(8);
+    // What a process refuses by itself is told once a second.
+    const limits = 'dchat_limits_total{limit="CONNECTIONS_PER_ADDRESS_MAX"}';
+    await until("all are counted", async () => (await sample(relay, limits)) === 8);
     one(other).connection.close("leaves", { hard: true });
     await until("it has left", async () => (await sample(relay, "dchat_connections_open")) === held + 3);
     expect(await refusedTimes()).toBe(11);
@@ -187,18 +196,25 @@ describe("a relay of two edge processes", () => {
     await until("the rest", () => rest.length >= size - cut);
     expect(rest).toEqual(range(size).slice(cut));
     expect(new Set(acknowledged).size).toBe(acknowledged.length);
-    expect(relay.output()).toContain("edge process ended; another is started");
+    expect(relay.output()).toContain(`process ${killed} ended (SIGKILL: the other end is gone)`);
+    expect(await sample(relay, 'dchat_errors_total{where="edge_process"}')).toBe(1);
   }, 60_000);
 
-  test("leaves no process behind when it is killed, and leaves its processes to itself when a signal reaches all", async () => {
+  test("leaves its processes to itself when a signal reaches all", async () => {
     await using relay = await spawnRelay({ args: TWO });
     const [, other] = pidsOf(relay);
     const [, at] = await atBoth(relay);
     for (const signal of ["SIGINT", "SIGTERM"] as const) process.kill(other, signal);
     const box = await freshBox(one(at));
     expect(await append(one(at), box)).toBe(0);
+  }, 60_000);
+
+  test("leaves no process behind when it is killed, however many there are", async () => {
+    await using relay = await spawnRelay({ args: ["--edge-processes", "4"] });
+    const others = childrenOf(relay.pid);
+    expect(others).toHaveLength(3);
     await relay.stop("SIGKILL");
-    await until("the other has ended", () => !runs(other));
+    await until("the others have ended", () => others.every((pid) => !runs(pid)));
   }, 60_000);
 
   test("stops in peace: what was taken is answered, devices are told to go, both processes end", async () => {
@@ -215,12 +231,64 @@ describe("a relay of two edge processes", () => {
     expect(seqs.length).toBeGreaterThan(0);
     expect(new Set(seqs).size).toBe(seqs.length);
     await until("both have ended", () => pids.every((pid) => !runs(pid)));
-    expect(relay.output()).not.toContain("another is started");
+    expect(relay.output()).not.toContain("edge_process");
   }, 60_000);
 
   test("refuses a port that another relay shares among its own processes", async () => {
     await using relay = await spawnRelay({ args: TWO });
     const taken = spawnRelay({ args: [...TWO, "--listen", `127.0.0.1:${portOf(relay)}`] });
     await expect(taken).rejects.toThrow(`Cannot listen on 127.0.0.1:${portOf(relay)}: the port is taken`);
+  }, 60_000);
+
+  test.if(present)(
+    "shows a renewed certificate in both, and goes on with who is there",
+    async () => {
+      const folder = mkdtempSync(join(tmpdir(), "dchat-edge-"));
+      const [one, two] = [await certificate("one"), await certificate("two")];
+      const files = { cert: join(folder, "cert.pem"), key: join(folder, "key.pem") };
+      const write = ({ cert, key }: typeof one): void => {
+        writeFileSync(files.cert, cert);
+        writeFileSync(files.key, key);
+      };
+      write(one);
+      const config = join(folder, "dchat.toml");
+      writeFileSync(
+        config,
+        `[relay]\ntls_certificate = ${JSON.stringify(files.cert)}\ntls_key = ${JSON.stringify(files.key)}\n`,
+      );
+      const listen = ["--listen", "/ip4/127.0.0.1/tcp/0/tls/ws"];
+      await using relay = await spawnRelay({ args: [...TWO, ...listen, "--config", config] });
+      const address = relay.file.addresses.find((each) => each.includes("/tls/ws")) ?? "";
+      const place = { pids: pidsOf(relay), port: Number(/\/tcp\/(\d+)/.exec(address)?.[1]), least: 1 };
+      await using trustsOne = openDialler({ crypto: devices.crypto, clock, limits, authorities: one.cert });
+      await using trustsTwo = openDialler({ crypto: devices.crypto, clock, limits, authorities: two.cert });
+      const dial = async (dialler: Dialler) => ({ connection: await dialler.dial({ address }) });
+      const before = await spread(place, () => dial(trustsOne));
+      await expect(dial(trustsTwo)).rejects.toThrow();
+      write(two);
+      await until("both show it", async () => {
+        const dials = await Promise.allSettled(range(16).map(() => dial(trustsTwo)));
+        return dials.every(({ status }) => status === "fulfilled");
+      });
+      await spread(place, () => dial(trustsTwo));
+      for (const { connection } of [...before.values()].flat()) await ping(connection);
+      rmSync(folder, { recursive: true });
+    },
+    60_000,
+  );
+
+  test("serves unchanged js-libp2p clients at both", async () => {
+    await using relay = await spawnRelay({ args: TWO });
+    const pids = pidsOf(relay);
+    const seen = new Set<number>();
+    for (let runs = 0; runs < 16 && seen.size < pids.length; runs += 1) {
+      const client = Bun.spawn([process.execPath, jsClient, relay.address], { stdout: "pipe" });
+      while (client.exitCode === null) {
+        for (const pid of holders(pids, portOf(relay)).values()) seen.add(pid);
+        await Bun.sleep(5);
+      }
+      expect(client.exitCode).toBe(0);
+    }
+    expect(seen).toEqual(new Set(pids));
   }, 60_000);
 });
