@@ -141,9 +141,12 @@ export class EdgeProcess implements PipeOwner, Carrier, Iterable<EdgeConnection>
   }
 
   onDrain(): void {
-    const waiting = [...this.#waiting];
-    this.#waiting.clear();
-    for (const stream of waiting) stream.drain();
+    // In turn: those that there is no room for any more come first the next time.
+    for (const stream of this.#waiting) {
+      if (this.room === 0) return;
+      this.#waiting.delete(stream);
+      stream.drain();
+    }
   }
 
   onGone(reason: string): void {

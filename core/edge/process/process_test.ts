@@ -176,6 +176,24 @@ test("a device that takes nothing makes its writer wait; it holds its window and
   expect(written).toBeLessThanOrEqual(most + limit.YAMUX_WINDOW_BYTES);
 });
 
+test("streams that all want more than the pipe takes get their turns", async () => {
+  await using shared = await listenShared();
+  await using dialling = dialler();
+  const came: number[] = [];
+  for (let at = 0; at < 4; at++) {
+    const connection = await dialInto(shared, dialling);
+    for (let stream = 0; stream < 15; stream++) {
+      const place = came.push(0) - 1;
+      const onData = (own: EdgeStream, bytes: Uint8Array): void => {
+        came[place] = (came[place] ?? 0) + bytes.length;
+        own.consume(bytes.length);
+      };
+      connection.open("/gush", handler({ onData }), null);
+    }
+  }
+  await until("each got its part", () => Math.min(...came) > 1024 * 1024);
+});
+
 test("a relay that consumes nothing makes the device wait after one window", async () => {
   let came = 0;
   let stream: EdgeStream | null = null;
