@@ -5,6 +5,7 @@
  */
 import type { AgreementKey, Crypto } from "@dchat/crypto-wasm";
 import { type Clock, limit } from "../../ground/mod.ts";
+import { Admission } from "../admission.ts";
 import { type EdgeListener, listenBeside } from "../listener.ts";
 import { ownNoise } from "../own.ts";
 import type { EdgeConnection, EdgeEvents, StreamHandler, TlsFiles } from "../port.ts";
@@ -35,6 +36,15 @@ export interface EdgeProcessOptions {
 export async function runEdgeProcess(options: EdgeProcessOptions): Promise<void> {
   const process = new ChildProcess(options);
   await process.run();
+}
+
+/** Refuses by address what can't be let in whatever others hold. Peers are the relay's ledger's to look at, once. */
+class AddressAdmission extends Admission {
+  override admitPeer(): null {
+    return null;
+  }
+
+  override releasePeer(): void {}
 }
 
 class ChildProcess implements PipeOwner, EdgeEvents {
@@ -174,7 +184,7 @@ class ChildProcess implements PipeOwner, EdgeEvents {
           events: this,
           clock,
         },
-        { shared: true, noise },
+        { shared: true, noise, admission: new AddressAdmission() },
       );
       this.#report({ is: "listening" });
     } catch (error) {

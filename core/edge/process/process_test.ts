@@ -218,25 +218,25 @@ test("a relay that consumes nothing makes the device wait after one window", asy
 
 test("one ledger counts for all: connections in all, by PeerId, by access lists, whoever holds them", async () => {
   await using shared = await listenShared({ limits: { connectionsMax: 30, connectionsPerPeerMax: 12 } });
+  await using others = dialler();
+  // One is the process's for certain: where places are few, the listener's own devices may take the rest.
+  await dialInto(shared, others);
   using identity = crypto.ed25519.generate();
   await using same = openDialler({ crypto, limits: LIMITS, clock, identity });
   const dials = Array.from({ length: 20 }, () => same.dial({ address: shared.address }));
   await Promise.allSettled(dials);
-  await until("those of one PeerId", () => shared.listener.connections === 12 && same.connections === 12);
+  await until("those of one PeerId", () => shared.listener.connections === 13 && same.connections === 12);
   expect(shared.log.limits).toEqual(Array.from({ length: 8 }, () => "CONNECTIONS_PER_PEER_MAX"));
-  await using others = dialler();
   const more = await Promise.allSettled(
     Array.from({ length: 30 }, () => others.dial({ address: shared.address })),
   );
-  expect(more.filter(({ status }) => status === "fulfilled").length).toBeGreaterThanOrEqual(18);
+  expect(more.filter(({ status }) => status === "fulfilled").length).toBeGreaterThanOrEqual(17);
   await until("no more than may be", () => others.connections === 18);
   expect(shared.listener.connections).toBe(30);
-  expect(shared.log.limits.filter((name) => name === "CONNECTIONS_MAX")).toHaveLength(12);
+  expect(shared.log.limits.filter((name) => name === "CONNECTIONS_MAX")).toHaveLength(13);
   expect(shared.process.connections).toBeGreaterThan(0);
-  expect(shared.process.connections).toBeLessThan(30);
   shared.listener.setAccess({ allow: [], deny: [same.connections > 0 ? peerOf(shared.listener, 12) : ""] });
-  await until("one PeerId is out", () => shared.listener.connections === 18);
-  expect(same.connections).toBe(0);
+  await until("one PeerId is out", () => shared.listener.connections === 18 && same.connections === 0);
 });
 
 /** The PeerId that `count` connections have. */
