@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Crypto, openCrypto } from "@dchat/crypto-wasm";
+import { type Crypto, openCrypto, type SigningKey } from "@dchat/crypto-wasm";
 import { openPair, type Pair, type PairOptions } from "../../test/harness/stream_pair.ts";
 import { openSession, type OpenedSession } from "../client/session/mod.ts";
 import { limit, publicKey, type PublicKey, signature } from "../ground/mod.ts";
@@ -63,9 +63,26 @@ export interface Kit extends AsyncDisposable {
   readonly pipeline: Pipeline;
   /** What telemetry would have been told. */
   readonly errors: unknown[];
+  /** Messages of store failures, and "works" where the store came back. */
+  readonly store: string[];
   readonly sent: string[];
   pair(options?: Partial<PairOptions>): Pair;
   connect(options?: Partial<PairOptions>): Promise<OpenedSession>;
+}
+
+/** What a relay's identity, made for it, certifies of its only node. */
+function certificateOf(crypto: Crypto, headKey: SigningKey): NodeCertificate {
+  const identity = crypto.ed25519.generate();
+  const unsigned = {
+    relay: publicKey(identity.publicKey),
+    headKey: publicKey(headKey.publicKey),
+    peerId: PEER,
+    notAfterMs: systemClock.now() + 3_600_000,
+  };
+  return {
+    ...unsigned,
+    signature: signature(crypto.ed25519.sign(identity, certificateStatement(unsigned))),
+  };
 }
 
 export async function openKit(): Promise<Kit> {
@@ -75,20 +92,11 @@ export async function openKit(): Promise<Kit> {
   const crypto = stack.use(await openCrypto({ needs: [] }));
   const store = stack.use(await openStore({ url: null, path: join(dir, "relay.sqlite") }));
   const moody = new MoodyStore(store);
-  const identity = crypto.ed25519.generate();
   const headKey = crypto.ed25519.generate();
-  const unsigned = {
-    relay: publicKey(identity.publicKey),
-    headKey: publicKey(headKey.publicKey),
-    peerId: PEER,
-    notAfterMs: systemClock.now() + 3_600_000,
-  };
-  const certificate: NodeCertificate = {
-    ...unsigned,
-    signature: signature(crypto.ed25519.sign(identity, certificateStatement(unsigned))),
-  };
+  const certificate = certificateOf(crypto, headKey);
   const errors: unknown[] = [];
   const sent: string[] = [];
+  const storeEvents: string[] = [];
   const pipeline = new Pipeline({
     crypto,
     store,
@@ -111,6 +119,8 @@ export async function openKit(): Promise<Kit> {
       sent: (reply) => void sent.push(reply),
       committed: () => undefined,
       error: (error) => void errors.push(error),
+      storeFailed: (error) => void storeEvents.push(error instanceof Error ? error.message : String(error)),
+      storeWorks: () => void storeEvents.push("works"),
     },
     deliveryEvents: {
       delivered: () => undefined,
@@ -123,11 +133,12 @@ export async function openKit(): Promise<Kit> {
   const owned = stack.move();
   return {
     crypto,
-    relay: unsigned.relay,
+    relay: certificate.relay,
     certificate,
     moody,
     pipeline,
     errors,
+    store: storeEvents,
     sent,
     pair,
     connect: (options) =>

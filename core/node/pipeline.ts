@@ -115,10 +115,21 @@ export class Pipeline {
   async probe(): Promise<void> {
     try {
       await this.#options.store.probe();
-      this.#failure = null;
+      this.#storeWorks();
     } catch (error) {
-      this.#failure = reason(error);
+      this.#storeFailed(error);
     }
+  }
+
+  #storeFailed(error: unknown): void {
+    this.#failure = error instanceof Error ? error.message : String(error);
+    this.#options.events.storeFailed(error);
+  }
+
+  #storeWorks(): void {
+    if (this.#failure === null) return;
+    this.#failure = null;
+    this.#options.events.storeWorks();
   }
 
   #admit(asked: Asked): void {
@@ -146,8 +157,7 @@ export class Pipeline {
   }
 
   #failed(batch: readonly Checked[], error: unknown): void {
-    this.#failure = reason(error);
-    this.#options.events.error(error);
+    this.#storeFailed(error);
     const retryMs = limit.RETRY_MS_DEFAULT;
     // Whether an unknown commit happened shows when the client asks again under the same id.
     const unknown = isFault(error, "store/unknown");
@@ -159,7 +169,7 @@ export class Pipeline {
 
   #committed(batch: readonly Checked[], outcomes: readonly Outcome[]): void {
     assert(outcomes.length === batch.length, "a store answers each command of a batch");
-    this.#failure = null;
+    this.#storeWorks();
     const kept = outcomes.filter((outcome) => outcome.is === "appended");
     const promises = this.#voice.promises(kept).values();
     // Replies first, then deliveries, both in the order of the batch.
@@ -274,8 +284,4 @@ export class Pipeline {
     this.#options.events.answered(command.body.op, this.#options.clock.monotonic() - cameMs);
     stream.answered(bytes);
   }
-}
-
-function reason(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -14,4 +14,8 @@ export interface PipelineEvents {
   /** A batch is on disk. */
   committed(batch: { commands: number; kept: number; ms: number }): void;
   error(error: unknown): void;
+  /** The store refused a batch or a probe, or nobody knows whether it kept one: from here on the relay isn't ready. */
+  storeFailed(error: unknown): void;
+  /** The store writes again. */
+  storeWorks(): void;
 }

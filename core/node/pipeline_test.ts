@@ -76,13 +76,15 @@ describe("Pipeline", () => {
       refusal: { code: "unavailable", retryMs: limit.RETRY_MS_DEFAULT },
     });
     expect(kit.pipeline.failure).toBe("the disk is gone");
-    expect(kit.errors).toHaveLength(1);
     await kit.pipeline.probe();
     expect(kit.pipeline.failure).toBe("the disk is gone");
+    expect(kit.store).toEqual(["the disk is gone", "the disk is gone"]);
     kit.moody.mood = null;
     await kit.pipeline.probe();
     expect(kit.pipeline.failure).toBeNull();
     expect((await append()).is).toBe("appended");
+    expect(kit.store.slice(2)).toEqual(["works"]);
+    expect(kit.errors).toEqual([]);
   });
 
   test("a commit of which nobody knows is answered busy; the same id tells, and subscribers get what was kept", async () => {

@@ -97,12 +97,21 @@ describe("openTelemetry()", () => {
 
   test("logs the same failure once a while with how often it came, and counts every one", async () => {
     const { telemetry: all, lines, time } = telemetry();
-    for (let at = 0; at < 1000; at++) all.pipeline.error(new Fault("store/unavailable", "full"));
+    for (let at = 0; at < 1000; at++) all.pipeline.storeFailed(new Fault("store/unavailable", "full"));
     expect(lines).toHaveLength(1);
     time.ms = 10_001;
-    all.pipeline.error(new Fault("store/unavailable", "full"));
-    expect(lines[1]).toMatchObject({ msg: "pipeline failed", times: 1000, code: "store/unavailable" });
-    expect((await all.metrics.expose()).text).toContain('dchat_errors_total{where="pipeline"} 1001');
+    all.pipeline.storeFailed(new Fault("store/unavailable", "full"));
+    expect(lines[1]).toMatchObject({ msg: "store failed", times: 1000, code: "store/unavailable" });
+    expect((await all.metrics.expose()).text).toContain('dchat_errors_total{where="store"} 1001');
+  });
+
+  test("says once that the store writes again, for each time that it said otherwise", () => {
+    const { telemetry: all, lines } = telemetry();
+    for (let at = 0; at < 1000; at++) {
+      all.pipeline.storeFailed(new Fault("store/unavailable", "full"));
+      all.pipeline.storeWorks();
+    }
+    expect(lines.map(({ msg }) => msg)).toEqual(["store failed", "the store writes again"]);
   });
 
   test("lets no peer fill the log: errors of connections are counted and not written", async () => {

@@ -25,6 +25,8 @@ export interface PipelineListening {
   sent(reply: Reply["is"], bytes: number): void;
   committed(batch: { commands: number; kept: number; ms: number }): void;
   error(error: unknown): void;
+  storeFailed(error: unknown): void;
+  storeWorks(): void;
 }
 
 export interface DeliveryListening {
@@ -58,15 +60,19 @@ export function openTelemetry({ log, clock, version }: TelemetryOptions): Teleme
     const times = quiet.ask(`limit ${limit}`);
     if (times > 0) log.warn(`a limit turned ${whom} away`, { limit, times });
   };
-  const error = (where: string, problem: unknown): void => {
+  /** Whether it was written. */
+  const error = (where: string, problem: unknown): boolean => {
     metrics.error(where);
     const times = quiet.ask(`${where} ${isFault(problem) ? problem.code : String(problem)}`);
     if (times > 0) log.error(`${where} failed`, problem, times > 1 ? { where, times } : { where });
+    return times > 0;
   };
+  // A store that takes small batches and no large ones comes and goes many times a second.
+  let saidStoreFailed = false;
   return {
     log,
     metrics,
-    error,
+    error: (where, problem) => void error(where, problem),
     edge: edgeListening({ log, metrics, limited: (limit) => limited(limit, "connections") }),
     pipeline: {
       received: (op) => metrics.command(op),
@@ -75,12 +81,19 @@ export function openTelemetry({ log, clock, version }: TelemetryOptions): Teleme
       limited: (limit) => limited(limit, "commands"),
       sent: (reply) => metrics.sent(reply),
       committed: (batch) => metrics.committed(batch),
-      error: (problem) => error("pipeline", problem),
+      error: (problem) => void error("pipeline", problem),
+      storeFailed: (problem) => {
+        saidStoreFailed = error("store", problem) || saidStoreFailed;
+      },
+      storeWorks: () => {
+        if (saidStoreFailed) log.info("the store writes again");
+        saidStoreFailed = false;
+      },
     },
     delivery: {
       delivered: () => {},
       subscribed: (open) => metrics.subscriptions(open),
-      error: (problem) => error("delivery", problem),
+      error: (problem) => void error("delivery", problem),
     },
   };
 }

@@ -115,8 +115,9 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Test
     },
     async [Symbol.asyncDispose]() {
       // At once: its files go with it, so there is nothing to bring into order.
-      if (isRunning) process.kill(pid, "SIGQUIT");
-      if (isRunning) await server.stop();
+      const isThere = isRunning && existsSync(`/proc/${pid}`);
+      if (isThere) process.kill(pid, "SIGQUIT");
+      if (isThere) await server.stop();
       await rm(folder, { recursive: true, force: true });
     },
   };
