@@ -12,6 +12,8 @@ export interface TestPostgres extends AsyncDisposable {
   readonly folder: string;
   /** Makes an empty database and returns its URL. */
   database(name?: string): Promise<string>;
+  /** What the server and its tools wrote so far. */
+  output(): string;
   /** Of the server's first process. */
   pid(): number;
   stop(): Promise<void>;
@@ -92,6 +94,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Test
       await server.createDatabase(made);
       return `postgres://${USER}:${PASSWORD}@127.0.0.1:${port}/${made}`;
     },
+    output: () => log.join("\n"),
     pid: () => pid,
     async stop() {
       isRunning = false;
