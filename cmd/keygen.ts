@@ -30,7 +30,7 @@ export const keygen = command({
   async run(input, context) {
     await using crypto = await openKeyCrypto(context);
     using key = crypto.ed25519.generate();
-    saveKey({ crypto, key, input }, context);
+    await saveKey({ crypto, key, input }, context);
     return exit.done;
   },
 });
@@ -93,13 +93,13 @@ export const rewrap = command({
     await using crypto = await openKeyCrypto(context);
     // Opening takes a moment, in which the new passphrase may be typed already.
     using quiet = quietTerminal();
-    using opened = openKeyFile(crypto, {
+    using opened = await openKeyFile(crypto, {
       path: file,
       passphrase: { file: passphraseFile, env: context.env },
     });
     const passphrase = burner
       ? null
-      : readPassphrase({
+      : await readPassphrase({
           file: newPassphraseFile,
           env: context.env,
           flag: "--new-passphrase-file",

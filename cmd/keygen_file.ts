@@ -58,13 +58,13 @@ interface KeyToSave {
 }
 
 /** Seals `key`, writes its file and shows it. Throws Fault<"secret/…"> and, for flags that exclude one another, Fault<"cli/usage">. */
-export function saveKey({ crypto, key, input }: KeyToSave, context: Context): void {
+export async function saveKey({ crypto, key, input }: KeyToSave, context: Context): Promise<void> {
   const { output, type, burner, force, json, passphraseFile } = input;
   if (burner && passphraseFile !== undefined) throw usage("--burner takes no --passphrase-file");
   if (!force) refuseExisting(output);
   const passphrase = burner
     ? null
-    : readPassphrase({
+    : await readPassphrase({
         file: passphraseFile,
         env: context.env,
         prompt: `New passphrase for ${output}`,

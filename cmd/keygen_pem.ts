@@ -23,7 +23,7 @@ export const importPem = command({
   async run({ pem, ...input }, context) {
     await using crypto = await openKeyCrypto(context);
     using key = parsePem(crypto, readKeyFile(pem));
-    saveKey({ crypto, key, input }, context);
+    await saveKey({ crypto, key, input }, context);
     return exit.done;
   },
 });
@@ -53,7 +53,10 @@ export const exportPem = command({
   ],
   async run({ file, output, force, passphraseFile }, context) {
     await using crypto = await openKeyCrypto(context);
-    using key = openKeyFile(crypto, { path: file, passphrase: { file: passphraseFile, env: context.env } });
+    using key = await openKeyFile(crypto, {
+      path: file,
+      passphrase: { file: passphraseFile, env: context.env },
+    });
     writeKeyFile(output, encodePem(crypto, key.key), { force });
     context.note(
       `${context.err.style.warn("unencrypted")}  ${output} holds the bare key: whoever reads it has it`,

@@ -1,5 +1,14 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { runDchat } from "../test/harness/dchat.ts";
@@ -236,17 +245,43 @@ describe("the prompt", () => {
     expect(screen).toMatch(/[^-]\becho\b/);
   });
 
-  test("gives the echo back when SIGTERM comes at a prompt", async () => {
-    if (!requireOrSkip("a terminal (script)", script !== null)) return;
-    const line = `sh -c 'echo $$ > "${at("pid")}"; exec "$@"' sh ${dchat} keygen -o '${at("ended.json")}'; stty -a`;
-    let ended = false;
-    const screen = await inShell(line, (seen) => {
-      if (ended || !seen.endsWith(": ")) return undefined;
-      ended = true;
-      process.kill(Number(readFileSync(at("pid"), "utf8")), "SIGTERM");
+  /** Sends `signal` to `dchat WORDS` once it asks; returns the screen, with the exit code and the terminal's settings. */
+  async function signalled(words: string, signal: NodeJS.Signals): Promise<string> {
+    const started = `sh -c 'echo $$ > "${at("pid")}"; exec "$@"' sh ${dchat} ${words}`;
+    let isSent = false;
+    const screen = await inShell(`${started}; echo "exit $?"; stty -a`, (seen) => {
+      if (isSent || !seen.endsWith(": ")) return undefined;
+      isSent = true;
+      process.kill(Number(readFileSync(at("pid"), "utf8")), signal);
       return undefined;
     });
-    expect(ended).toBe(true);
+    expect(isSent).toBe(true);
+    expect(screen).toContain("exit 1");
+    return screen;
+  }
+
+  test.each(["SIGTERM", "SIGINT", "SIGHUP"] as const)(
+    "gives the echo back when %s comes, with every stream redirected too",
+    async (signal) => {
+      if (!requireOrSkip("a terminal (script)", script !== null)) return;
+      const err = at(`err-${signal}`);
+      for (const streams of ["", `< /dev/null > /dev/null 2> '${err}'`]) {
+        const screen = await signalled(`keygen -o '${at("ended.json")}' ${streams}`, signal);
+        expect(screen).toMatch(/[^-]\becho\b/);
+      }
+      expect(readFileSync(err, "utf8")).toContain(`Stopped by ${signal} at the prompt; nothing was changed`);
+      expect(existsSync(at("ended.json"))).toBe(false);
+    },
+  );
+
+  test("of a relay whose identity is sealed ends when the relay is told to stop", async () => {
+    if (!requireOrSkip("a terminal (script)", script !== null)) return;
+    const dataDir = at("asking");
+    mkdirSync(dataDir, { mode: 0o700 });
+    await keygen("-o", join(dataDir, "identity.json"), "--type", "relay", "--passphrase-file", at("pass"));
+    const ports = ["--listen", "--api-listen", "--metrics-listen"].map((flag) => `${flag} 127.0.0.1:0`);
+    const screen = await signalled(`relay --data-dir '${dataDir}' ${ports.join(" ")}`, "SIGTERM");
+    expect(screen).toContain("Stopped by SIGTERM at the prompt");
     expect(screen).toMatch(/[^-]\becho\b/);
   });
 });

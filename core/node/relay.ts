@@ -66,7 +66,7 @@ export async function openRelay(options: RelayOptions): Promise<Relay> {
     openStore({ url: config.database.url ?? null, path: join(dir.path, "relay.sqlite") }),
   ]);
   const holdsMailboxes = (await store.counts()).mailboxes > 0;
-  const keys = stack.use(openRelayKeys({ ...options, crypto, dataDir: dir.path, holdsMailboxes }));
+  const keys = stack.use(await openRelayKeys({ ...options, crypto, dataDir: dir.path, holdsMailboxes }));
   stack.use(openSweep({ store, clock, telemetry }));
   const peer = peerIdFromPublicKey(keys.node.publicKey);
   const pipeline = new Pipeline({

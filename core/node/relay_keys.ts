@@ -40,7 +40,7 @@ export interface RelayKeys extends Disposable {
  * be sealed by a passphrase; made here it is not, since a relay starts by itself. Throws what openKeyFile and
  * writeKeyFile throw, and Fault<"data/no-identity"> where there are mailboxes and no identity that they are of.
  */
-export function openRelayKeys(options: RelayKeysOptions): RelayKeys {
+export async function openRelayKeys(options: RelayKeysOptions): Promise<RelayKeys> {
   if (options.holdsMailboxes === true && !existsSync(join(options.dataDir, IDENTITY))) {
     throw new Fault<DataDirCode>(
       "data/no-identity",
@@ -48,9 +48,9 @@ export function openRelayKeys(options: RelayKeysOptions): RelayKeys {
     );
   }
   using stack = new DisposableStack();
-  const identity = stack.use(openKey(IDENTITY, options));
-  const node = stack.use(openKey("node.json", options));
-  const head = stack.use(openKey("head.json", options));
+  const identity = stack.use(await openKey(IDENTITY, options));
+  const node = stack.use(await openKey("node.json", options));
+  const head = stack.use(await openKey("head.json", options));
   const { crypto, clock } = options;
   let issued: NodeCertificate | null = null;
   const keys = stack.move();
@@ -74,7 +74,7 @@ export function openRelayKeys(options: RelayKeysOptions): RelayKeys {
   };
 }
 
-function openKey(name: string, options: RelayKeysOptions): SigningKey {
+async function openKey(name: string, options: RelayKeysOptions): Promise<SigningKey> {
   const { crypto, clock, dataDir, env, passphraseFile } = options;
   const path = join(dataDir, name);
   if (!existsSync(path)) {
@@ -87,7 +87,11 @@ function openKey(name: string, options: RelayKeysOptions): SigningKey {
     });
     writeKeyFile(path, text, { force: false });
   }
-  const opened = openKeyFile(crypto, { path, type: "relay", passphrase: { env, file: passphraseFile } });
+  const opened = await openKeyFile(crypto, {
+    path,
+    type: "relay",
+    passphrase: { env, file: passphraseFile },
+  });
   opened.passphrase?.fill(0);
   return opened.key;
 }

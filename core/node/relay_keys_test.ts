@@ -27,9 +27,9 @@ afterAll(async () => {
 const open = (dataDir = dir) => openRelayKeys({ crypto, clock, dataDir, passphraseFile: undefined, env: {} });
 
 describe("openRelayKeys()", () => {
-  test("makes three keys that only their owner reads, and finds the same ones again", () => {
-    using first = open();
-    using again = open();
+  test("makes three keys that only their owner reads, and finds the same ones again", async () => {
+    using first = await open();
+    using again = await open();
     expect(again.identity).toEqual(first.identity);
     expect(again.node.publicKey).toEqual(first.node.publicKey);
     expect(again.head.publicKey).toEqual(first.head.publicKey);
@@ -40,7 +40,7 @@ describe("openRelayKeys()", () => {
     }
   });
 
-  test("makes no identity where there are mailboxes, which belong to one that was lost", () => {
+  test("makes no identity where there are mailboxes, which belong to one that was lost", async () => {
     const own = mkdtempSync(join(tmpdir(), "dchat-keys-"));
     const openFilled = () =>
       openRelayKeys({
@@ -51,17 +51,17 @@ describe("openRelayKeys()", () => {
         env: {},
         holdsMailboxes: true,
       });
-    expect(openFilled).toThrow("identity.json of the relay that they belong to is missing");
+    await expect(openFilled()).rejects.toThrow("identity.json of the relay that they belong to is missing");
     expect(readdirSync(own)).toEqual([]);
-    const made = open(own).identity;
+    const made = (await open(own)).identity;
     rmSync(join(own, "node.json"));
-    using found = openFilled();
+    using found = await openFilled();
     expect(found.identity).toEqual(made);
     rmSync(own, { recursive: true });
   });
 
-  test("certifies head key and PeerId under the identity, and renews long before it ends", () => {
-    using keys = open();
+  test("certifies head key and PeerId under the identity, and renews long before it ends", async () => {
+    using keys = await open();
     const certificate = keys.certificate(PEER);
     expect(certificate).toMatchObject({ relay: keys.identity, peerId: PEER });
     expect(certificate.headKey.toHex()).toBe(keys.head.publicKey.toHex());
@@ -75,18 +75,18 @@ describe("openRelayKeys()", () => {
     expect(certificate.notAfterMs).toBeGreaterThan(clock.nowMs);
   });
 
-  test("refuses key files that others may read, that are damaged, or that are for something else", () => {
+  test("refuses key files that others may read, that are damaged, or that are for something else", async () => {
     const own = mkdtempSync(join(tmpdir(), "dchat-keys-"));
-    open(own)[Symbol.dispose]();
+    (await open(own))[Symbol.dispose]();
     chmodSync(join(own, "head.json"), 0o644);
-    expect(() => open(own)).toThrow("Others may read");
+    await expect(open(own)).rejects.toThrow("Others may read");
     chmodSync(join(own, "head.json"), 0o600);
     writeFileSync(join(own, "node.json"), "{");
-    expect(() => open(own)).toThrow("node.json");
+    await expect(open(own)).rejects.toThrow("node.json");
     using key = crypto.ed25519.generate();
     const person = sealKeystore(crypto, { type: "identity", key, createdMs: 0, passphrase: null });
     writeFileSync(join(own, "node.json"), person);
-    expect(() => open(own)).toThrow("type relay");
+    await expect(open(own)).rejects.toThrow("type relay");
     rmSync(own, { recursive: true });
   });
 });

@@ -45,12 +45,12 @@ export interface PassphraseSource {
  * The passphrase's bytes, for the caller to wipe. One line feed at a file's end doesn't count. Throws
  * Fault<"secret/…">; where there is neither file nor terminal, the message names all three ways.
  */
-export function readPassphrase(source: PassphraseSource): Uint8Array {
+export async function readPassphrase(source: PassphraseSource): Promise<Uint8Array> {
   const { flag = "--passphrase-file", variable = "DCHAT_PASSPHRASE_FILE" } = source;
   const file = source.file ?? source.env[variable];
   if (file !== undefined) return readPassphraseFile(file, source.file === undefined ? variable : flag);
   using _ = quietTerminal();
-  const typed = promptTty(`${source.prompt}: `);
+  const typed = await promptTty(`${source.prompt}: `);
   if (typed === null) {
     throw new Fault<SecretCode>(
       "secret/no-passphrase",
@@ -59,7 +59,7 @@ export function readPassphrase(source: PassphraseSource): Uint8Array {
   }
   if (typed.length === 0) throw new Fault<SecretCode>("secret/no-passphrase", "The passphrase is empty");
   if (!source.confirm) return typed;
-  const again = promptTty(`${source.prompt} again: `);
+  const again = await promptTty(`${source.prompt} again: `);
   const same =
     again !== null && again.length === typed.length && again.every((byte, at) => byte === typed[at]);
   again?.fill(0);
@@ -181,7 +181,7 @@ export interface OpenKeyOptions {
  * Reads and opens a key file, asking for its passphrase where it has one. Throws Fault<"secret/…"> and
  * Fault<"identity/…">, whose messages name the file.
  */
-export function openKeyFile(crypto: KeyCrypto, options: OpenKeyOptions): OpenedKey {
+export async function openKeyFile(crypto: KeyCrypto, options: OpenKeyOptions): Promise<OpenedKey> {
   const { path, type } = options;
   const text = readKeyFile(path);
   let passphrase: Uint8Array | null = null;
@@ -194,7 +194,7 @@ export function openKeyFile(crypto: KeyCrypto, options: OpenKeyOptions): OpenedK
       );
     }
     if (parts.sealed !== null) {
-      passphrase = readPassphrase({ ...options.passphrase, prompt: `Passphrase of ${path}` });
+      passphrase = await readPassphrase({ ...options.passphrase, prompt: `Passphrase of ${path}` });
     }
     const opened = openKeystore(crypto, text, passphrase);
     return { ...opened, passphrase, [Symbol.dispose]: () => dispose(opened, passphrase) };

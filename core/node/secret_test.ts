@@ -23,9 +23,9 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-function refusal(run: () => unknown): string {
+async function refusal(run: () => unknown): Promise<string> {
   try {
-    run();
+    await run();
   } catch (error) {
     return isFault(error) ? `${error.code}: ${error.message}` : String(error);
   }
@@ -33,8 +33,8 @@ function refusal(run: () => unknown): string {
 }
 
 describe("openKeyFile()", () => {
-  test("opens a sealed file by a passphrase file, and wipes key and passphrase on dispose", () => {
-    const opened = openKeyFile(crypto, {
+  test("opens a sealed file by a passphrase file, and wipes key and passphrase on dispose", async () => {
+    const opened = await openKeyFile(crypto, {
       path: at("sealed.json"),
       passphrase: { file: at("pass"), env: {} },
     });
@@ -46,46 +46,46 @@ describe("openKeyFile()", () => {
     expect(() => key.exportSeed()).toThrow(/disposed/);
   });
 
-  test("asks for no passphrase where a burner needs none", () => {
-    using opened = openKeyFile(crypto, {
+  test("asks for no passphrase where a burner needs none", async () => {
+    using opened = await openKeyFile(crypto, {
       path: at("burner.json"),
       passphrase: { file: at("nowhere"), env: {} },
     });
     expect(opened.passphrase).toBeNull();
   });
 
-  test("refuses a key for another purpose before it asks for a passphrase", () => {
+  test("refuses a key for another purpose before it asks for a passphrase", async () => {
     const open = () =>
       openKeyFile(crypto, {
         path: at("sealed.json"),
         type: "relay",
         passphrase: { file: at("nowhere"), env: {} },
       });
-    expect(refusal(open)).toBe(
+    expect(await refusal(open)).toBe(
       `identity/type: Cannot open ${at("sealed.json")}: A key of the type relay is needed, and this one is of the type identity`,
     );
   });
 });
 
 describe("readKeyFile()", () => {
-  test("says of each thing that is no key file what it is", () => {
+  test("says of each thing that is no key file what it is", async () => {
     mkdirSync(at("folder"), { mode: 0o755 });
     writeFileSync(at("large"), "x".repeat(70_000), { mode: 0o600 });
     writeFileSync(at("group"), "{}", { mode: 0o600 });
     chmodSync(at("group"), 0o640);
-    expect(refusal(() => readKeyFile(at("nowhere")))).toEndWith("there is no such file");
-    expect(refusal(() => readKeyFile(at("folder")))).toEndWith("it is a folder");
-    expect(refusal(() => readKeyFile(at("large")))).toEndWith("it has 70000 bytes");
-    expect(refusal(() => readKeyFile(at("group")))).toStartWith("secret/exposed: Others may read");
+    expect(await refusal(() => readKeyFile(at("nowhere")))).toEndWith("there is no such file");
+    expect(await refusal(() => readKeyFile(at("folder")))).toEndWith("it is a folder");
+    expect(await refusal(() => readKeyFile(at("large")))).toEndWith("it has 70000 bytes");
+    expect(await refusal(() => readKeyFile(at("group")))).toStartWith("secret/exposed: Others may read");
   });
 });
 
 describe("writeKeyFile()", () => {
-  test("tells a key that is there from a folder that can't be", () => {
+  test("tells a key that is there from a folder that can't be", async () => {
     const write = (path: string) => refusal(() => writeKeyFile(path, "{}", { force: false }));
-    expect(write(at("burner.json"))).toStartWith("secret/exists");
+    expect(await write(at("burner.json"))).toStartWith("secret/exists");
     for (const path of [at("burner.json/key.json"), at("burner.json/deep/key.json")]) {
-      expect(write(path)).toBe(
+      expect(await write(path)).toBe(
         `secret/unwritable: Cannot write the key file ${path}: what should be its folder is a file`,
       );
     }
@@ -93,36 +93,35 @@ describe("writeKeyFile()", () => {
 });
 
 describe("readPassphrase()", () => {
-  const read = (text: string): string => {
+  const read = async (text: string): Promise<string> => {
     writeFileSync(at("typed"), text);
-    return new TextDecoder().decode(readPassphrase({ file: at("typed"), env: {}, prompt: "" }));
+    return new TextDecoder().decode(await readPassphrase({ file: at("typed"), env: {}, prompt: "" }));
   };
 
-  test("takes one line end off and nothing else", () => {
-    expect([read("a"), read("a\n"), read("a\r\n"), read("a\n\n"), read(" a ")]).toEqual([
-      "a",
-      "a",
-      "a",
-      "a\n",
-      " a ",
-    ]);
+  test("takes one line end off and nothing else", async () => {
+    const texts = ["a", "a\n", "a\r\n", "a\n\n", " a "];
+    expect(await Array.fromAsync(texts, read)).toEqual(["a", "a", "a", "a\n", " a "]);
   });
 
   test("reads a pipe, as shells make one of a command", async () => {
     const fifo = at("fifo");
     Bun.spawnSync(["mkfifo", fifo]);
     const writer = Bun.spawn(["sh", "-c", `printf 'from a pipe' > ${fifo}`]);
-    expect(new TextDecoder().decode(readPassphrase({ file: fifo, env: {}, prompt: "" }))).toBe("from a pipe");
+    expect(new TextDecoder().decode(await readPassphrase({ file: fifo, env: {}, prompt: "" }))).toBe(
+      "from a pipe",
+    );
     await writer.exited;
   });
 
-  test("names the flag or the variable whose file is wrong", () => {
+  test("names the flag or the variable whose file is wrong", async () => {
     const variable = () => readPassphrase({ env: { DCHAT_PASSPHRASE_FILE: at("nowhere") }, prompt: "" });
-    expect(refusal(variable)).toContain(`${at("nowhere")} (DCHAT_PASSPHRASE_FILE): there is no such file`);
+    expect(await refusal(variable)).toContain(
+      `${at("nowhere")} (DCHAT_PASSPHRASE_FILE): there is no such file`,
+    );
     writeFileSync(at("empty"), "\n");
-    expect(refusal(() => readPassphrase({ file: at("empty"), env: {}, prompt: "" }))).toContain(
+    expect(await refusal(() => readPassphrase({ file: at("empty"), env: {}, prompt: "" }))).toContain(
       "(--passphrase-file) is empty",
     );
-    expect(refusal(() => read("x".repeat(5000)))).toContain("more than 4096 bytes");
+    expect(await refusal(() => read("x".repeat(5000)))).toContain("more than 4096 bytes");
   });
 });

@@ -56,7 +56,7 @@ export async function openUser(options: UserOptions): Promise<User> {
     );
   }
   const crypto = stack.use(await openCrypto({ backends: config.crypto.backends, needs: [] }));
-  using opened = openKeyFile(crypto, {
+  using opened = await openKeyFile(crypto, {
     path,
     type: "identity",
     passphrase: { file: options.passphraseFile, env },
