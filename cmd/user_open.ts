@@ -67,6 +67,7 @@ export async function openDevice(
   const { style } = context.err;
   const away = new Map<string, string>();
   const failed = new Map<string, string>();
+  let skewed = false;
   const addresses = () => relayAddresses(config, { env, relayDir: input.relayDir });
   const user = await openUser({
     config,
@@ -81,6 +82,11 @@ export async function openDevice(
         if (input.follow === true && away.get(conversation) !== why)
           context.note(awayText(conversation, why, context));
         away.set(conversation, why);
+      },
+      skewed: (what) => {
+        if (skewed) return;
+        skewed = true;
+        context.note(`${style.warn("clock")}  ${what}`);
       },
       failed: (conversation, error) => {
         const why = error instanceof Error ? error.message : String(error);

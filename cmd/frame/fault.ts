@@ -127,6 +127,7 @@ export const meanings: Record<Code, Meaning> = {
   "session/closed": { exit: exit.failed, mend: "Try again in a moment." },
   "session/untrue": { exit: exit.failed, mend: "Do not trust this relay with new conversations." },
   "session/timeout": { exit: exit.failed, mend: "Try again in a moment." },
+  "session/clock": { exit: exit.failed },
   "session/unsupported": { exit: exit.failed, mend: "Use a newer dchat, or another relay." },
 } satisfies Record<Code, Meaning>;
 

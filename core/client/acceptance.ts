@@ -18,7 +18,8 @@ import {
 import { entryId, limit } from "../ground/mod.ts";
 import { GENERATION_FIRST, mailboxIdOf, type Policy } from "../wire/mod.ts";
 import { fault, refusedFault } from "./fault.ts";
-import { conversationOf, type Device, freshKey, withKey } from "./device.ts";
+import { clockTime } from "./clocks.ts";
+import { conversationOf, type Device, dialRelay, freshKey, withKey } from "./device.ts";
 import { keepWriter, loadState } from "./group.ts";
 import { askOnce } from "./invitation.ts";
 import { isCertifiedNow } from "./member.ts";
@@ -45,9 +46,8 @@ export async function acceptInvite(
   const name = options.name === null ? null : parseName(options.name);
   const begun = await begin(device, { invite, name });
   if (begun.is === "done") return begun.conversation;
-  const { signal } = options;
-  const target = { addresses: invite.addresses, relay: invite.relay };
-  await using session = await device.dial(signal === undefined ? target : { ...target, signal });
+  const { addresses, relay } = invite;
+  await using session = await dialRelay(device, { addresses, relay, signal: options.signal });
   const taken = await takePackage(device, session, { invite, take: begun.take });
   return found(device, { invite, name, taken, ttlMsMax: session.ttlMsMax });
 }
@@ -67,9 +67,12 @@ async function begin(
     if (keeper.invites().some((one) => crypto.equal(one.place.mailbox, invite.inbox))) {
       throw fault("client/invite", "This invitation is your own; give it to somebody else");
     }
-    if (device.clock.now() > invite.expiresMs + limit.CLOCK_SKEW_MS_MAX) {
-      const when = new Date(invite.expiresMs).toISOString();
-      throw fault("client/invite", `This invitation was good until ${when}; ask for a new one`);
+    const nowMs = device.clock.now();
+    if (nowMs > invite.expiresMs + limit.CLOCK_SKEW_MS_MAX) {
+      throw fault(
+        "client/invite",
+        `This invitation was good until ${clockTime(invite.expiresMs)}, and this machine's clock says ${clockTime(nowMs)}; ask for a new one, or set the clock right`,
+      );
     }
     if (name !== null) assertFree(keeper, name);
     const kept = keeper.accept(invite.inbox);
@@ -118,7 +121,7 @@ function checkPeer(device: Device, peer: Member): void {
   if (!isCertifiedNow(device, peer)) {
     throw fault(
       "client/invite",
-      "The inviter's device certificate doesn't hold now: check this machine's clock, else ask for a new invitation",
+      `The inviter's device certificate doesn't hold by this machine's clock, which says ${clockTime(device.clock.now())}; set the clock right, or ask for a new invitation`,
     );
   }
   if (device.crypto.equal(peer.identity, device.identity)) {
@@ -199,7 +202,7 @@ export async function finishFounding(device: Device, session: RelaySession, id: 
     },
   });
   if (created.is === "refused") throw refusedFault("make the conversation's mailbox", created.refusal);
-  await using inbox = await device.dial({
+  await using inbox = await dialRelay(device, {
     addresses: founding.invite.addresses,
     relay: founding.invite.relay,
   });

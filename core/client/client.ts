@@ -11,11 +11,18 @@ import type {
   KeptMessage,
   Mls,
 } from "../conversation/mod.ts";
-import { type Clock, isFault, type PublicKey } from "../ground/mod.ts";
+import { type Clock, Fault, isFault, type PublicKey } from "../ground/mod.ts";
 import { safetyNumber } from "../identity/mod.ts";
 import { fault } from "./fault.ts";
 import { acceptInvite, finishFounding } from "./acceptance.ts";
-import { type ClientEvents, conversationNamed, conversationOf, type Device, putAlarm } from "./device.ts";
+import {
+  type ClientEvents,
+  conversationNamed,
+  conversationOf,
+  type Device,
+  dialRelay,
+  putAlarm,
+} from "./device.ts";
 import { follow } from "./follow.ts";
 import { makeInvite, tendInvite, watchInbox } from "./invitation.ts";
 import { deliver, enqueue } from "./outbox.ts";
@@ -23,8 +30,6 @@ import { inPool } from "./patience.ts";
 import type { DialRelay } from "./port.ts";
 import { sync } from "./sync.ts";
 
-/** How long a relay may take to be reached before work is left for later. */
-const DIAL_TIMEOUT_MS = 10_000;
 /** Conversations brought up to date at once, each over a connection of its own. */
 const SYNC_WIDTH = 8;
 const RETRY_MS_MIN = 100;
@@ -89,14 +94,14 @@ export class Client {
 
   /**
    * Sends a text; resolves when the relay has acknowledged it or, with the relay away, once it waits in the outbox.
-   * With `wait` it waits for the relay however long it takes.
+   * With `wait` it waits for the relay however long it takes. What is thrown once the text waits says so.
    */
   async send(options: { to: string; text: string; wait?: boolean; signal?: AbortSignal }): Promise<Sent> {
     const { store } = this.#device;
     const { id, name } = await store.transact((keeper) => conversationNamed(keeper, options.to));
     const entry = await enqueue(this.#device, id, options.text);
     for (let pauseMs = RETRY_MS_MIN; ; pauseMs = Math.min(pauseMs * 2, RETRY_MS_MAX)) {
-      await this.#tryConversation(id, options.signal, { onlySend: true });
+      await this.#tryConversation(id, options.signal, { onlySend: true }).catch(butItWaits);
       const message = await store.transact((keeper) => keeper.message(id, entry));
       if (message === null) throw fault("client/damaged", "The message that was sent is missing");
       const { seq, timeMs, text } = message;
@@ -193,7 +198,7 @@ export class Client {
     const invites = await this.#device.store.transact((keeper) => keeper.invites());
     const tend = async (kept: KeptInvite) => {
       const { addresses, record } = kept.place;
-      await using session = await this.#dial({ addresses, relay: record.relay }, signal);
+      await using session = await dialRelay(this.#device, { addresses, relay: record.relay, signal });
       await tendInvite(this.#device, session, kept);
     };
     await inPool(invites, SYNC_WIDTH, (kept) => {
@@ -208,7 +213,7 @@ export class Client {
     const { addresses, record } = kept.place;
     let isDone = false;
     const tend = async (): Promise<void> => {
-      await using session = await this.#dial({ addresses, relay: record.relay }, signal);
+      await using session = await dialRelay(this.#device, { addresses, relay: record.relay, signal });
       await tendInvite(this.#device, session, kept);
       const { store } = this.#device;
       const waits = await store.transact((keeper) => keeper.invites().some((one) => one.id === kept.id));
@@ -246,8 +251,8 @@ export class Client {
       conversationOf(keeper, id),
     );
     const work = async (): Promise<void> => {
-      const target = { addresses: place.addresses, relay: place.record.relay };
-      await using session = await this.#dial(target, signal);
+      const target = { addresses: place.addresses, relay: place.record.relay, signal };
+      await using session = await dialRelay(this.#device, target);
       if (founding !== null) await finishFounding(this.#device, session, id);
       const line = { device: this.#device, session, id, ...(signal === undefined ? {} : { signal }) };
       if (options.onlySend !== true) await sync(line);
@@ -265,8 +270,8 @@ export class Client {
       );
       called = name;
       const work = async (): Promise<void> => {
-        const target = { addresses: place.addresses, relay: place.record.relay };
-        await using session = await this.#dial(target, signal);
+        const target = { addresses: place.addresses, relay: place.record.relay, signal };
+        await using session = await dialRelay(this.#device, target);
         if (founding !== null) await finishFounding(this.#device, session, id);
         pauseMs = RETRY_MS_MIN;
         await follow({ device: this.#device, session, id, signal }, onNews);
@@ -286,12 +291,6 @@ export class Client {
     }
   }
 
-  #dial(target: { addresses: readonly string[]; relay: PublicKey }, signal?: AbortSignal) {
-    const timeout = AbortSignal.timeout(DIAL_TIMEOUT_MS);
-    const both = signal === undefined ? timeout : AbortSignal.any([signal, timeout]);
-    return this.#device.dial({ ...target, signal: both });
-  }
-
   /** False where the relay was away or went away; throws everything else. */
   async #unlessAway(name: string, work: () => Promise<void>, signal?: AbortSignal): Promise<boolean> {
     try {
@@ -308,15 +307,23 @@ export class Client {
 
 /** Whether an error says that a relay can't be reached now, rather than that something is wrong. */
 export function isAway(error: unknown): boolean {
-  if (error instanceof DOMException) return error.name === "TimeoutError" || error.name === "AbortError";
+  if (error instanceof DOMException) return error.name === "AbortError";
   return (
     isFault(error, "edge/dial") ||
     isFault(error, "edge/handshake") ||
     isFault(error, "edge/closed") ||
     isFault(error, "session/closed") ||
     isFault(error, "session/timeout") ||
+    isFault(error, "session/clock") ||
     isFault(error, "client/away")
   );
+}
+
+/** Whoever is told only that a send failed sends again, and both go out. */
+function butItWaits(error: unknown): never {
+  if (!isFault(error)) throw error;
+  const message = `${error.message}. The text waits in the outbox, and goes out with the next send or receive`;
+  throw new Fault(error.code, message, { cause: error });
 }
 
 function pause(ms: number, signal?: AbortSignal): Promise<void> {

@@ -1,5 +1,6 @@
 import type { Crypto, SigningKey } from "@dchat/crypto-wasm";
 import type { DeviceKeys, DeviceStore, Keeper, KeptConversation, Mls } from "../conversation/mod.ts";
+import { clocksApart } from "./clocks.ts";
 import { type Clock, type PublicKey, publicKey } from "../ground/mod.ts";
 import { fault } from "./fault.ts";
 import type { DialRelay } from "./port.ts";
@@ -12,6 +13,8 @@ export interface ClientEvents {
   offline(conversation: string, why: string): void;
   /** Something went wrong with one conversation; the others go on. */
   failed(conversation: string, error: unknown): void;
+  /** A relay's clock is far from this machine's; `what` has both times. Work goes on. */
+  skewed(what: string): void;
 }
 
 /** Everything that the client's parts work with. */
@@ -24,6 +27,19 @@ export interface Device {
   readonly dial: DialRelay;
   readonly clock: Clock;
   readonly events: ClientEvents;
+}
+
+type Target = Parameters<DialRelay>[0];
+
+/** Connects to a relay, and tells where its clock is far from ours. */
+export async function dialRelay(
+  device: Device,
+  { signal, ...target }: Omit<Target, "signal"> & { readonly signal?: AbortSignal | undefined },
+): ReturnType<DialRelay> {
+  const session = await device.dial(signal === undefined ? target : { ...target, signal });
+  const apart = clocksApart(device.clock.now(), session.skewMs);
+  if (apart !== null) device.events.skewed(apart);
+  return session;
 }
 
 /** Runs `work` with the key of an Ed25519 seed, and wipes the key after it. */

@@ -23,7 +23,7 @@ import {
 import { entryId, limit } from "../ground/mod.ts";
 import { type DeliveredEntry, GENERATION_FIRST, mailboxIdOf, type Policy } from "../wire/mod.ts";
 import { fault, refusedFault } from "./fault.ts";
-import { type Device, freshKey, publicOf, withKey } from "./device.ts";
+import { type Device, dialRelay, freshKey, publicOf, withKey } from "./device.ts";
 import { keepWriter } from "./group.ts";
 import { isCertifiedNow } from "./member.ts";
 import { assertFree, freeName, parseName } from "./name.ts";
@@ -55,9 +55,7 @@ export async function makeInvite(
   const addresses = waiting?.place.addresses ?? options.addresses;
   const relay = waiting?.invite.relay ?? null;
   const { signal } = options;
-  await using session = await device.dial(
-    signal === undefined ? { addresses, relay } : { addresses, relay, signal },
-  );
+  await using session = await dialRelay(device, { addresses, relay, signal });
   const kept =
     waiting ?? (await addInvite(device, await prepareInvite(device, { name, addresses, session })));
   await publishInvite(device, session, kept);

@@ -72,7 +72,10 @@ export interface RelaySession extends AsyncDisposable {
   subscribe(from: number, signing: Signing, sink: SubscriptionSink): () => void;
 }
 
-/** Connects to the first of `addresses` that answers as a node of `relay`; null trusts whichever identity it shows. */
+/**
+ * Connects to the first of `addresses` that answers as a node of `relay`; null trusts whichever identity it shows.
+ * Rejects in bounded time, naming each address that was tried and why it failed.
+ */
 export type DialRelay = (target: {
   readonly addresses: readonly string[];
   readonly relay: PublicKey | null;

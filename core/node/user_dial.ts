@@ -1,43 +1,83 @@
 /** How a device reaches a relay: where its conversation says, or where the relay is now. */
 import type { Crypto } from "@dchat/crypto-wasm";
-import type { DialRelay } from "../client/mod.ts";
+import { type DialRelay, isAway } from "../client/mod.ts";
 import { openSession } from "../client/session/mod.ts";
 import type { Dialler } from "../edge/mod.ts";
-import { Fault } from "../ground/mod.ts";
+import { Fault, isFault, type PublicKey } from "../ground/mod.ts";
 import { systemClock } from "./clock.ts";
+
+/** How long a relay may take to be reached; its addresses share it, each with at least so much. */
+const REACH_MS = 10_000;
+const ADDRESS_MS_MIN = 2_500;
 
 export interface RelayDialOptions {
   readonly crypto: Crypto;
   readonly dialler: Dialler;
   /** Addresses to try besides a conversation's own. Borrowed; whoever answers there must be the same relay. */
   readonly elsewhere: () => readonly string[];
+  /** For each address, in place of its share. */
+  readonly addressMs?: number;
+}
+
+interface Failed {
+  readonly address: string;
+  readonly error: unknown;
+  /** Whether the conversation says that its relay is there. */
+  readonly isOwn: boolean;
 }
 
 /**
  * Each connection has a PeerId of its own; sessions end with their connection. A relay is known by its identity
- * and not by its address, so one that moved is found by `elsewhere`. What is thrown tells of its own addresses.
+ * and not by its address, so one that moved is found by `elsewhere`. What is thrown names every address that was
+ * tried and why it failed: the Fault of an own address that is more than away, else Fault<"edge/dial">.
  */
-export function relayDial({ crypto, dialler, elsewhere }: RelayDialOptions): DialRelay {
+export function relayDial(options: RelayDialOptions): DialRelay {
   return async ({ addresses, relay, signal }) => {
-    let last: unknown = new Fault("edge/dial", "The relay has no address");
-    const abort = signal === undefined ? {} : { signal };
-    for (const address of inOrder(addresses, relay === null ? [] : elsewhere())) {
+    const inTurn = inOrder(addresses, relay === null ? [] : options.elsewhere());
+    const timeoutMs = options.addressMs ?? Math.max(ADDRESS_MS_MIN, REACH_MS / inTurn.length);
+    const failed: Failed[] = [];
+    for (const address of inTurn) {
+      const timeout = AbortSignal.timeout(timeoutMs);
+      const both = signal === undefined ? timeout : AbortSignal.any([signal, timeout]);
       try {
-        const connection = await dialler.dial({ address, ...abort });
-        try {
-          const session = await openSession(connection, { crypto, clock: systemClock, relay, ...abort });
-          return ownConnection(session, () => connection.close("done"));
-        } catch (error) {
-          connection.close("unusable", { hard: true });
-          throw error;
-        }
+        return await reach(options, { address, relay, signal: both });
       } catch (error) {
         signal?.throwIfAborted();
-        if (addresses.includes(address)) last = error;
+        const late = timeout.aborted && new Error(`no answer within ${timeoutMs / 1000} s`);
+        failed.push({ address, error: late || error, isOwn: addresses.includes(address) });
       }
     }
-    throw last;
+    throw unreached(failed);
   };
+}
+
+interface Reaching {
+  readonly address: string;
+  readonly relay: PublicKey | null;
+  readonly signal: AbortSignal;
+}
+
+async function reach({ crypto, dialler }: RelayDialOptions, { address, relay, signal }: Reaching) {
+  const connection = await dialler.dial({ address, signal });
+  try {
+    const session = await openSession(connection, { crypto, clock: systemClock, relay, signal });
+    return ownConnection(session, () => connection.close("done"));
+  } catch (error) {
+    connection.close("unusable", { hard: true });
+    throw error;
+  }
+}
+
+function unreached(failed: readonly Failed[]): Fault {
+  if (failed.length === 0) return new Fault("edge/dial", "The relay has no address");
+  const telling = failed.find(({ isOwn, error }) => isOwn && isFault(error) && !isAway(error))?.error;
+  const code = isFault(telling) ? telling.code : "edge/dial";
+  return new Fault(code, failed.map(told).join("; "), { cause: telling ?? failed[0]?.error });
+}
+
+function told({ address, error }: Failed): string {
+  const why = error instanceof Error ? error.message : String(error);
+  return why.includes(withoutPeer(address)) ? why : `${address}: ${why}`;
 }
 
 /** The first own address, then what others there are, then its rest: silence at old ones takes all the time. */

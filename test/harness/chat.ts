@@ -54,6 +54,7 @@ export async function openChatter(devices: Devices): Promise<Chatter> {
     events: {
       alarm: (_, what) => alarms.push(what),
       offline: () => undefined,
+      skewed: () => undefined,
       failed: (_, error) => failures.push(error),
     },
   });

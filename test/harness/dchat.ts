@@ -4,12 +4,19 @@ import { resolve } from "node:path";
 const root = resolve(import.meta.dir, "../..");
 
 /** bun by its absolute path, since none may be on PATH. */
-export const dchatCommand: readonly string[] = [process.execPath, resolve(root, "cmd/dchat.ts")];
+export const dchatCommand: readonly [bun: string, script: string] = [
+  process.execPath,
+  resolve(root, "cmd/dchat.ts"),
+];
+
+const shiftedClock = resolve(import.meta.dir, "shifted_clock.ts");
 
 export interface RunOptions {
   /** Besides PATH and HOME; nothing else of this process's environment goes along. */
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
+  /** How much later than the machine's its clock is. */
+  readonly shiftMs?: number;
   readonly stdin?: string | Uint8Array<ArrayBuffer>;
 }
 
@@ -24,9 +31,13 @@ export async function runDchat(args: readonly string[], options: RunOptions = {}
   // setsid takes the controlling terminal away, so that /dev/tty can't be opened where a developer runs this.
   const setsid = Bun.which("setsid");
   const prefix = setsid === null ? [] : [setsid, "--wait"];
-  const child = Bun.spawn([...prefix, ...dchatCommand, ...args], {
+  const { shiftMs } = options;
+  const shift = shiftMs === undefined ? {} : { DCHAT_TEST_SHIFT_MS: String(shiftMs) };
+  const [bun, script] = dchatCommand;
+  const preload = shiftMs === undefined ? [] : ["--preload", shiftedClock];
+  const child = Bun.spawn([...prefix, bun, ...preload, script, ...args], {
     cwd: options.cwd ?? root,
-    env: { PATH: process.env["PATH"] ?? "", HOME: process.env["HOME"] ?? "", ...options.env },
+    env: { PATH: process.env["PATH"] ?? "", HOME: process.env["HOME"] ?? "", ...shift, ...options.env },
     stdin: options.stdin === undefined ? "ignore" : new Blob([options.stdin]),
     stdout: "pipe",
     stderr: "pipe",

@@ -64,15 +64,16 @@ class End<T> implements EdgeStream<T>, SessionStream<T> {
     setImmediate(() => this.other?.peerEnded());
   }
 
+  /** As on a real connection, this side hears of it within the call. */
   reset(): void {
-    setImmediate(() => this.close("reset"));
+    this.close("reset here");
   }
 
   close(reason: string): void {
     if (this.#closed) return;
     this.#closed = true;
     this.handler.onClose(this, reason);
-    this.other?.close(reason);
+    setImmediate(() => this.other?.close(reason));
   }
 
   arrive(bytes: Uint8Array): void {

@@ -69,18 +69,18 @@ export class Channel implements FrameSink {
     }
   }
 
-  /** Resets the stream because of `fault`. */
+  /** Resets the stream because of `fault`, which is told first: the reset's own end comes within the call. */
   fail(fault: Fault): void {
     if (this.#closed) return;
-    this.#stream.reset();
     this.over(fault.code.startsWith("session/") ? fault : untrue(fault.message));
+    this.#stream.reset();
   }
 
   /** Ends the stream after what was sent. */
   end(why: string): void {
     if (this.#closed) return;
-    this.#stream.end();
     this.over(closedFault(why));
+    this.#stream.end();
   }
 
   over(fault: Fault): void {
@@ -93,7 +93,9 @@ export class Channel implements FrameSink {
 }
 
 function sessionCode(code: string): SessionCode {
-  return code === "session/untrue" || code === "session/unsupported" ? code : "session/closed";
+  return code === "session/untrue" || code === "session/unsupported" || code === "session/clock"
+    ? code
+    : "session/closed";
 }
 
 /** The session is over, for `why`. */

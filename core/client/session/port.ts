@@ -26,6 +26,8 @@ export interface SessionConnection {
 
 /**
  * closed: the stream or its connection ended · untrue: the relay said what its signatures or its own words
- * contradict, the session is over · timeout: no answer in time · unsupported: no protocol version in common
+ * contradict, the session is over · timeout: no answer in time · unsupported: no protocol version in common ·
+ * clock: by one of the two clocks its certificate holds, by the other it is over
  */
-export type SessionCode = "session/closed" | "session/untrue" | "session/timeout" | "session/unsupported";
+export type SessionCode =
+  "session/closed" | "session/untrue" | "session/timeout" | "session/unsupported" | "session/clock";

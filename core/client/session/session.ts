@@ -56,8 +56,7 @@ export interface OpenedSession extends RelaySession {
 
 /**
  * Opens a stream on `connection`, borrowed, and resolves once the relay's hello holds. Throws
- * Fault<"session/closed" | "session/untrue" | "session/timeout" | "session/unsupported">. Dispose ends the
- * stream, not the connection.
+ * Fault<SessionCode>. Dispose ends the stream, not the connection.
  */
 export async function openSession(
   connection: SessionConnection,

@@ -74,10 +74,35 @@ describe("openSession()", () => {
     }
   });
 
-  test("refuses a certificate whose time is over", async () => {
-    const later = { now: () => kit.certificate.notAfterMs + 1, monotonic: () => performance.now() };
-    const late = openSession(kit.pair().connection, { crypto: kit.crypto, clock: later, relay: null });
-    expect(await faultOf(late)).toBe("session/untrue");
+  test("refuses a certificate whose time is over, and names both clocks where they disagree on it", async () => {
+    const overMs = kit.certificate.notAfterMs + 1;
+    const later = { now: () => overMs, monotonic: () => performance.now() };
+    const open = (pair = kit.pair()) =>
+      openSession(pair.connection, { crypto: kit.crypto, clock: later, relay: null });
+    expect(await faultOf(open())).toBe("session/clock");
+    const iso = (timeMs: number) => new Date(timeMs).toISOString().slice(0, 16).replace("T", " ");
+    await expect(open()).rejects.toThrow(`this machine's clock says ${iso(overMs)} UTC`);
+    const alsoLater = (bytes: Uint8Array): Uint8Array => {
+      // The relay's time in its hello, behind header, versions and nonce.
+      if (bytes[3] === REPLY_KIND.hello) new DataView(bytes.buffer).setBigUint64(43, BigInt(overMs));
+      return bytes;
+    };
+    expect(await faultOf(open(kit.pair({ tamper: alsoLater })))).toBe("session/untrue");
+  });
+
+  test("says which versions the relay speaks where it doesn't speak ours", async () => {
+    const newer = (bytes: Uint8Array): Uint8Array => {
+      // The hello's list, behind the frame's header: one version of two bytes.
+      if (bytes[3] === REPLY_KIND.hello) bytes[10] = 99;
+      return bytes;
+    };
+    const protocols = () => kit.pipeline.protocols("/dchat/mailbox/99");
+    const { connection } = kit.pair({ protocols, tamper: newer });
+    const refused = openSession(connection, { crypto: kit.crypto, clock: systemClock, relay: null });
+    await expect(refused).rejects.toThrow(
+      "The relay speaks versions 1 of the mailbox protocol, this client 1",
+    );
+    expect(await faultOf(refused)).toBe("session/unsupported");
   });
 
   test("says closed where the connection ends before the hello or the protocol is refused", async () => {

@@ -20,11 +20,21 @@ import {
   type Refusal,
   sameId,
 } from "../../wire/mod.ts";
+import { clocks } from "../clocks.ts";
 import type { SessionCode } from "./port.ts";
 
 /** The relay contradicts itself. */
 export function untrue(what: string): Fault<SessionCode> {
   return new Fault("session/untrue", `The relay's answer doesn't hold: ${what}`);
+}
+
+/** The relay's own clock says whether it shows what is over, or one of the clocks is wrong. */
+function expired({ certificate, nowMs: relaysMs }: Hello, nowMs: number): Fault<SessionCode> {
+  if (certificate.notAfterMs < relaysMs) return untrue("its certificate has expired");
+  return new Fault(
+    "session/clock",
+    `The relay's certificate is over by one clock: ${clocks(nowMs, relaysMs)}`,
+  );
 }
 
 function unsigned(what: string): Fault<SessionCode> {
@@ -51,14 +61,14 @@ export class Verifier {
   readonly #headKey: PublicKey;
   readonly #batches = new Set<string>();
 
-  /** Throws Fault<"session/untrue"> where the certificate doesn't speak for this node. */
+  /** Throws Fault<"session/untrue" | "session/clock"> where the certificate doesn't speak for this node now. */
   constructor({ crypto, hello, peerId, relay, nowMs }: VerifierOptions) {
     const { certificate } = hello;
     this.#crypto = crypto;
     this.#headKey = certificate.headKey;
     if (relay !== null && !sameId(relay, certificate.relay)) throw untrue("it is another relay");
     if (!sameHash(certificate.peerId, peerId)) throw untrue("its certificate is for another PeerId");
-    if (certificate.notAfterMs < nowMs) throw untrue("its certificate has expired");
+    if (certificate.notAfterMs < nowMs) throw expired(hello, nowMs);
     if (!verifyCertificate(crypto, certificate, { relay: certificate.relay, peerId, nowMs })) {
       throw untrue("its certificate isn't signed by the relay's identity");
     }
