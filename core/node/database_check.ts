@@ -13,6 +13,8 @@ interface Open {
   readonly tree: { peaks: Hash[]; size: number };
   next: number;
   turns: number;
+  /** Readers whose receipt came. */
+  readonly receipts: Set<string>;
   lastTurn: TurnRow | null;
   held: number;
   bytes: number;
@@ -57,11 +59,7 @@ export class Checker {
         if (!record.sound) this.#bad(`${this.#name()}: turn ${record.turn.turn} doesn't fit its checksum`);
         break;
       case "receipt":
-        if (!record.sound) {
-          this.#bad(
-            `${this.#name()}: the receipt of reader ${record.receipt.reader.toHex()} doesn't fit its checksum`,
-          );
-        }
+        this.#receipt(record.receipt.reader.toHex(), record.sound);
         break;
       case "entry":
         this.#entry(record.entry);
@@ -84,6 +82,7 @@ export class Checker {
       tree: { peaks: [], size: 0 },
       next: 0,
       turns: 0,
+      receipts: new Set(),
       lastTurn: null,
       held: 0,
       bytes: 0,
@@ -98,9 +97,17 @@ export class Checker {
   #turn(turn: TurnRow): void {
     const open = this.#open;
     if (open === null) return this.#bad("a turn comes before its mailbox");
-    if (turn.turn !== open.turns) this.#bad(`${open.name}: turn ${open.turns} is missing`);
+    if (turn.turn < open.turns) this.#bad(`${open.name}: turn ${turn.turn} comes again`);
+    else if (turn.turn > open.turns) this.#bad(`${open.name}: turn ${open.turns} is missing`);
     open.turns = turn.turn + 1;
     open.lastTurn = turn;
+  }
+
+  #receipt(reader: string, isSound: boolean): void {
+    const name = `${this.#name()}: the receipt of reader ${reader}`;
+    if (!isSound) this.#bad(`${name} doesn't fit its checksum`);
+    if (this.#open?.receipts.has(reader) === true) this.#bad(`${name} comes again`);
+    this.#open?.receipts.add(reader);
   }
 
   #entry(entry: KeptEntry): void {

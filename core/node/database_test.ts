@@ -211,6 +211,30 @@ for (const kind of KINDS) {
       expect((await databaseStatus(there)).counts ?? { mailboxes: 0 }).toMatchObject({ mailboxes: 0 });
     });
 
+    test.each(["mailbox", "turn", "receipt"])(
+      "restoreDatabase() names the %s that stands twice",
+      async (is) => {
+        const here = await place(kind);
+        await fill(here);
+        const file = join(folder, `${places}.jsonl`);
+        await backupDatabase({ ...here, file });
+        const there = await place(kind);
+        const lines = readFileSync(file, "utf8").split("\n").slice(0, -2);
+        const twice = lines.findIndex((each) => each.startsWith(`{"is":"${is}"`));
+        // All of a mailbox, or the one line, again; written as whole as a backup is.
+        const next = lines.findIndex((each, at) => at > twice && each.startsWith('{"is":"mailbox"'));
+        const again = lines.slice(twice, is === "mailbox" ? next : twice + 1);
+        const body = lines.toSpliced(twice, 0, ...again);
+        const sha256 = new Bun.CryptoHasher("sha256").update(`${body.join("\n")}\n`).digest("hex");
+        const end = JSON.stringify({ is: "end", records: body.length - 1, sha256 });
+        const changed = `${file}.twice`;
+        writeFileSync(changed, `${[...body, end].join("\n")}\n`);
+        const said = await restoreDatabase({ ...there, file: changed }).catch(String);
+        expect(said).toMatch(new RegExp(`the file: it is damaged: .*${is} .*comes again`));
+        expect((await databaseStatus(there)).counts ?? { mailboxes: 0 }).toMatchObject({ mailboxes: 0 });
+      },
+    );
+
     test("restoreDatabase() and migrateDatabase() are refused while a relay works on the store", async () => {
       const here = await place(kind);
       await fill(here);
