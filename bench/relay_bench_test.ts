@@ -3,12 +3,13 @@ import { expect, test } from "bun:test";
 import { benchmark as append } from "./append_bench.ts";
 import { benchmark as cores } from "./cores_bench.ts";
 import { benchmark as drain } from "./drain_bench.ts";
+import { benchmark as health } from "./health_bench.ts";
 import { print } from "./harness/print.ts";
 import { measure } from "./harness/result.ts";
 import { benchmark as loss } from "./loss_bench.ts";
 import { benchmark as start } from "./start_bench.ts";
 
-test.each([append, cores, drain, loss, start])(
+test.each([append, cores, drain, health, loss, start])(
   "$name measures every subject of its small run",
   async (benchmark) => {
     const result = await measure(benchmark, {

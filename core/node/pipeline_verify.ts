@@ -1,5 +1,5 @@
 /**
- * Signatures of all commands that came in one tick of the sockets' loop, checked together. A bad one is marked
+ * Signatures of the commands that came in one tick of the sockets' loop, checked together, VERIFY_BATCH_MAX at a time. A bad one is marked
  * and goes on like the others: what refuses it is the batch, in the same place and time as any other refusal.
  */
 import { type Crypto, CryptoError, type SignedMessage } from "@dchat/crypto-wasm";
@@ -43,11 +43,11 @@ export class SignatureCheck<T extends { readonly command: Command }> {
 
   #run(): void {
     this.#scheduled = false;
-    // A full batch at a time: sockets get their turn in between.
+    // So many at a time: sockets and probes get their turn in between.
     const items =
-      this.#waiting.length <= limit.BATCH_COMMANDS_MAX
+      this.#waiting.length <= limit.VERIFY_BATCH_MAX
         ? this.#waiting
-        : this.#waiting.slice(0, limit.BATCH_COMMANDS_MAX);
+        : this.#waiting.slice(0, limit.VERIFY_BATCH_MAX);
     this.#waiting = this.#waiting.slice(items.length);
     if (this.#waiting.length > 0) this.#schedule();
     const authentic = items.map(() => true);

@@ -1,5 +1,6 @@
 import { expect, spyOn, test } from "bun:test";
 import { type Crypto, CryptoError, openCrypto, type SignedMessage } from "@dchat/crypto-wasm";
+import { limit } from "../ground/mod.ts";
 import { SignatureCheck } from "./pipeline_verify.ts";
 import type { Command } from "../wire/mod.ts";
 
@@ -55,4 +56,27 @@ test("SignatureCheck gives a tick's commands up, and says why, when that instanc
   const error = await outcome(2);
   expect(error).toBeInstanceOf(CryptoError);
   expect(error).toMatchObject({ code: "poisoned" });
+});
+
+test("SignatureCheck checks VERIFY_BATCH_MAX in one turn of the loop at most, and keeps the order", async () => {
+  await using opened = await openCrypto({ needs: [], ephemeralsAhead: 0 });
+  const [item] = commands(opened);
+  if (item === undefined) throw new Error("no command");
+  const told: number[] = [];
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const items = Array.from({ length: 2 * limit.VERIFY_BATCH_MAX + 1 }, () => ({ ...item }));
+  const taken: Item[] = [];
+  const check = new SignatureCheck<Item>({
+    crypto: opened,
+    checked(batch) {
+      told.push(batch.length);
+      taken.push(...batch);
+      if (taken.length === items.length) resolve();
+    },
+    failed: () => told.push(-1),
+  });
+  for (const each of items) check.push(each);
+  await promise;
+  expect(told).toEqual([limit.VERIFY_BATCH_MAX, limit.VERIFY_BATCH_MAX, 1]);
+  expect(taken.every((each, at) => each === items[at])).toBe(true);
 });
