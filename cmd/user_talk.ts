@@ -79,7 +79,7 @@ async function readStdin(): Promise<string> {
 
 export const receive = command({
   about:
-    "Takes what waits at the relays, joins what was accepted, sends what waits in the outbox, prints what is new, each message once, and ends; with --follow it stays until Ctrl-C. A line of JSON has conversation, sender (me for what you wrote), sequence, generation, time and text.",
+    "Takes what waits at the relays, joins what was accepted, sends what waits in the outbox, prints what is new, each message once (again only where the command is killed while it prints; history has each once in any case), and ends; with --follow it stays until Ctrl-C. A line of JSON has conversation, sender (me for what you wrote), sequence, generation, time and text.",
   args: {
     follow: { type: "boolean", alias: "f", description: "Stay and print as messages come" },
     ...userArgs,

@@ -29,9 +29,12 @@ import { deliver, enqueue } from "./outbox.ts";
 import { inPool } from "./patience.ts";
 import type { DialRelay } from "./port.ts";
 import { sync } from "./sync.ts";
+import { Turns } from "./turns.ts";
 
 /** Conversations brought up to date at once, each over a connection of its own. */
 const SYNC_WIDTH = 8;
+/** Conversations and invitations followed at once, each over a connection; where there are more, each has its turn. */
+const FOLLOWED = { places: 256, turnMs: 10_000 };
 const RETRY_MS_MIN = 100;
 const RETRY_MS_MAX = 5_000;
 /** How often a follower looks for conversations and invitations that other processes have added. */
@@ -47,6 +50,8 @@ export interface ClientOptions {
   readonly dial: DialRelay;
   readonly clock: Clock;
   readonly events: ClientEvents;
+  /** How many conversations and invitations are followed at once, and how long each while others wait. */
+  readonly followed?: { readonly places: number; readonly turnMs: number };
 }
 
 /** Where a message went. `seq` is null while it waits for its relay. */
@@ -72,11 +77,20 @@ export interface Contact {
   readonly alarms: readonly string[];
 }
 
+/** What whoever stays with a conversation or an invitation needs: until when, with which place, whom to tell. */
+interface Staying {
+  readonly signal: AbortSignal;
+  readonly turns: Turns;
+  readonly onNews: () => void;
+}
+
 export class Client {
   readonly #device: Device;
+  readonly #followed: NonNullable<ClientOptions["followed"]>;
 
-  constructor(options: ClientOptions) {
-    this.#device = options;
+  constructor({ followed = FOLLOWED, ...device }: ClientOptions) {
+    this.#device = device;
+    this.#followed = followed;
   }
 
   /** An invitation's URI; its KeyPackage lies at the relay when this resolves. */
@@ -129,6 +143,8 @@ export class Client {
   /** Stays with all conversations, those to come included, until the signal aborts. */
   async follow(signal: AbortSignal, onNews: () => void): Promise<void> {
     const running = new Map<string, Promise<void>>();
+    const turns = new Turns({ ...this.#followed, clock: this.#device.clock });
+    const staying = { signal, turns, onNews };
     while (!signal.aborted) {
       const { conversations, invites } = await this.#device.store.transact((keeper) => ({
         conversations: keeper.conversations(),
@@ -141,8 +157,8 @@ export class Client {
             work().finally(() => running.delete(key)),
           );
       };
-      for (const { id } of conversations) start(`conversation ${id}`, () => this.#stay(id, signal, onNews));
-      for (const kept of invites) start(`invite ${kept.id}`, () => this.#stayForGuest(kept, signal));
+      for (const { id } of conversations) start(`conversation ${id}`, () => this.#stay(id, staying));
+      for (const kept of invites) start(`invite ${kept.id}`, () => this.#stayForGuest(kept, staying));
       await pause(LOOK_EVERY_MS, signal).catch(() => undefined);
     }
     await Promise.all(running.values());
@@ -208,7 +224,9 @@ export class Client {
   }
 
   /** Tends an invitation until something has come of it; with its relay away, or after a failure, in a while again. */
-  async #stayForGuest(kept: KeptInvite, signal: AbortSignal): Promise<void> {
+  async #stayForGuest(kept: KeptInvite, staying: Staying): Promise<void> {
+    using turn = await staying.turns.take();
+    const signal = AbortSignal.any([staying.signal, turn.over]);
     const name = kept.name ?? "an invitation";
     const { addresses, record } = kept.place;
     let isDone = false;
@@ -261,32 +279,37 @@ export class Client {
     await this.#unlessAway(name, work, signal);
   }
 
-  async #stay(id: number, signal: AbortSignal, onNews: () => void): Promise<void> {
+  async #stay(id: number, { signal, turns, onNews }: Staying): Promise<void> {
     let pauseMs = RETRY_MS_MIN;
     let called = "";
-    const stay = async (): Promise<void> => {
+    const stay = async (whileOurs: AbortSignal): Promise<void> => {
       const { name, place, founding } = await this.#device.store.transact((keeper) =>
         conversationOf(keeper, id),
       );
       called = name;
       const work = async (): Promise<void> => {
-        const target = { addresses: place.addresses, relay: place.record.relay, signal };
+        const target = { addresses: place.addresses, relay: place.record.relay, signal: whileOurs };
         await using session = await dialRelay(this.#device, target);
         if (founding !== null) await finishFounding(this.#device, session, id);
         pauseMs = RETRY_MS_MIN;
-        await follow({ device: this.#device, session, id, signal }, onNews);
+        await follow({ device: this.#device, session, id, signal: whileOurs }, onNews);
       };
-      const reached = await this.#unlessAway(name, work, signal);
-      if (!reached) pauseMs = Math.min(pauseMs * 2, RETRY_MS_MAX);
+      const reached = await this.#unlessAway(name, work, whileOurs);
+      if (!reached && !whileOurs.aborted) pauseMs = Math.min(pauseMs * 2, RETRY_MS_MAX);
     };
     while (!signal.aborted) {
-      const failed = (error: unknown) => {
-        pauseMs = RETRY_MS_MAX;
-        if (!signal.aborted) this.#device.events.failed(called, error);
-      };
-      await stay()
-        .catch((error: unknown) => this.#remember(id, error))
-        .catch(failed);
+      {
+        using turn = await turns.take();
+        const whileOurs = AbortSignal.any([signal, turn.over]);
+        const failed = (error: unknown) => {
+          if (whileOurs.aborted) return;
+          pauseMs = RETRY_MS_MAX;
+          this.#device.events.failed(called, error);
+        };
+        await stay(whileOurs)
+          .catch((error: unknown) => this.#remember(id, error))
+          .catch(failed);
+      }
       await pause(pauseMs, signal).catch(() => undefined);
     }
   }

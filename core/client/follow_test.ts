@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { rmSync } from "node:fs";
-import { openPair } from "../../test/harness/chat.ts";
+import { openChatter, openPair } from "../../test/harness/chat.ts";
 import { type Devices, openDevices } from "../../test/harness/device.ts";
 import { type SpawnedRelay, spawnRelay } from "../../test/harness/relay.ts";
 
@@ -71,4 +71,40 @@ test("Client.follow() joins a conversation that is accepted while it runs", asyn
   await following;
   expect(ann.failures).toEqual([]);
   for (const one of [ann, bob]) await one[Symbol.asyncDispose]();
+}, 60_000);
+
+test("Client.follow() gives each conversation its turn where there are more than it may follow at once", async () => {
+  await using relay = await spawnRelay();
+  await using ann = await openChatter(devices, { followed: { places: 2, turnMs: 50 } });
+  const friends = ["bob", "carl", "dora", "emil", "fritz"];
+  const chatters = [];
+  for (const name of friends) {
+    const chatter = await openChatter(devices);
+    chatters.push(chatter);
+    const { uri } = await ann.client.invite({ name, addresses: [relay.address] });
+    await chatter.client.accept({ uri, name: "ann" });
+    await ann.client.sync();
+  }
+  const over = new AbortController();
+  const shown: string[] = [];
+  const show = () => void ann.client.showNew((news) => void shown.push(...news.map(({ text }) => text)));
+  const following = ann.client.follow(over.signal, show);
+  const said: string[] = [];
+  let most = 0;
+  for (let round = 0; round < 3; round += 1) {
+    for (const [at, { client }] of chatters.entries()) {
+      const { text } = await client.send({ to: "ann", text: `${friends[at]} ${round}`, wait: true });
+      said.push(text);
+      const status: { connections: number } = JSON.parse(await (await relay.get("/v1/status")).text());
+      most = Math.max(most, status.connections);
+    }
+  }
+  await until(() => shown.length >= said.length, "all is shown");
+  over.abort();
+  await following;
+  expect(shown.toSorted()).toEqual(said.toSorted());
+  // Two that are followed, and two on their way out.
+  expect(most).toBeLessThanOrEqual(4);
+  expect(ann.failures).toEqual([]);
+  for (const one of chatters) await one[Symbol.asyncDispose]();
 }, 60_000);

@@ -6,6 +6,9 @@ import type { Dialler } from "../edge/mod.ts";
 import { Fault, isFault, type PublicKey } from "../ground/mod.ts";
 import { systemClock } from "./clock.ts";
 
+/** What a relay takes from one address without turning anybody away, a quarter of its burst at once. */
+const DIALS_PER_SECOND = 40;
+const DIALS_AT_ONCE = 50;
 /** How long a relay may take to be reached; its addresses share it, each with at least so much. */
 const REACH_MS = 10_000;
 const ADDRESS_MS_MIN = 2_500;
@@ -32,7 +35,9 @@ interface Failed {
  * tried and why it failed: the Fault of an own address that is more than away, else Fault<"edge/dial">.
  */
 export function relayDial(options: RelayDialOptions): DialRelay {
+  const pace = new Pace();
   return async ({ addresses, relay, signal }) => {
+    await pace.pass(signal);
     const inTurn = inOrder(addresses, relay === null ? [] : options.elsewhere());
     const timeoutMs = options.addressMs ?? Math.max(ADDRESS_MS_MIN, REACH_MS / inTurn.length);
     const failed: Failed[] = [];
@@ -49,6 +54,21 @@ export function relayDial(options: RelayDialOptions): DialRelay {
     }
     throw unreached(failed);
   };
+}
+
+/** Lets dials through no faster than relays take them: a device with hundreds of conversations makes hundreds. */
+class Pace {
+  /** When the next one would be let through if none went at once. */
+  #nextMs = 0;
+
+  async pass(signal: AbortSignal | undefined): Promise<void> {
+    const nowMs = systemClock.monotonic();
+    const atOnceMs = (DIALS_AT_ONCE * 1000) / DIALS_PER_SECOND;
+    const waitMs = this.#nextMs - nowMs - atOnceMs;
+    this.#nextMs = Math.max(this.#nextMs, nowMs) + 1000 / DIALS_PER_SECOND;
+    if (waitMs > 0) await Bun.sleep(waitMs);
+    signal?.throwIfAborted();
+  }
 }
 
 interface Reaching {

@@ -65,6 +65,16 @@ describe("relayDial()", () => {
     expect(elsewhere.message).toContain("it is another relay");
   });
 
+  test("reaches a relay hundreds of times in a row without being turned away by its rate for one address", async () => {
+    await using relay = await spawnRelay({ env: { DCHAT_RELAY_MAX_ACCEPTS_PER_SECOND: "49" } });
+    const dial = relayDial({ ...devices, elsewhere: () => [] });
+    const once = async () => {
+      await using session = await dial({ addresses: [relay.address], relay: null });
+      return session.ttlMsMax > 0;
+    };
+    expect(await Promise.all(Array.from({ length: 300 }, once))).not.toContain(false);
+  });
+
   test("says so where there is no address", async () => {
     expect((await refused({ addresses: [] })).message).toBe("The relay has no address");
   });

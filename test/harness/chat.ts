@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Client, type DialRelay, type RelaySession } from "../../core/client/mod.ts";
+import { Client, type ClientOptions, type DialRelay, type RelaySession } from "../../core/client/mod.ts";
 import type { DeviceStore } from "../../core/conversation/mod.ts";
 import { openDeviceStore } from "../../core/store/client/mod.ts";
 import { clock, type Devices } from "./device.ts";
@@ -20,7 +20,10 @@ export interface Chatter extends AsyncDisposable {
 }
 
 /** A device of a fresh identity. */
-export async function openChatter(devices: Devices): Promise<Chatter> {
+export async function openChatter(
+  devices: Devices,
+  options: Pick<ClientOptions, "followed"> = {},
+): Promise<Chatter> {
   const dir = mkdtempSync(join(tmpdir(), "dchat-chatter-"));
   const store = await openDeviceStore({ path: join(dir, "device.db"), crypto, passphrase: null });
   const keys = makeParty();
@@ -44,6 +47,7 @@ export async function openChatter(devices: Devices): Promise<Chatter> {
     return { ...plain, ...bending(plain) };
   };
   const client = new Client({
+    ...options,
     store,
     crypto,
     mls,
