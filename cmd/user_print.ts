@@ -61,8 +61,11 @@ function sender(message: NamedMessage): string {
 
 /** Prints what is new: JSON lines, or text as it comes. */
 export function showMessages(messages: readonly NamedMessage[], context: Context, json: boolean): void {
-  if (json) for (const message of messages) context.json(messageJson(message));
-  else context.out.write(messagesText(messages, context.out, false));
+  const text = json
+    ? messages.map((message) => `${JSON.stringify(messageJson(message))}\n`).join("")
+    : messagesText(messages, context.out, false);
+  // They count as shown once this returns.
+  context.out.deliver(text);
 }
 
 export function contactJson(contact: Contact, fingerprint: string): object {

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Ran, runDchat } from "../test/harness/dchat.ts";
+import { dchatCommand, type Ran, runDchat } from "../test/harness/dchat.ts";
 import { makePair, type MessageLine, type Pair } from "../test/harness/people.ts";
 import { type SpawnedRelay, spawnRelay } from "../test/harness/relay.ts";
 
@@ -108,6 +108,26 @@ describe("dchat user send", () => {
 });
 
 describe("dchat user receive", () => {
+  test.each([
+    [[], "a full disk", "> /dev/full", "Cannot write to standard output: no space is left there"],
+    [["--json"], "a full disk", "> /dev/full", "Cannot write to standard output: no space is left there"],
+    [[], "a reader that has gone", "| true", ""],
+  ])("shows again with %p what %s didn't take", async (json, _, where, complaint) => {
+    const { ann, bob } = pair;
+    const { out: seq } = await bob.user("send", "--to", "ann", "must not get lost");
+    expect(Number(seq)).toBeGreaterThanOrEqual(0);
+    const words = ["user", "receive", ...json, "--identity", ann.identity, "--data-dir", ann.dataDir];
+    const line = `'${[...dchatCommand, ...words].join("' '")}' ${where}`;
+    // The reader of the pipe has ended long before there is something to read.
+    const child = Bun.spawn(["sh", "-c", line], { stdin: "ignore", stdout: "ignore", stderr: "pipe" });
+    const err = await new Response(child.stderr).text();
+    if (complaint === "") expect(err).toBe("");
+    else expect(err).toContain(complaint);
+    const shown = await ann.lines<MessageLine>("receive");
+    expect(shown.map(({ text }) => text)).toEqual(["must not get lost"]);
+    expect(await ann.lines("receive")).toEqual([]);
+  });
+
   test("prints each message once, and shows control characters instead of obeying them", async () => {
     const { ann, bob } = pair;
     await ann.user("send", "--to", "bob", "\u001b[31mred");

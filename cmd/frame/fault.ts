@@ -9,6 +9,7 @@ import type { IdentityCode } from "@dchat/core/identity/mod.ts";
 import type { ConfigCode, DatabaseCode, DataDirCode, SecretCode, UserCode } from "@dchat/core/node/mod.ts";
 import type { StoreCode } from "@dchat/core/store/mod.ts";
 import { exit, type ExitCode } from "./exit.ts";
+import type { OutputCode } from "./output.ts";
 import { printable, type Terminal, wrap } from "./terminal.ts";
 import type { UsageCode } from "./usage.ts";
 
@@ -18,6 +19,7 @@ type CodeOf<F> = F extends { readonly code: infer Code extends string } ? Code :
 /** What may come up from below: a code of these folders without a line in the table doesn't compile. */
 type Code =
   | UsageCode
+  | OutputCode
   | ConfigCode
   | DataDirCode
   | IdentityCode
@@ -41,6 +43,7 @@ const checkConfig = "dchat config check tells what is wrong, dchat config show w
 
 export const meanings: Record<Code, Meaning> = {
   "cli/usage": { exit: exit.usage, mend: "{command} --help shows what it takes." },
+  "cli/output": { exit: exit.failed },
   "config/missing": { exit: exit.usage, mend: "Name a file that can be read by --config or DCHAT_CONFIG." },
   "config/syntax": { exit: exit.usage, mend: checkConfig },
   "config/value": { exit: exit.usage, mend: checkConfig },
@@ -54,7 +57,10 @@ export const meanings: Record<Code, Meaning> = {
     exit: exit.failed,
     mend: "Put that file there, from a backup or from another node of that relay, mode 600.",
   },
-  "data/no-relay": { exit: exit.failed, mend: "Start one by dchat relay, or say where it is." },
+  "data/no-relay": {
+    exit: exit.failed,
+    mend: "Start one by dchat relay, or say where it is by --bootstrap MULTIADDR or --relay-dir DIR.",
+  },
   "identity/not-keystore": {
     exit: exit.failed,
     mend: "dchat keygen makes one, dchat keygen import takes a PEM.",

@@ -1,6 +1,7 @@
 /** What reaches no `catch`: a reader that went away, and mistakes of ours in callbacks. */
 import { exit } from "./exit.ts";
 import { faultBlock, exitOf } from "./fault.ts";
+import { isReaderGone, outputFault } from "./output.ts";
 import { openTerminal } from "./terminal.ts";
 
 /**
@@ -10,8 +11,8 @@ import { openTerminal } from "./terminal.ts";
  */
 export function guard(program: string): void {
   const closed = (error: NodeJS.ErrnoException): void => {
-    if (error.code === "EPIPE") process.exit(exit.done);
-    throw error;
+    if (isReaderGone(error)) process.exit(exit.done);
+    throw outputFault(error);
   };
   process.stdout.on("error", closed);
   process.stderr.on("error", closed);

@@ -6,6 +6,7 @@ import { commonArgs } from "./flags.ts";
 import { openContext } from "./context.ts";
 import { exit, type ExitCode } from "./exit.ts";
 import { faultBlock, exitOf } from "./fault.ts";
+import { isReaderGone } from "./output.ts";
 import { parse } from "./parse.ts";
 import { type Environment, openTerminal, type Stream, type Terminal } from "./terminal.ts";
 import { usage } from "./usage.ts";
@@ -35,6 +36,7 @@ export async function main(program: Program, process: Process): Promise<ExitCode
   try {
     return await dispatch(program, found, { out, err, env: process.env });
   } catch (error) {
+    if (isReaderGone(error)) return exit.done;
     const debug = asksForDebug(process);
     err.write(faultBlock(error, { terminal: err, path: [program.name, ...found.path], debug }));
     return exitOf(error);

@@ -1,8 +1,12 @@
 /** Where text goes: widths, colours where they are wanted, wrapping. */
 
+import { writeThrough } from "./output.ts";
+
 export interface Stream {
   readonly isTTY?: boolean;
   readonly columns?: number;
+  /** Where it is a file's, pipe's or terminal's. */
+  readonly fd?: number;
   write(text: string): unknown;
 }
 
@@ -22,6 +26,8 @@ export interface Terminal {
   readonly coloured: boolean;
   readonly style: Style;
   write(text: string): void;
+  /** Returns when the system has all of `text`; throws Fault<"cli/output"> where it doesn't take it. */
+  deliver(text: string): void;
 }
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -37,6 +43,10 @@ export function openTerminal(stream: Stream, env: Environment): Terminal {
     coloured,
     style: coloured ? colours : plain,
     write: (text) => void stream.write(text),
+    deliver: (text) => {
+      if (stream.fd === undefined) stream.write(text);
+      else writeThrough(stream.fd, text);
+    },
   };
 }
 
@@ -101,7 +111,7 @@ export function twoColumns(
   return rows
     .map(([name, text]) => {
       if (text === "") return `${pad}${name}`;
-      const lines = wrap(text, Math.max(24, right));
+      const lines = wrap(text, Math.max(20, right));
       const gap = " ".repeat(options.indent + left + 2);
       const fits = columns(name) <= left;
       const first = fits

@@ -133,13 +133,18 @@ class EdgeDialler implements Dialler {
       late = true;
       dialling.catch(() => {});
       signal?.throwIfAborted();
-      const why = error instanceof Error ? error.message : String(error);
+      const why = reasonOf(error);
       throw new Fault("edge/dial", `Cannot connect to ${formatAddress(address)}: ${why}`, { cause: error });
     } finally {
       clearTimeout(timer);
       signal?.removeEventListener("abort", giveUp);
     }
   }
+}
+
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return "code" in error && error.code === "ECONNREFUSED" ? "nothing listens there" : error.message;
 }
 
 async function dialTcp(driver: Driver, address: Address, attempt: Attempt): Promise<Connection> {

@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { parse as parseToml, TomlError } from "smol-toml";
 import { Fault } from "../ground/mod.ts";
+import { fileReason } from "./file.ts";
 
 export type ConfigCode = "config/missing" | "config/syntax" | "config/value" | "config/unknown";
 
@@ -19,7 +20,7 @@ export function readConfigFile(path: string): ConfigFile {
   try {
     text = readFileSync(path, "utf8");
   } catch (error) {
-    throw new Fault("config/missing", `Cannot read the configuration ${path}: ${reason(error)}`, {
+    throw new Fault("config/missing", `Cannot read the configuration ${path}: ${fileReason(error)}`, {
       cause: error,
     });
   }
@@ -51,14 +52,6 @@ export function parseConfigFile(path: string, text: string): ConfigFile {
       { cause: error },
     );
   }
-}
-
-function reason(error: unknown): string {
-  const code = error instanceof Error && "code" in error ? error.code : undefined;
-  if (code === "ENOENT") return "there is no such file";
-  if (code === "EACCES") return "permission denied";
-  if (code === "EISDIR") return "it is a folder";
-  return error instanceof Error ? error.message : String(error);
 }
 
 /**

@@ -8,7 +8,7 @@ import { homedir } from "node:os";
 import { isAbsolute, join } from "node:path";
 import { z } from "zod";
 import { Fault, isFault } from "../ground/mod.ts";
-import { replaceFile } from "./file.ts";
+import { fileReason, replaceFile } from "./file.ts";
 
 export type DataDirCode = "data/locked" | "data/unusable" | "data/no-identity" | "data/no-relay";
 
@@ -137,7 +137,10 @@ function holderOf(path: string): number | null {
 }
 
 function unusable(path: string, error: unknown): Fault<DataDirCode> {
-  const why = error instanceof Error ? error.message : String(error);
+  const code = error instanceof Error && "code" in error ? error.code : "";
+  // What mkdir says of a path whose parents can't be made, or that is a file itself.
+  const made = code === "ENOENT" ? "it can't be made there" : fileReason(error);
+  const why = code === "EEXIST" || code === "ENOTDIR" ? "it is a file, or below one" : made;
   return new Fault("data/unusable", `Cannot use the data directory ${path}: ${why}`, { cause: error });
 }
 

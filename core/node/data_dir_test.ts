@@ -106,9 +106,11 @@ describe("openDataDir()", () => {
 
   test("says what is wrong with a path that is no directory", () => {
     writeFileSync(join(folder, "file"), "");
-    expect(refusal(join(folder, "file"))).toStartWith(
-      `data/unusable Cannot use the data directory ${folder}/file: `,
-    );
+    for (const path of ["file", "file/below"]) {
+      expect(refusal(join(folder, path))).toBe(
+        `data/unusable Cannot use the data directory ${folder}/${path}: it is a file, or below one`,
+      );
+    }
   });
 });
 

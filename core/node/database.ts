@@ -25,6 +25,7 @@ import type { Config } from "./config.ts";
 import { Checker, type Checked } from "./database_check.ts";
 import { type Dump, readDump, type Sink, writeDump } from "./database_dump.ts";
 import type { DatabaseCode, DumpHeader, DumpKind } from "./database_file.ts";
+import { fileReason } from "./file.ts";
 import { type DataDir, defaultRelayDir, homePath, openDataDir } from "./data_dir.ts";
 
 export interface DatabaseOptions {
@@ -275,6 +276,7 @@ function syncFolder(path: string): void {
 
 function fileFault(path: string, error: unknown): Error {
   if (isFault(error)) return error;
-  const why = error instanceof Error ? error.message : String(error);
-  return new Fault<DatabaseCode>("database/file", `Cannot use ${path}: ${why}`, { cause: error });
+  return new Fault<DatabaseCode>("database/file", `Cannot use ${path}: ${fileReason(error)}`, {
+    cause: error,
+  });
 }

@@ -12,7 +12,7 @@ import {
   inspectKeystore,
   openKeystore,
 } from "../identity/mod.ts";
-import { replaceFile } from "./file.ts";
+import { fileReason, replaceFile } from "./file.ts";
 import { promptTty, quietTerminal } from "./secret_prompt.ts";
 
 export type SecretCode =
@@ -87,7 +87,7 @@ function readPassphraseFile(path: string, whence: string): Uint8Array {
     if (error instanceof Fault) throw error;
     throw new Fault<SecretCode>(
       "secret/passphrase-file",
-      `Cannot read the passphrase from ${path} (${whence}): ${why(error)}`,
+      `Cannot read the passphrase from ${path} (${whence}): ${fileReason(error)}`,
       { cause: error },
     );
   } finally {
@@ -131,7 +131,7 @@ export function readKeyFile(path: string): string {
     return readFileSync(path, "utf8");
   } catch (error) {
     if (error instanceof Fault) throw error;
-    throw new Fault<SecretCode>("secret/missing", `Cannot read the key file ${path}: ${why(error)}`, {
+    throw new Fault<SecretCode>("secret/missing", `Cannot read the key file ${path}: ${fileReason(error)}`, {
       cause: error,
     });
   }
@@ -159,9 +159,13 @@ export function writeKeyFile(path: string, text: string, options: { readonly for
     if (error instanceof Error && "code" in error && error.code === "EEXIST" && existsSync(path)) {
       throw keyExists(path, error);
     }
-    throw new Fault<SecretCode>("secret/unwritable", `Cannot write the key file ${path}: ${why(error)}`, {
-      cause: error,
-    });
+    throw new Fault<SecretCode>(
+      "secret/unwritable",
+      `Cannot write the key file ${path}: ${fileReason(error)}`,
+      {
+        cause: error,
+      },
+    );
   }
 }
 
@@ -210,13 +214,4 @@ export async function openKeyFile(crypto: KeyCrypto, options: OpenKeyOptions): P
 function dispose(keystore: Keystore, passphrase: Uint8Array | null): void {
   keystore[Symbol.dispose]();
   passphrase?.fill(0);
-}
-
-function why(error: unknown): string {
-  const code = error instanceof Error && "code" in error ? error.code : undefined;
-  if (code === "ENOENT") return "there is no such file";
-  if (code === "EACCES") return "permission denied";
-  if (code === "EISDIR") return "it is a folder";
-  if (code === "ENOTDIR" || code === "EEXIST") return "what should be its folder is a file";
-  return error instanceof Error ? error.message : String(error);
 }

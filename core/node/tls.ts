@@ -7,6 +7,7 @@ import type { TlsFiles } from "../edge/mod.ts";
 import { Fault } from "../ground/mod.ts";
 import type { Config } from "./config.ts";
 import { watchFolder } from "./config_watch.ts";
+import { fileReason } from "./file.ts";
 
 /** The two files are written one after the other; both are read once that has settled. */
 const SETTLE_MS = 500;
@@ -41,7 +42,7 @@ function read(setting: string, path: string): string {
   try {
     return readFileSync(path, "utf8");
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = fileReason(error);
     throw new Fault("config/value", `relay.${setting} names ${path}, which can't be read: ${why}`, {
       cause: error,
     });

@@ -42,7 +42,7 @@ describe("relayDial()", () => {
     expect(code).toBe("edge/dial");
     expect(message.split("; ")).toEqual([
       `${silence.address}: no answer within 0.5 s`,
-      `Cannot connect to ${CLOSED}: Failed to connect`,
+      `Cannot connect to ${CLOSED}: nothing listens there`,
       `Cannot connect to ${CLOSED}/ws: the WebSocket did not open`,
     ]);
   });
