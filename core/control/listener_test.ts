@@ -1,6 +1,5 @@
-import { dlopen } from "bun:ffi";
 import { describe, expect, test } from "bun:test";
-import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { loseListener } from "../../test/harness/listening.ts";
 import { requireOrSkip } from "../../test/harness/require.ts";
 import { isFault } from "../ground/mod.ts";
 import { type ControlLog, openListener } from "./listener.ts";
@@ -16,25 +15,6 @@ function bindError(port: number, host = "127.0.0.1"): string {
     return isFault(error, "control/bind") ? error.message : String(error);
   }
   return "bound";
-}
-
-/** The descriptor of this process that listens on `port`, as Linux shows it. */
-function listeningDescriptor(port: number): number {
-  const local = `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
-  const row = readFileSync("/proc/self/net/tcp", "utf8")
-    .split("\n")
-    .map((line) => line.trim().split(/\s+/))
-    .find((columns) => columns[1]?.endsWith(local) && columns[3] === "0A");
-  const descriptors = readdirSync("/proc/self/fd");
-  return Number(
-    descriptors.find((fd) => {
-      try {
-        return readlinkSync(`/proc/self/fd/${fd}`) === `socket:[${row?.[9]}]`;
-      } catch {
-        return false;
-      }
-    }),
-  );
 }
 
 describe("openListener()", () => {
@@ -66,7 +46,6 @@ describe("openListener()", () => {
 
   test("comes back on the same port when the listener is lost, and says so", async () => {
     if (!requireOrSkip("Linux's /proc and libc", process.platform === "linux")) return;
-    const libc = dlopen("libc.so.6", { shutdown: { args: ["int", "int"], returns: "int" } });
     const said: string[] = [];
     const log = {
       ...silent,
@@ -75,7 +54,7 @@ describe("openListener()", () => {
     };
     await using listener = openListener({ ...here, log, port: 0, fetch: hello, checkMs: 50 });
     const port = Number(new URL(listener.url).port);
-    expect(libc.symbols.shutdown(listeningDescriptor(port), 2)).toBe(0);
+    loseListener(port);
     expect(fetch(listener.url)).rejects.toThrow();
     for (;;) {
       const response = await fetch(listener.url).catch(() => null);
