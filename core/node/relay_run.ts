@@ -66,7 +66,8 @@ export async function runRelay(options: RunRelayOptions): Promise<boolean> {
   tidyLater();
   log.info("stopping", { signal: await signals.first });
   // Told twice, the process ends with what is on disk, which is all that was ever acknowledged.
-  return Promise.race([end(relay, config.relay.grace), signals.second]);
+  // Awaited here: the signals are listened to until it is over.
+  return await Promise.race([end(relay, config.relay.grace), signals.second]);
 }
 
 interface Signals extends Disposable {
