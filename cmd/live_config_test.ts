@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { runDchat } from "../test/harness/dchat.ts";
-import { spawnRelay, type SpawnedRelay } from "../test/harness/relay.ts";
+import { relayCommand, spawnRelay, type SpawnedRelay } from "../test/harness/relay.ts";
 
 let folder: string;
 beforeEach(() => (folder = mkdtempSync(join(tmpdir(), "dchat-live-"))));
@@ -63,6 +63,13 @@ describe("dchat relay --config", () => {
     writeFileSync(file, "[relay]\nmax_connections = 200\nmax_streams = 9\n");
     expect(JSON.parse(await said(relay, /"applied"/))).toMatchObject({ applied: ["relay.max_streams"] });
     expect((await limitsOf(relay)).connectionsMax).toBe(7);
+  });
+
+  test.each(["json", "pretty"])("goes on where its output (%s) is on a full disk", async (format) => {
+    const full = ["sh", "-c", 'exec "$@" > /dev/full', "sh", ...relayCommand];
+    await using relay = await spawnRelay({ command: full, args: ["--log-format", format] });
+    expect((await relay.get("/ready")).status).toBe(200);
+    expect(await relay.stop()).toBe(0);
   });
 
   test("a second relay on the same directory is refused with the first one's pid", async () => {

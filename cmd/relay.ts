@@ -95,7 +95,7 @@ export const relay = command({
       passphraseFile,
       edgeCommand: edgeCommand(),
       ready(running) {
-        if (format === "pretty") context.print(screen(running, context.out));
+        if (format === "pretty") show(running, context.out);
         else
           log.info("relay ready", { ...running.file, dataDir: running.dataDir, version: manifest.version });
       },
@@ -105,6 +105,15 @@ export const relay = command({
     return exit.done;
   },
 });
+
+/** Prints where it listens; a relay goes on where nobody can read that. */
+function show(relay: Relay, out: Terminal): void {
+  try {
+    out.deliver(screen(relay, out));
+  } catch {
+    // Its reader has gone, or the disk below is full; relay.json says the same.
+  }
+}
 
 function screen({ file, dataDir }: Relay, { style, width }: Terminal): string {
   const rows = [

@@ -71,8 +71,9 @@ export function postgresFault(
 ): Error {
   if (isFault(error)) return error;
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
-  const reason = reasonOf(error);
-  const told = code === "" || reason.includes(code) ? reason : `${reason} (${code})`;
+  const reason = code === "ECONNREFUSED" ? "nothing listens there" : reasonOf(error);
+  const told =
+    code === "" || code === "ECONNREFUSED" || reason.includes(code) ? reason : `${reason} (${code})`;
   // The server's own refusals (five characters, SQLSTATE) say that nothing was kept, but for 08xxx and 57P0x: it went away.
   const refused = /^[0-9A-Z]{5}$/.test(code) && !code.startsWith("08") && !code.startsWith("57P");
   if (context.committing && !refused) {
