@@ -1,5 +1,4 @@
 /** `dchat keygen`, `inspect` and `rewrap`: key files made, looked at, locked anew. */
-import { Fault, isFault } from "@dchat/core/ground/mod.ts";
 import { sealKeystore } from "@dchat/core/identity/mod.ts";
 import {
   openKeyFile,
@@ -11,7 +10,15 @@ import {
 } from "@dchat/core/node/mod.ts";
 import { z } from "zod";
 import { command, exit, jsonArg, usage } from "./frame/mod.ts";
-import { bareWarning, makingArgs, makingShape, openKeyCrypto, saveKey, showKey } from "./keygen_file.ts";
+import {
+  bareWarning,
+  makingArgs,
+  makingShape,
+  openKeyCrypto,
+  readingFrom,
+  saveKey,
+  showKey,
+} from "./keygen_file.ts";
 import { passphraseArg } from "./passphrase.ts";
 
 export const keygen = command({
@@ -46,12 +53,7 @@ export const inspect = command({
   async run({ file, json }, context) {
     await using crypto = await openKeyCrypto(context);
     const text = readKeyFile(file);
-    try {
-      showKey({ crypto, file, text, json }, context);
-    } catch (error) {
-      if (!isFault(error)) throw error;
-      throw new Fault(error.code, `Cannot read ${file}: ${error.message}`, { cause: error });
-    }
+    readingFrom(file, () => showKey({ crypto, file, text, json }, context));
     return exit.done;
   },
 });

@@ -1,4 +1,5 @@
 /** What the subcommands of keygen share: flags of a key that is made, saving it, showing its public parts. */
+import { Fault, isFault } from "@dchat/core/ground/mod.ts";
 import { fingerprint, fingerprintGroups, inspectKeystore, sealKeystore } from "@dchat/core/identity/mod.ts";
 import { readPassphrase, refuseExisting, writeKeyFile } from "@dchat/core/node/mod.ts";
 import { type Crypto, openCrypto, type SigningKey } from "@dchat/crypto-wasm";
@@ -78,6 +79,16 @@ export async function saveKey({ crypto, key, input }: KeyToSave, context: Contex
     passphrase?.fill(0);
   }
   if (burner) bareWarning(output, context);
+}
+
+/** Does `work` with what stands in `file`; a Fault of it names the file. */
+export function readingFrom<T>(file: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (!isFault(error)) throw error;
+    throw new Fault(error.code, `Cannot read ${file}: ${error.message}`, { cause: error });
+  }
 }
 
 /** Says that a file holds its key bare. */

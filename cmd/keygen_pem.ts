@@ -3,7 +3,7 @@ import { encodePem, parsePem } from "@dchat/core/identity/mod.ts";
 import { openKeyFile, readKeyFile, writeKeyFile } from "@dchat/core/node/mod.ts";
 import { z } from "zod";
 import { command, exit } from "./frame/mod.ts";
-import { makingArgs, makingShape, openKeyCrypto, saveKey } from "./keygen_file.ts";
+import { makingArgs, makingShape, openKeyCrypto, readingFrom, saveKey } from "./keygen_file.ts";
 import { passphraseArg } from "./passphrase.ts";
 
 export const importPem = command({
@@ -22,7 +22,8 @@ export const importPem = command({
   ],
   async run({ pem, ...input }, context) {
     await using crypto = await openKeyCrypto(context);
-    using key = parsePem(crypto, readKeyFile(pem));
+    const text = readKeyFile(pem);
+    using key = readingFrom(pem, () => parsePem(crypto, text));
     await saveKey({ crypto, key, input }, context);
     return exit.done;
   },

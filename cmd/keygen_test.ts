@@ -112,6 +112,15 @@ describe("dchat keygen", () => {
     expect(existsSync(out)).toBe(false);
   });
 
+  test("import names the file that is no PEM", async () => {
+    writeFileSync(at("junk.pem"), "junk", { mode: 0o600 });
+    const { code, err } = await keygen("import", at("junk.pem"), "-o", at("junk.json"), "--burner");
+    expect([code, err]).toEqual([
+      1,
+      expect.stringContaining(`Cannot read ${at("junk.pem")}: Expected a PEM`),
+    ]);
+  });
+
   test("inspect names the file that it can't read", async () => {
     writeFileSync(at("cut.json"), readFileSync(at("id.json")).subarray(0, 100), { mode: 0o600 });
     const { code, err } = await keygen("inspect", at("cut.json"));
