@@ -66,9 +66,21 @@ class Pace {
     const atOnceMs = (DIALS_AT_ONCE * 1000) / DIALS_PER_SECOND;
     const waitMs = this.#nextMs - nowMs - atOnceMs;
     this.#nextMs = Math.max(this.#nextMs, nowMs) + 1000 / DIALS_PER_SECOND;
-    if (waitMs > 0) await Bun.sleep(waitMs);
+    if (waitMs > 0) await sleepUnless(signal, waitMs);
     signal?.throwIfAborted();
   }
+}
+
+/** Resolves after `ms`, at once where `signal` aborts. */
+async function sleepUnless(signal: AbortSignal | undefined, ms: number): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, ms);
+  const aborted = (): void => resolve();
+  signal?.addEventListener("abort", aborted);
+  if (signal?.aborted === true) resolve();
+  await promise;
+  signal?.removeEventListener("abort", aborted);
+  clearTimeout(timer);
 }
 
 interface Reaching {

@@ -73,7 +73,16 @@ describe("relayDial()", () => {
       return session.ttlMsMax > 0;
     };
     expect(await Promise.all(Array.from({ length: 300 }, once))).not.toContain(false);
-  });
+    // Whoever waits for its turn is let go within the same turn of the loop.
+    const over = new AbortController();
+    const target = { addresses: [relay.address], relay: null, signal: over.signal };
+    let letGo = 0;
+    const waiting = Array.from({ length: 300 }, () => dial(target).catch(() => (letGo += 1)));
+    over.abort(new Error("that is enough"));
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(letGo).toBeGreaterThan(200);
+    await Promise.all(waiting);
+  }, 60_000);
 
   test("says so where there is no address", async () => {
     expect((await refused({ addresses: [] })).message).toBe("The relay has no address");
