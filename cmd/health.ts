@@ -1,4 +1,5 @@
 /** `dchat health`. */
+import type { NotReady } from "@dchat/core/control/mod.ts";
 import { isFault } from "@dchat/core/ground/mod.ts";
 import { defaultRelayDir, findRelay, type Probe, probeRelay } from "@dchat/core/node/mod.ts";
 import { z } from "zod";
@@ -63,9 +64,22 @@ async function probeHere(relayDir: string | undefined, timeoutMs: number, contex
   }
 }
 
+/** What the API's words mean; other reasons stand as they are. */
+const MEANINGS = {
+  starting: "it is starting",
+  store: "its store can't be written to (its log says why)",
+  schema: "its database is of another version",
+  listening: "it has no listener for devices",
+  draining: "it is about to stop",
+} satisfies Record<NotReady, string>;
+
+function meaning(reason: string): string {
+  return Object.entries(MEANINGS).find(([word]) => word === reason)?.[1] ?? reason;
+}
+
 function print({ url, healthy, ready, reasons }: Probe, { out, print: line }: Context): void {
   const { style } = out;
-  const why = reasons.length === 0 ? "" : `: ${reasons.join(", ")}`;
+  const why = reasons.length === 0 ? "" : `: ${reasons.map(meaning).join(", ")}`;
   if (ready) line(`${style.good("ready")}  ${url}`);
   else if (healthy) line(`${style.warn("not ready")}  ${url}${why}`);
   else line(`${style.bad("unhealthy")}  ${url}${why}`);

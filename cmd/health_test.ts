@@ -39,10 +39,13 @@ describe("dchat health", () => {
     using server = pretender((request) =>
       request.url.endsWith("/health")
         ? Response.json({ status: "ok" })
-        : Response.json({ ready: false, reasons: ["draining"] }, { status: 503 }),
+        : Response.json({ ready: false, reasons: ["store", "draining", "later"] }, { status: 503 }),
     );
     const { code, out } = await runDchat(["health", "--url", server.url]);
-    expect({ code, out }).toEqual({ code: 3, out: `not ready  ${server.url}: draining\n` });
+    const why = "its store can't be written to (its log says why), it is about to stop, later";
+    expect({ code, out }).toEqual({ code: 3, out: `not ready  ${server.url}: ${why}\n` });
+    const json = await runDchat(["health", "--url", server.url, "--json"]);
+    expect(JSON.parse(json.out)).toMatchObject({ ready: false, reasons: ["store", "draining", "later"] });
   });
 
   test("exits 3 within its timeout where nothing answers", async () => {
