@@ -1,35 +1,28 @@
 /**
  * A batch on its way to the worker and its outcomes on their way back. Nearly all of both are plain appends and
- * their acknowledgements: those go as two runs of memory that change hands, since cloning the dozen objects of each
- * costs the sockets' thread more than signing them does. Whatever else there is goes as structured clones.
+ * their acknowledgements: those are written into a lane, memory that both threads see, since cloning the dozen
+ * objects of each costs the sockets' thread more than signing them does. Whatever else there is goes as structured
+ * clones.
  */
 import { entryId, hash, mailboxId, publicKey, signature } from "../ground/mod.ts";
-import type { Outcome } from "../mailbox/mod.ts";
+import type { BatchOptions, Outcome } from "../mailbox/mod.ts";
 import type { CheckedCommand } from "../wire/mod.ts";
 import { kindNumber, kindOf } from "./kind.ts";
+import type { Lane, LaneMemory } from "./lane.ts";
 
-/** `numbers` holds APPEND_NUMBERS for each packed append, `bytes` its fields and entry, one after the other. */
-export interface PackedBatch {
-  readonly count: number;
-  readonly numbers: Float64Array<ArrayBuffer>;
-  readonly bytes: Uint8Array<ArrayBuffer>;
-  /** By their places in the batch. */
-  readonly others: readonly (readonly [at: number, command: CheckedCommand])[];
-}
+/** What doesn't go by the lane, by its place in the batch. */
+export type Others<T> = readonly (readonly [at: number, value: T])[];
 
-/** By place: sequence number, time and expiry, and the leaf, of those that were packed; a sequence number of -1 for others. */
-export interface PackedOutcomes {
-  readonly numbers: Float64Array<ArrayBuffer>;
-  readonly leaves: Uint8Array<ArrayBuffer>;
-  readonly others: readonly (readonly [at: number, outcome: Outcome])[];
-}
-
+/** Commands in all, of them appends in the lane, the batch's time and its longest time to live. */
+const HEAD_NUMBERS = 4;
 /** Place in the batch, generation, notAfter, turn, kind, slot, authentic, length of the entry. */
 const APPEND_NUMBERS = 8;
-/** Mailbox, key, signature, id, hash of the entry. */
+/** Mailbox, key, signature, id, hash of the entry; the entry follows. */
 const APPEND_BYTES = 32 + 32 + 64 + 16 + 32;
+/** Of each command: sequence number, time and expiry; a sequence number of -1 where the outcome isn't in the lane. */
 const OUTCOME_NUMBERS = 3;
 const LEAF_BYTES = 32;
+const NUMBER_BYTES = Float64Array.BYTES_PER_ELEMENT;
 const NO_STATEMENT = new Uint8Array(0);
 
 type Append = CheckedCommand & { readonly body: Extract<CheckedCommand["body"], { op: "append" }> };
@@ -38,31 +31,54 @@ function isPlain(command: CheckedCommand): command is Append {
   return command.body.op === "append" && command.body.change === null && command.entryHash !== null;
 }
 
-/** Packs a batch; its bytes are copied. What the signatures were over stays behind: no decision looks at it. */
-export function packBatch(batch: readonly CheckedCommand[]): PackedBatch {
+/** Where the bytes of `appends` begin, after their numbers. */
+function appendsFrom(appends: number): number {
+  return (HEAD_NUMBERS + appends * APPEND_NUMBERS) * NUMBER_BYTES;
+}
+
+/** Where the leaves of `commands` begin, after their numbers. */
+function leavesFrom(commands: number): number {
+  return commands * OUTCOME_NUMBERS * NUMBER_BYTES;
+}
+
+function roomFor(batch: readonly CheckedCommand[]): { readonly appends: number; readonly bytes: number } {
   let appends = 0;
-  let length = 0;
+  let entries = 0;
   for (const command of batch) {
     if (!isPlain(command)) continue;
     appends += 1;
-    length += APPEND_BYTES + command.body.entry.length;
+    entries += APPEND_BYTES + command.body.entry.length;
   }
-  const numbers = new Float64Array(appends * APPEND_NUMBERS);
-  const bytes = new Uint8Array(length);
+  const there = appendsFrom(appends) + entries;
+  const back = leavesFrom(batch.length) + batch.length * LEAF_BYTES;
+  return { appends, bytes: Math.max(there, back) };
+}
+
+/**
+ * Writes a batch into `lane` and returns what doesn't go by it; bytes are copied. What the signatures were over
+ * stays behind: no decision looks at it.
+ */
+export function packBatch(
+  lane: Lane,
+  batch: readonly CheckedCommand[],
+  options: BatchOptions,
+): Others<CheckedCommand> {
+  const room = roomFor(batch);
+  const { numbers, bytes } = lane.of(room.bytes);
+  numbers.set([batch.length, room.appends, options.nowMs, options.ttlMsMax]);
   const others: [number, CheckedCommand][] = [];
-  let number = 0;
-  let byte = 0;
+  let number = HEAD_NUMBERS;
+  let byte = appendsFrom(room.appends);
   const put = (value: Uint8Array): void => {
     bytes.set(value, byte);
     byte += value.length;
   };
   for (const [at, command] of batch.entries()) {
-    if (!isPlain(command) || command.entryHash === null) {
-      const { authority, body, authentic, entryHash } = command;
+    const { authority, body, authentic, entryHash } = command;
+    if (!isPlain(command) || body.op !== "append" || entryHash === null) {
       others.push([at, { authority, body, authentic, entryHash, statement: NO_STATEMENT }]);
       continue;
     }
-    const { authority, body, authentic, entryHash } = command;
     numbers[number++] = at;
     numbers[number++] = authority.generation;
     numbers[number++] = authority.notAfterMs;
@@ -78,28 +94,29 @@ export function packBatch(batch: readonly CheckedCommand[]): PackedBatch {
     put(entryHash);
     put(body.entry);
   }
-  return { count: batch.length, numbers, bytes, others };
+  return others;
 }
 
-/** The memory of a message that changes hands with it. */
-export function transfersOf(packed: PackedBatch | PackedOutcomes): ArrayBuffer[] {
-  return "leaves" in packed
-    ? [packed.numbers.buffer, packed.leaves.buffer]
-    : [packed.numbers.buffer, packed.bytes.buffer];
-}
-
-/** The batch again; its bytes are views of `packed.bytes`. */
-export function unpackBatch(packed: PackedBatch): CheckedCommand[] {
-  const { numbers, bytes } = packed;
-  const batch: CheckedCommand[] = Array.from({ length: packed.count });
-  for (const [at, command] of packed.others) batch[at] = command;
-  let byte = 0;
-  const take = (length: number): Uint8Array => {
-    byte += length;
-    return bytes.subarray(byte - length, byte);
-  };
+/** The batch again, and the options that came with it; its bytes are the caller's own. */
+export function unpackBatch(
+  { numbers, bytes }: LaneMemory,
+  others: Others<CheckedCommand>,
+): { readonly batch: CheckedCommand[]; readonly options: BatchOptions } {
   const number = (at: number): number => numbers[at] ?? 0;
-  for (let from = 0; from < numbers.length; from += APPEND_NUMBERS) {
+  const batch: CheckedCommand[] = Array.from({ length: number(0) });
+  const options = { nowMs: number(2), ttlMsMax: number(3) };
+  for (const [at, command] of others) batch[at] = command;
+  const appends = number(1);
+  const last = HEAD_NUMBERS + appends * APPEND_NUMBERS;
+  let length = appends * APPEND_BYTES;
+  for (let from = HEAD_NUMBERS; from < last; from += APPEND_NUMBERS) length += number(from + 7);
+  const own = bytes.slice(appendsFrom(appends), appendsFrom(appends) + length);
+  let byte = 0;
+  const take = (count: number): Uint8Array => {
+    byte += count;
+    return own.subarray(byte - count, byte);
+  };
+  for (let from = HEAD_NUMBERS; from < last; from += APPEND_NUMBERS) {
     const mailbox = mailboxId(take(32));
     const key = publicKey(take(32));
     const signed = signature(take(64));
@@ -127,14 +144,20 @@ export function unpackBatch(packed: PackedBatch): CheckedCommand[] {
       entryHash,
     };
   }
-  return batch;
+  return { batch, options };
 }
 
-/** Packs the outcomes of `batch`: of a fresh entry only what its command doesn't say. */
-export function packOutcomes(outcomes: readonly Outcome[], batch: readonly CheckedCommand[]): PackedOutcomes {
-  const numbers = new Float64Array(outcomes.length * OUTCOME_NUMBERS);
-  const leaves = new Uint8Array(outcomes.length * LEAF_BYTES);
+/**
+ * Writes the outcomes of `batch` over it, of a fresh entry only what its command doesn't say, and returns what
+ * doesn't go by the lane.
+ */
+export function packOutcomes(
+  { numbers, bytes }: LaneMemory,
+  outcomes: readonly Outcome[],
+  batch: readonly CheckedCommand[],
+): Others<Outcome> {
   const others: [number, Outcome][] = [];
+  const leaves = leavesFrom(batch.length);
   for (const [at, outcome] of outcomes.entries()) {
     const command = batch[at];
     const from = at * OUTCOME_NUMBERS;
@@ -142,20 +165,25 @@ export function packOutcomes(outcomes: readonly Outcome[], batch: readonly Check
       numbers[from] = outcome.entry.seq;
       numbers[from + 1] = outcome.entry.timeMs;
       numbers[from + 2] = outcome.entry.expiryMs;
-      leaves.set(outcome.entry.leaf, at * LEAF_BYTES);
+      bytes.set(outcome.entry.leaf, leaves + at * LEAF_BYTES);
     } else {
       numbers[from] = -1;
       others.push([at, outcome]);
     }
   }
-  return { numbers, leaves, others };
+  return others;
 }
 
-/** The outcomes again, for the batch that was packed. */
-export function unpackOutcomes(packed: PackedOutcomes, batch: readonly CheckedCommand[]): Outcome[] {
-  const { numbers, leaves } = packed;
+/** The outcomes again, for the batch that was packed; their bytes are the caller's own. */
+export function unpackOutcomes(
+  { numbers, bytes }: LaneMemory,
+  batch: readonly CheckedCommand[],
+  others: Others<Outcome>,
+): Outcome[] {
   const outcomes: Outcome[] = Array.from({ length: batch.length });
-  for (const [at, outcome] of packed.others) outcomes[at] = outcome;
+  const from = leavesFrom(batch.length);
+  const leaves = bytes.slice(from, from + batch.length * LEAF_BYTES);
+  for (const [at, outcome] of others) outcomes[at] = outcome;
   for (const [at, command] of batch.entries()) {
     const seq = numbers[at * OUTCOME_NUMBERS] ?? -1;
     if (seq < 0 || !isPlain(command) || command.entryHash === null) continue;

@@ -1,14 +1,17 @@
 import { describe, expect, test } from "bun:test";
 import type { Outcome } from "../mailbox/mod.ts";
 import type { CheckedCommand } from "../wire/mod.ts";
-import { packBatch, packOutcomes, transfersOf, unpackBatch, unpackOutcomes } from "./batch_message.ts";
-import { key, NOW_MS, Owner, plain, random } from "./conformance_data.ts";
+import { packBatch, packOutcomes, unpackBatch, unpackOutcomes } from "./batch_message.ts";
+import { key, NOW_MS, OPTIONS, Owner, plain, random } from "./conformance_data.ts";
 import { hash } from "../ground/mod.ts";
+import { Lane } from "./lane.ts";
 
 const owner = new Owner();
 
-function sent<T extends Parameters<typeof transfersOf>[0]>(packed: T): T {
-  return structuredClone(packed, { transfer: transfersOf(packed) });
+/** The batch as the other side of `lane` has it. */
+function across(lane: Lane, batch: readonly CheckedCommand[]) {
+  const others = structuredClone(packBatch(lane, batch, OPTIONS));
+  return unpackBatch(lane.memory, others);
 }
 
 /** Every shape of command, with entries of several lengths and numbers beyond 32 bits. */
@@ -27,17 +30,36 @@ function batchOf(): CheckedCommand[] {
 }
 
 describe("packBatch()", () => {
-  test("gives the same batch on the other side, in order", () => {
+  test("gives the same batch and options on the other side, in order", () => {
     const batch = batchOf();
-    expect(unpackBatch(sent(packBatch(batch))).map(plain)).toEqual(batch.map(plain));
-    expect(unpackBatch(sent(packBatch([])))).toEqual([]);
+    const received = across(new Lane(-1), batch);
+    expect(received.batch.map(plain)).toEqual(batch.map(plain));
+    expect(received.options).toEqual(OPTIONS);
+    expect(across(new Lane(-1), []).batch).toEqual([]);
   });
 
-  test("copies: the batch that was packed is still whole", () => {
+  test("leaves nothing beside the lane where all are plain appends", () => {
+    expect(packBatch(new Lane(-1), [owner.append(), owner.append()], OPTIONS)).toEqual([]);
+  });
+
+  test("copies: the batch that was packed is still whole, and what came stays when the lane is written over", () => {
+    const lane = new Lane(-1);
     const batch = batchOf();
     const before = batch.map(plain);
-    sent(packBatch(batch));
+    const received = across(lane, batch);
+    lane.memory.bytes.fill(0xff);
     expect(batch.map(plain)).toEqual(before);
+    expect(received.batch.map(plain)).toEqual(before);
+  });
+
+  test("of a lane that carried a longer batch gives none of that one's commands", () => {
+    const lane = new Lane(-1);
+    across(lane, batchOf());
+    const next = [owner.append(), owner.acknowledge(key(), 6)].map((command) => ({
+      ...command,
+      statement: new Uint8Array(0),
+    }));
+    expect(across(lane, next).batch.map(plain)).toEqual(next.map(plain));
   });
 });
 
@@ -63,6 +85,10 @@ test("packOutcomes() gives the same outcomes on the other side, fresh, repeated 
     };
     return { is: "appended", mailbox: owner.mailbox, entry, fresh: at !== 6 };
   });
-  const received = unpackOutcomes(sent(packOutcomes(outcomes, batch)), batch);
+  const lane = new Lane(-1);
+  packBatch(lane, batch, OPTIONS);
+  const others = structuredClone(packOutcomes(lane.memory, outcomes, batch));
+  const received = unpackOutcomes(lane.memory, batch, others);
+  lane.memory.bytes.fill(0xff);
   expect(received.map(plain)).toEqual(outcomes.map(plain));
 });

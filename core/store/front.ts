@@ -10,11 +10,12 @@ import type {
   StoredEntry,
 } from "../mailbox/mod.ts";
 import type { CheckedCommand } from "../wire/mod.ts";
-import { packBatch, type PackedOutcomes, transfersOf, unpackOutcomes } from "./batch_message.ts";
+import { type Others, packBatch, unpackOutcomes } from "./batch_message.ts";
 import { storeFault } from "./fault.ts";
+import { Lane } from "./lane.ts";
 import type { NodePlace } from "./node_place.ts";
 import { nameOf } from "./place_name.ts";
-import type { Numbered, StoreAnswer, StorePlace, StoreRequest } from "./worker_message.ts";
+import type { OtherOutcomes, StoreAnswer, StoreMessage, StorePlace, StoreRequest } from "./worker_message.ts";
 
 interface Waiting {
   readonly op: StoreRequest["op"];
@@ -33,11 +34,25 @@ function workerScript(): string | URL {
     : new URL("./store_worker.ts", import.meta.url);
 }
 
+/** What a batch's bare number as an answer says besides. */
+const NOTHING: OtherOutcomes = [];
+
+function committing(lane: Lane, others: Others<CheckedCommand>) {
+  const { number } = lane;
+  const memory = lane.introduce();
+  const request = { op: "commit", memory, others } as const;
+  const bare = memory === null && others.length === 0;
+  return { number, op: request.op, message: bare ? number : { number, request } };
+}
+
 class StoreFront implements MailboxStore {
   readonly #worker: Worker;
   readonly #waiting = new Map<number, Waiting>();
   readonly #name: string;
+  /** Lanes that no batch is on. */
+  readonly #lanes: Lane[] = [];
   #last = 0;
+  #lastLane = 0;
   /** Why the worker is gone, once it is. */
   #ended: string | null = null;
 
@@ -49,10 +64,12 @@ class StoreFront implements MailboxStore {
   }
 
   #answered(answer: StoreAnswer): void {
-    const waiting = this.#waiting.get(answer.number);
+    const number = typeof answer === "number" ? answer : answer.number;
+    const waiting = this.#waiting.get(number);
     if (waiting === undefined) return;
-    this.#waiting.delete(answer.number);
-    if ("fault" in answer) waiting.reject(new Fault(answer.fault.code, answer.fault.message));
+    this.#waiting.delete(number);
+    if (typeof answer === "number") waiting.resolve(NOTHING as never);
+    else if ("fault" in answer) waiting.reject(new Fault(answer.fault.code, answer.fault.message));
     else waiting.resolve(answer.value as never);
   }
 
@@ -68,25 +85,33 @@ class StoreFront implements MailboxStore {
     this.#waiting.clear();
   }
 
-  ask<T>(request: StoreRequest, transfers: ArrayBuffer[] = []): Promise<T> {
+  ask<T>(request: StoreRequest): Promise<T> {
+    const number = ++this.#last;
+    return this.#send<T>({ number, op: request.op, message: { number, request } });
+  }
+
+  #send<T>(sent: { number: number; op: StoreRequest["op"]; message: StoreMessage }): Promise<T> {
+    const { number, op, message } = sent;
     return new Promise<T>((resolve, reject) => {
       if (this.#ended !== null) {
         reject(storeFault("store/unavailable", `The store for ${this.#name} is closed: ${this.#ended}`));
         return;
       }
-      this.#last += 1;
-      this.#waiting.set(this.#last, { op: request.op, resolve, reject });
-      this.#worker.postMessage({ number: this.#last, request } satisfies Numbered, transfers);
+      this.#waiting.set(number, { op, resolve, reject });
+      this.#worker.postMessage(message, []);
     });
   }
 
   async commit(batch: readonly CheckedCommand[], options: BatchOptions): Promise<readonly Outcome[]> {
-    const packed = packBatch(batch);
-    const outcomes = await this.ask<PackedOutcomes>(
-      { op: "commit", batch: packed, options },
-      transfersOf(packed),
-    );
-    return unpackOutcomes(outcomes, batch);
+    const lane = this.#lanes.pop() ?? new Lane(--this.#lastLane);
+    try {
+      const others = packBatch(lane, batch, options);
+      const outcomes = await this.#send<OtherOutcomes>(committing(lane, others));
+      return unpackOutcomes(lane.memory, batch, outcomes);
+    } finally {
+      lane.rest();
+      this.#lanes.push(lane);
+    }
   }
 
   mailbox(id: MailboxId): Promise<MailboxRow | null> {

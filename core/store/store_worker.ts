@@ -3,16 +3,21 @@
  * go beside a commit. A store's code is loaded when it is opened, since each relay has one kind.
  */
 import { assert, isFault, unreachable } from "../ground/mod.ts";
-import { type PackedOutcomes, packOutcomes, transfersOf, unpackBatch } from "./batch_message.ts";
+import { packOutcomes, unpackBatch } from "./batch_message.ts";
 import type { StoreEngine } from "./engine.ts";
 import { reasonOf } from "./fault.ts";
-import type { Numbered, StoreAnswer, StorePlace, StoreRequest } from "./worker_message.ts";
+import { LaneMemory } from "./lane.ts";
+import type { OtherOutcomes, StoreAnswer, StoreMessage, StorePlace, StoreRequest } from "./worker_message.ts";
 
 declare const self: Worker;
 
 type CommitRequest = Extract<StoreRequest, { op: "commit" }>;
 
 let engine: StoreEngine | null = null;
+/** Memory of the front's lanes, by their numbers. */
+const lanes = new Map<number, LaneMemory>();
+/** Of a batch that is all in its lane. */
+const IN_LANE: CommitRequest = { op: "commit", memory: null, others: [] };
 
 async function open(place: StorePlace): Promise<StoreEngine> {
   if (place.kind === "sqlite") {
@@ -28,9 +33,13 @@ function opened(): StoreEngine {
   return engine;
 }
 
-async function commit({ batch, options }: CommitRequest): Promise<PackedOutcomes> {
-  const commands = unpackBatch(batch);
-  return packOutcomes(await opened().commit(commands, options), commands);
+async function commit(number: number, { memory, others }: CommitRequest): Promise<OtherOutcomes> {
+  if (memory !== null) lanes.set(number, new LaneMemory(memory));
+  const lane = lanes.get(number);
+  assert(lane !== undefined, "a lane's first batch brings its memory");
+  if (!lane.stays) lanes.delete(number);
+  const { batch, options } = unpackBatch(lane, others);
+  return packOutcomes(lane, await opened().commit(batch, options), batch);
 }
 
 async function answer(request: Exclude<StoreRequest, CommitRequest>): Promise<unknown> {
@@ -60,15 +69,15 @@ async function answer(request: Exclude<StoreRequest, CommitRequest>): Promise<un
   }
 }
 
-function send(message: StoreAnswer, transfers: ArrayBuffer[] = []): void {
-  self.postMessage(message, transfers);
+function send(message: StoreAnswer): void {
+  self.postMessage(message, []);
 }
 
-async function handle({ number, request }: Numbered): Promise<void> {
+async function handle(number: number, request: StoreRequest): Promise<void> {
   try {
     if (request.op === "commit") {
-      const value = await commit(request);
-      send({ number, value }, transfersOf(value));
+      const value = await commit(number, request);
+      send(value.length === 0 ? number : { number, value });
     } else send({ number, value: await answer(request) });
   } catch (error) {
     const code = isFault(error) ? error.code : "store/unavailable";
@@ -82,4 +91,7 @@ async function handle({ number, request }: Numbered): Promise<void> {
   Bun.shrink();
 }
 
-self.addEventListener("message", ({ data }: MessageEvent<Numbered>) => void handle(data));
+self.addEventListener("message", ({ data }: MessageEvent<StoreMessage>) => {
+  if (typeof data === "number") void handle(data, IN_LANE);
+  else void handle(data.number, data.request);
+});
