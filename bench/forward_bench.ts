@@ -75,13 +75,16 @@ interface Shape {
 async function measureShape(name: HostName, { subject, load, shape, size, idle }: Shape): Promise<Row> {
   const before = subject.usage();
   const answer = await tell(load, { ...shape, seconds: SECONDS[size] });
-  const cpuMs = subject.usage().cpuMs - before.cpuMs;
+  const after = subject.usage();
+  const messages = numberOf(answer, "all");
   return {
     subject: name,
     parameters: { ...shape, pairs: PAIRS[size], idle },
     figures: {
       perSecond: round(numberOf(answer, "delivered") / numberOf(answer, "seconds")),
-      cpuUs: round((cpuMs * 1000) / numberOf(answer, "all")),
+      cpuUs: round(((after.cpuMs - before.cpuMs) * 1000) / messages),
+      // What sockets cost everybody, whatever is done with the bytes.
+      systemUs: round(((after.systemMs - before.systemMs) * 1000) / messages),
       ...spread(tookMs(answer), "Ms"),
     },
   };

@@ -72,10 +72,13 @@ test("plot() draws a bar for each row in groups, its height by the figure, and l
 });
 
 test("openSubject() reads a process's lines, accounts for it, and ends it", async () => {
-  const script = `console.log(JSON.stringify({ at: 1 })); for await (const line of console) console.log(JSON.stringify({ got: line }));`;
+  const script = `console.log(JSON.stringify({ at: 1 })); while (process.cpuUsage().user < 50_000); for await (const line of console) console.log(JSON.stringify({ got: line }));`;
   await using subject = openSubject([process.execPath, "-e", script]);
   expect(await subject.next()).toEqual({ at: 1 });
   subject.say("hello");
   expect(await subject.next()).toEqual({ got: "hello" });
-  expect(subject.usage().rssKib).toBeGreaterThan(1000);
+  const { cpuMs, systemMs, rssKib } = subject.usage();
+  expect(rssKib).toBeGreaterThan(1000);
+  expect(cpuMs).toBeGreaterThan(0);
+  expect(systemMs).toBeWithin(0, cpuMs + 1);
 });

@@ -9,6 +9,8 @@ const TICK_MS = 10;
 export interface Usage {
   /** User and system time since the process began. */
   readonly cpuMs: number;
+  /** What of it was spent in the kernel. */
+  readonly systemMs: number;
   readonly rssKib: number;
 }
 
@@ -19,6 +21,7 @@ export function usage(pid: number): Usage {
   const status = readFileSync(`/proc/${pid}/status`, "utf8");
   return {
     cpuMs: (Number(fields[11]) + Number(fields[12])) * TICK_MS,
+    systemMs: Number(fields[12]) * TICK_MS,
     rssKib: Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1] ?? Number.NaN),
   };
 }
