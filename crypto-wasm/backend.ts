@@ -13,7 +13,7 @@ type RandomSource = ((length: number) => Uint8Array) | undefined;
  */
 function wasmParts(build: WasmBuild): Partial<Parts> {
   const wasm = openWasm({ build });
-  const { ed25519, x25519, chacha20Poly1305, xchacha20Poly1305 } = wasm;
+  const { ed25519, x25519, chacha20Poly1305, xchacha20Poly1305, aes128Gcm, aes256Gcm } = wasm;
   return {
     "ed25519.sign": ed25519,
     "ed25519.verify": ed25519,
@@ -22,6 +22,8 @@ function wasmParts(build: WasmBuild): Partial<Parts> {
     x25519,
     chacha20Poly1305,
     xchacha20Poly1305,
+    aes128Gcm,
+    aes256Gcm,
     cipherState: (key) => wasm.cipherState(key),
   };
 }

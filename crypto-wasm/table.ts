@@ -27,9 +27,8 @@ export const TABLE = {
   blake3: { fast: "hashwasm", portable: "hashwasm", benchmark: "blake3" },
   chacha20Poly1305: { fast: "wide", portable: "portable", benchmark: "chacha20poly1305" },
   xchacha20Poly1305: { fast: "wide", portable: "portable", benchmark: "xchacha20poly1305" },
-  // No portable one: libsodium's needs AES instructions, and WebCrypto can't be called synchronously.
-  aes128Gcm: { fast: "native", portable: "native", benchmark: "aes-gcm" },
-  aes256Gcm: { fast: "native", portable: "native", benchmark: "aes-gcm" },
+  aes128Gcm: { fast: "native", portable: "portable", benchmark: "aes-gcm" },
+  aes256Gcm: { fast: "native", portable: "portable", benchmark: "aes-gcm" },
   cipherState: { fast: "wide", portable: "portable", benchmark: "cipher state" },
   argon2id: { fast: "native", portable: "sodium", benchmark: "argon2id" },
   mlKem768: { fast: "sodium", portable: "sodium", benchmark: "ml-kem-768" },

@@ -53,6 +53,7 @@ export function aeads({ dchat, portable }: Peers): Timed[] {
         size,
         subjects: {
           dchat: () => dchat.aes256Gcm.seal(key, nonce, message, ad),
+          "dchat portable": () => portable.aes256Gcm.seal(key, nonce, message, ad),
           "node:crypto": () => {
             const cipher = createCipheriv("aes-256-gcm", key, nonce);
             return Buffer.concat([cipher.update(message), cipher.final(), cipher.getAuthTag()]);

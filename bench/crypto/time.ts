@@ -12,16 +12,19 @@ export interface Timed {
   readonly operation: string;
   /** Bytes or items that one call handles. */
   readonly size: number;
-  /** Each does the same work. */
+  /** Each does the same work; what returns a promise is timed until it is kept. */
   readonly subjects: Readonly<Record<string, () => unknown>>;
   /** Figures more, of the p50 in us: what a plot shows, by a name of their own. */
   readonly also?: (p50Us: number) => Readonly<Record<string, number>>;
 }
 
 /** Runs `work` for a while, so that the engine has compiled it (WASM in its second tier too) before it is timed. */
-function warm(work: () => unknown, ms: number): void {
+async function warm(work: () => unknown, ms: number): Promise<void> {
   const end = performance.now() + ms;
-  while (performance.now() < end) work();
+  while (performance.now() < end) {
+    const done = work();
+    if (done instanceof Promise) await done;
+  }
 }
 
 /**
@@ -30,7 +33,7 @@ function warm(work: () => unknown, ms: number): void {
  */
 export async function time(timed: Timed, size: Size): Promise<Row[]> {
   const quietest = new Map<string, Awaited<ReturnType<typeof measure>>>();
-  for (const work of Object.values(timed.subjects)) warm(work, CPU_MS[size]);
+  for (const work of Object.values(timed.subjects)) await warm(work, CPU_MS[size]);
   for (let round = 0; round < ROUNDS[size]; round++) {
     for (const [subject, work] of Object.entries(timed.subjects)) {
       const took = await measure(work, {

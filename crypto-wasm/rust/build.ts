@@ -6,16 +6,22 @@
  *     bun run wasm           builds and writes
  *     bun run wasm --check   builds beside and compares; where the lock's tools aren't here, says what is
  *
- * Tools, from Debian: rustc-web, cargo-web, rust-web-src, lld-22.
+ * Tools, from Debian: rustc-web, cargo-web, rust-web-src, lld-22; and `patch`.
+ *
+ * curve25519-dalek comes from the registry by the checksum in Cargo.lock and is built with curve25519-dalek.patch
+ * upon it: the same formulas, arranged for what WebAssembly engines make of them. docs/decision/crypto-backends.md
+ * says what is in it and why.
  */
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
-import { join, relative } from "node:path";
+import { dirname, join, relative } from "node:path";
 
 const CRATE = import.meta.dirname;
 const OUT = join(CRATE, "..", "wasm");
 const LOCK = join(OUT, "wasm.lock.json");
+const PATCHED = "curve25519-dalek";
+const PATCH = `${PATCHED}.patch`;
 const PACKAGES = ["rustc-web", "cargo-web", "rust-web-src", "lld-22"] as const;
 /** WebAssembly never gives memory back: a bound keeps a mistake from taking the machine. */
 const MEMORY_BYTES_MAX = 256 * 1024 * 1024;
@@ -47,7 +53,7 @@ export function sourceHashes(): Record<string, string> {
   const sources = readdirSync(join(CRATE, "src"), { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => relative(CRATE, join(entry.parentPath, entry.name)));
-  const files = ["Cargo.toml", "Cargo.lock", "build.ts", ...sources].sort();
+  const files = ["Cargo.toml", "Cargo.lock", "build.ts", PATCH, ...sources].sort();
   return Object.fromEntries(files.map((file) => [file, sha256(readFileSync(join(CRATE, file)))]));
 }
 
@@ -75,8 +81,42 @@ function toolchain(): Record<string, string> {
   );
 }
 
+/** What every call of cargo gets: Debian's compiler, and nothing of the surroundings. */
+const TOOLS = {
+  RUSTC: "/usr/bin/rustc",
+  RUSTC_BOOTSTRAP: "1",
+  RUSTC_WRAPPER: undefined,
+  RUSTUP_TOOLCHAIN: undefined,
+  RUSTFLAGS: undefined,
+};
+
+/** Lays a patched copy of the curve library beside the builds, in its locked version, and returns its path. */
+function patchedCurve(): string {
+  const metadata: { packages: { name: string; version: string; manifest_path: string }[] } = JSON.parse(
+    run(["/usr/bin/cargo", "metadata", "--locked", "--format-version=1"], TOOLS),
+  );
+  const found = metadata.packages.find(({ name }) => name === PATCHED);
+  if (found === undefined) throw new Error(`Cargo.lock has no ${PATCHED}`);
+  const copy = join(tmpdir(), "dchat-wasm", `${PATCHED}-${found.version}`);
+  rmSync(copy, { recursive: true, force: true });
+  cpSync(dirname(found.manifest_path), copy, { recursive: true });
+  run([
+    "patch",
+    "--quiet",
+    "--fuzz=0",
+    "--no-backup-if-mismatch",
+    "-p1",
+    "-d",
+    copy,
+    "-i",
+    join(CRATE, PATCH),
+  ]);
+  return copy;
+}
+
 function compile(build: Build): Uint8Array {
   const { features, bits, args } = BUILDS[build];
+  const curve = patchedCurve();
   const target = join(tmpdir(), "dchat-wasm", build);
   mkdirSync(target, { recursive: true });
   const home = process.env["CARGO_HOME"] ?? join(homedir(), ".cargo");
@@ -94,6 +134,7 @@ function compile(build: Build): Uint8Array {
     `--remap-path-prefix=${home}=/cargo`,
     `--remap-path-prefix=${CRATE}=/src`,
     `--remap-path-prefix=${target}=/target`,
+    `--remap-path-prefix=${curve}=/${PATCHED}`,
   ];
   run(
     [
@@ -103,14 +144,12 @@ function compile(build: Build): Uint8Array {
       "--release",
       "--target=wasm32-unknown-unknown",
       "-Zbuild-std=core,alloc,compiler_builtins",
+      // The locked crate stays what Cargo.lock names; only where its source is read from changes.
+      `--config=paths=[${JSON.stringify(curve)}]`,
       ...args,
     ],
     {
-      RUSTC: "/usr/bin/rustc",
-      RUSTC_BOOTSTRAP: "1",
-      RUSTC_WRAPPER: undefined,
-      RUSTUP_TOOLCHAIN: undefined,
-      RUSTFLAGS: undefined,
+      ...TOOLS,
       CARGO_ENCODED_RUSTFLAGS: flags.join("\x1f"),
       CARGO_TARGET_DIR: target,
       CARGO_INCREMENTAL: "0",

@@ -1,7 +1,11 @@
-/** ChaCha20-Poly1305 and XChaCha20-Poly1305 in the module: one-shots, and keys that stay inside for connections. */
+/**
+ * ChaCha20-Poly1305, XChaCha20-Poly1305 and AES-GCM in the module: one-shots, and ChaCha20 keys that stay inside for
+ * connections.
+ */
 import { expectBytes } from "../argument.ts";
 import { CryptoError } from "../error.ts";
 import type { Aead, CipherState } from "../port.ts";
+import type { Instance } from "./instance.ts";
 import { expectDone, Handle, readU32, type Runtime } from "./runtime.ts";
 import { STATUS } from "./status.ts";
 
@@ -95,32 +99,52 @@ interface Request {
   readonly opens: boolean;
 }
 
+/** Calls an operation upon a request of `length` bytes: key, nonce, associated data, data. */
+type Once = (instance: Instance, length: number, request: Request) => number;
+
+const chachaOnce: Once = (instance, length, { nonce, ad, opens }) =>
+  instance.call(instance.operations.aead_once, length, ad.length, nonce.length, opens ? 1 : 0);
+
+const aesOnce: Once = (instance, length, { key, ad, opens }) =>
+  instance.call(instance.operations.aes_gcm_once, length, ad.length, key.length, opens ? 1 : 0);
+
 /** The one-shots: 12 bytes of nonce for ChaCha20-Poly1305, 24 for XChaCha20-Poly1305. */
 export function openAead(runtime: Runtime, nonceBytes: 12 | 24): Aead {
+  return openOnce(runtime, { keyBytes: KEY_BYTES, nonceBytes, work: chachaOnce });
+}
+
+/** AES-GCM: 16 bytes of key for AES-128, 32 for AES-256. */
+export function openAesGcm(runtime: Runtime, keyBytes: 16 | 32): Aead {
+  return openOnce(runtime, { keyBytes, nonceBytes: 12, work: aesOnce });
+}
+
+type Shape = Pick<Aead, "keyBytes" | "nonceBytes"> & { readonly work: Once };
+
+function openOnce(runtime: Runtime, { keyBytes, nonceBytes, work }: Shape): Aead {
   return {
-    keyBytes: KEY_BYTES,
+    keyBytes,
     nonceBytes,
     seal(key, nonce, data, ad) {
-      const sealed = once(runtime, { key, nonce, data, ad, opens: false });
+      const sealed = once(runtime, work, { key, nonce, data, ad, opens: false });
       if (sealed === null) throw new CryptoError("backend", "The WASM module could not seal");
       return sealed;
     },
     open: (key, nonce, data, ad) =>
-      data.length < TAG_BYTES ? null : once(runtime, { key, nonce, data, ad, opens: true }),
+      data.length < TAG_BYTES ? null : once(runtime, work, { key, nonce, data, ad, opens: true }),
   };
 }
 
-function once(runtime: Runtime, { key, nonce, data, ad, opens }: Request): Uint8Array | null {
+function once(runtime: Runtime, work: Once, request: Request): Uint8Array | null {
+  const { key, nonce, data, ad } = request;
   const instance = runtime.instance;
-  const head = KEY_BYTES + nonce.length + ad.length;
+  const head = key.length + nonce.length + ad.length;
   const length = head + data.length;
   const arena = instance.arena(length + TAG_BYTES);
   arena.set(key);
-  arena.set(nonce, KEY_BYTES);
-  arena.set(ad, KEY_BYTES + nonce.length);
+  arena.set(nonce, key.length);
+  arena.set(ad, key.length + nonce.length);
   arena.set(data, head);
-  const work = instance.operations.aead_once;
-  const status = instance.call(work, length, ad.length, nonce.length, opens ? 1 : 0);
+  const status = work(instance, length, request);
   const result = status < 0 ? null : arena.slice(head, status);
   instance.clear(length + TAG_BYTES);
   if (status < 0 && status !== STATUS.notAuthentic) expectDone(status);

@@ -13,6 +13,7 @@ type Operation = (length: number, a?: number, b?: number, c?: number, d?: number
 /** The operations of rust/src, by name. */
 const OPERATIONS = [
   "aead_once",
+  "aes_gcm_once",
   "cipher_key",
   "cipher_open",
   "cipher_seal",

@@ -1,4 +1,6 @@
 import { describe, expect, test } from "bun:test";
+import { dealtMembers, get } from "../frost/_ceremony.ts";
+import { frostOn } from "../frost/mod.ts";
 import { BUILDS } from "./_builds.ts";
 import { Instance, REQUEST_BYTES_MAX } from "./instance.ts";
 import { openWasm } from "./mod.ts";
@@ -28,6 +30,13 @@ function batch(count: number) {
     const message = new Uint8Array(i);
     return { key: key.publicKey, message, signature: ed25519.sign(key, message) };
   });
+}
+
+/** A member's share as it is stored. */
+function storedShare(): Uint8Array {
+  const settings = { session: new Uint8Array(32), members: [1, 2, 3], threshold: 2 };
+  const dealt = dealtMembers(frostOn(openWasm().runtime), settings, new Uint8Array(32).fill(1));
+  return get(dealt, 1).share.exportSecret();
 }
 
 test("fittingBuild() is the wide one on Bun, the portable one on Node", () => {
@@ -79,6 +88,8 @@ describe.each(BUILDS)("an instance of the %s build", (build) => {
     const items = batch(3);
     using key = wasm.ed25519.fromSeed(new Uint8Array(32).fill(9));
     using cipher = wasm.cipherState(new Uint8Array(32).fill(9));
+    using agreement = wasm.x25519.fromSecret(new Uint8Array(32).fill(9));
+    using share = frostOn(wasm.runtime).importShare(storedShare());
     expect(wasm.ed25519.verifyBatch(items)).toEqual([]);
     const before = wasm.runtime.instance;
     expect(() => wasm.ed25519.verifyBatch(items)).toThrow(poisoned());
@@ -86,6 +97,12 @@ describe.each(BUILDS)("an instance of the %s build", (build) => {
     expect(before.inspect().memory.every((byte) => byte === 0)).toBe(true);
     expect(() => wasm.ed25519.sign(key, new Uint8Array(3))).toThrow(poisoned());
     expect(() => cipher.seal(0, new Uint8Array(3), new Uint8Array(19), 0)).toThrow(poisoned());
+    expect(() => cipher.open(0, new Uint8Array(19), new Uint8Array(3), 0)).toThrow(poisoned());
+    expect(() => key.exportSeed()).toThrow(poisoned());
+    expect(() => wasm.x25519.agree(agreement, key.publicKey)).toThrow(poisoned());
+    expect(() => agreement.exportSecret()).toThrow(poisoned());
+    expect(() => share.commit()).toThrow(poisoned());
+    expect(() => share.exportSecret()).toThrow(poisoned());
 
     expect(wasm.ed25519.verifyBatch(items)).toEqual([]);
     expect(wasm.runtime.instance).not.toBe(before);

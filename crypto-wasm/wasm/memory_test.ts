@@ -58,9 +58,9 @@ const WORK: Record<string, Work> = {
     expect(cipher.open(2, random(50), new Uint8Array(50), 0)).toBe(-1);
   },
   "one-shots"(wasm, random) {
-    for (const aead of [wasm.chacha20Poly1305, wasm.xchacha20Poly1305]) {
+    for (const aead of [wasm.chacha20Poly1305, wasm.xchacha20Poly1305, wasm.aes128Gcm, wasm.aes256Gcm]) {
       for (const length of [0, 1, 64, 129, 1_000, 200_000]) {
-        const key = random(32);
+        const key = random(aead.keyBytes);
         const nonce = random(aead.nonceBytes);
         const sealed = aead.seal(key, nonce, random(length), PUBLIC);
         aead.open(key, nonce, sealed, PUBLIC);

@@ -1,5 +1,6 @@
 /**
- * The project's own WASM module: Ed25519 by ZIP-215, X25519, ChaCha20-Poly1305, and (in ../frost) FROST.
+ * The project's own WASM module: Ed25519 by ZIP-215, X25519, ChaCha20-Poly1305, AES-GCM, and (in ../frost)
+ * FROST.
  *
  * `openWasm()` is synchronous: the module is compiled once for the process (about 4 ms), an instance takes far
  * less. It needs WebAssembly and `crypto.getRandomValues` only, and runs on Bun, on Node from 20 on, and inside
@@ -11,7 +12,7 @@
  * What it does not protect: engines promise nothing about the timing of WebAssembly; see rust/src/lib.rs.
  */
 import type { Aead, CipherState } from "../port.ts";
-import { openAead, openCipherState } from "./aead.ts";
+import { openAead, openAesGcm, openCipherState } from "./aead.ts";
 import { openEd25519, type WasmEd25519 } from "./ed25519.ts";
 import type { WasmBuild } from "./module.ts";
 import { Runtime, type RuntimeOptions } from "./runtime.ts";
@@ -26,6 +27,8 @@ export interface Wasm {
   readonly x25519: WasmX25519;
   readonly chacha20Poly1305: Aead;
   readonly xchacha20Poly1305: Aead;
+  readonly aes128Gcm: Aead;
+  readonly aes256Gcm: Aead;
   /** Keeps a copy of `key` (32 bytes) for a connection. */
   cipherState(key: Uint8Array): CipherState;
   /** For what shares the instance: FROST. */
@@ -41,6 +44,8 @@ export function openWasm(options: RuntimeOptions = {}): Wasm {
     x25519: openX25519(runtime),
     chacha20Poly1305: openAead(runtime, 12),
     xchacha20Poly1305: openAead(runtime, 24),
+    aes128Gcm: openAesGcm(runtime, 16),
+    aes256Gcm: openAesGcm(runtime, 32),
     cipherState: (key) => openCipherState(runtime, key),
     runtime,
   };

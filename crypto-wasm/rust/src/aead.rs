@@ -7,7 +7,7 @@ use crate::poly::Poly;
 use crate::status::{code, Answer, MALFORMED, NOT_AUTHENTIC, NO_SUCH_HANDLE};
 use alloc::boxed::Box;
 
-const TAG: usize = 16;
+pub const TAG: usize = 16;
 /// What the first step leaves for data, once its first block has keyed the authenticator.
 const FIRST: usize = STEP - 64;
 
@@ -69,7 +69,7 @@ pub extern "C" fn aead_once(length: usize, ad: usize, nonce: usize, opens: u32) 
 }
 
 /// Splits the arena's first `length` bytes behind `head` into associated data, data and `tail` bytes after it.
-fn parts(head: usize, ad: usize, length: usize, tail: usize) -> Result<[&'static mut [u8]; 3], i32> {
+pub fn parts(head: usize, ad: usize, length: usize, tail: usize) -> Result<[&'static mut [u8]; 3], i32> {
     let all = request(length)?.get_mut(head..).ok_or(MALFORMED)?;
     let (ad, data) = all.split_at_mut_checked(ad).ok_or(MALFORMED)?;
     let end = data.len().checked_sub(tail).ok_or(MALFORMED)?;

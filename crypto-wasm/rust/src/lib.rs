@@ -13,6 +13,7 @@
 extern crate alloc;
 
 mod aead;
+mod aes;
 mod chacha;
 mod ed25519;
 mod frost;
