@@ -14,6 +14,7 @@ const FILES = [
   "batch_test.ts",
   "instance_test.ts",
   "memory_test.ts",
+  "oracle_test.ts",
   "../frost/sign_test.ts",
   "../frost/generate_test.ts",
   "../frost/renew_test.ts",
