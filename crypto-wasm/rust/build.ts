@@ -90,14 +90,17 @@ const TOOLS = {
   RUSTFLAGS: undefined,
 };
 
-/** Lays a patched copy of the curve library beside the builds, in its locked version, and returns its path. */
+/**
+ * Lays a patched copy of the curve library below the crate, in its locked version, and returns its path. Not elsewhere:
+ * cargo hashes the path of a crate into its symbols, and within the crate it is the same on every machine.
+ */
 function patchedCurve(): string {
   const metadata: { packages: { name: string; version: string; manifest_path: string }[] } = JSON.parse(
     run(["/usr/bin/cargo", "metadata", "--locked", "--format-version=1"], TOOLS),
   );
   const found = metadata.packages.find(({ name }) => name === PATCHED);
   if (found === undefined) throw new Error(`Cargo.lock has no ${PATCHED}`);
-  const copy = join(tmpdir(), "dchat-wasm", `${PATCHED}-${found.version}`);
+  const copy = join(CRATE, "target", `${PATCHED}-${found.version}`);
   rmSync(copy, { recursive: true, force: true });
   cpSync(dirname(found.manifest_path), copy, { recursive: true });
   run([
@@ -134,7 +137,6 @@ function compile(build: Build): Uint8Array {
     `--remap-path-prefix=${home}=/cargo`,
     `--remap-path-prefix=${CRATE}=/src`,
     `--remap-path-prefix=${target}=/target`,
-    `--remap-path-prefix=${curve}=/${PATCHED}`,
   ];
   run(
     [
