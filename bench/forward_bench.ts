@@ -38,7 +38,13 @@ export const benchmark: Benchmark = {
       if (measured === null) notes.push(`${name} was left out: its toolchain is missing here`);
       else rows.push(...measured);
     }
-    return { rows, ratios: ratios(rows, IDLE[size]), notes };
+    const plots = SHAPES.filter(({ window }) => window === 8).map(({ bytes }) => ({
+      title: `The host's CPU for a forwarded message of ${bytes} bytes`,
+      bars: ["window", "idle"],
+      y: "cpuUs",
+      where: { bytes },
+    }));
+    return { rows, ratios: ratios(rows, IDLE[size]), plots, notes };
   },
 };
 

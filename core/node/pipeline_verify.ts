@@ -1,6 +1,7 @@
 /**
- * Signatures of the commands that came in one tick of the sockets' loop, checked together, VERIFY_BATCH_MAX at a time. A bad one is marked
- * and goes on like the others: what refuses it is the batch, in the same place and time as any other refusal.
+ * Signatures of the commands that came in one tick of the sockets' loop, checked together, VERIFY_BATCH_MAX at a
+ * time. A bad one is marked and goes on like the others: what refuses it is the batch, in the same place and time as
+ * any other refusal.
  */
 import { type Crypto, CryptoError, type SignedMessage } from "@dchat/crypto-wasm";
 import { limit } from "../ground/mod.ts";
