@@ -25,20 +25,28 @@ export interface Peers {
   readonly portable: Crypto;
 }
 
-/** What a relay does with the commands of a tick: from the sockets' loop through its check to whether each holds. */
+/**
+ * What a relay does with the commands of a tick: from the sockets' loop through its check, in as many goes as that
+ * takes, to whether each holds.
+ */
 function relayPath(crypto: Crypto, items: readonly SignedMessage[]): () => Promise<readonly boolean[]> {
   // The check reads nothing else of a command.
   const commands = items.map(({ key, message, signature }) => ({
     command: { statement: message, authority: { key, signature } } as unknown as Command,
   }));
   let waiting = Promise.withResolvers<readonly boolean[]>();
+  let known: boolean[] = [];
   const check = new SignatureCheck<{ readonly command: Command }>({
     crypto,
-    checked: (_, authentic) => waiting.resolve(authentic),
+    checked(_, authentic) {
+      known.push(...authentic);
+      if (known.length === commands.length) waiting.resolve(known);
+    },
     failed: (_, error) => waiting.reject(error),
   });
   return () => {
     waiting = Promise.withResolvers();
+    known = [];
     for (const command of commands) check.push(command);
     return waiting.promise;
   };
