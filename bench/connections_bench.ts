@@ -25,7 +25,7 @@ const LOADS = 2;
 const NEXT: Readonly<Record<Size, number>> = { small: 50, standard: 500, large: 500 };
 /** js-libp2p needs minutes from 5,000 to 10,000. */
 const STEP_TIMEOUT_MS = 30 * 60_000;
-const IDLE_SECONDS: Readonly<Record<Size, number>> = { small: 0.2, standard: 5, large: 10 };
+const IDLE_SECONDS: Readonly<Record<Size, number>> = { small: 0.2, standard: 5, large: 5 };
 const AT_ONCE = 32;
 const BARE_RATIO = 7;
 const SUBSCRIBED = "dchat relay, subscribed";
