@@ -68,7 +68,9 @@ async function measureRelay(size: Size, progress: (text: string) => void): Promi
   const dir = mkdtempSync(join(tmpdir(), "dchat-connections-"));
   try {
     await using relay = await openRelayHost({ dir, command: collectingRelayCommand });
-    const boxes = Math.ceil(Math.max(...stepsOf(SUBSCRIBED, size)) / LOADS) + NEXT[size];
+    const steps = stepsOf(SUBSCRIBED, size);
+    // One of the loads brings the next connections of each step besides its share.
+    const boxes = Math.ceil(Math.max(...steps) / LOADS) + NEXT[size] * steps.length;
     progress(`connections: making ${LOADS * boxes} mailboxes`);
     const load = ["subscribe_load.ts", relay.address, String(boxes)] as const;
     return await measureHost({ name: SUBSCRIBED, subject: relay.subject, load, hold: true, size, progress });
