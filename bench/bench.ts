@@ -1,7 +1,7 @@
 /**
  * `bun bench`: measures dchat beside its peers in one run.
  *
- *   bun bench                       the standard set, beside js-libp2p: about five minutes
+ *   bun bench                       the standard set, beside js-libp2p
  *   bun bench NAME ...              these, at their standard size, beside every peer that can be built here
  *   bun bench NAME --size large     sizes: small, standard, large
  *   bun bench --list                what there is
