@@ -166,6 +166,6 @@ export interface MailboxStore extends AsyncDisposable {
   /** Removes what may go: expired bodies, bodies that all cursors have passed, old ids. Bounded work; true if there is more. */
   sweep(nowMs: number): Promise<boolean>;
   counts(): Promise<StoreCounts>;
-  /** Writes and syncs a probe; throws Fault<"store/unavailable"> saying why. */
-  probe(): Promise<void>;
+  /** Writes and syncs a probe, with room for `bytes` more; throws Fault<"store/unavailable"> saying why it can't. */
+  probe(bytes: number): Promise<void>;
 }

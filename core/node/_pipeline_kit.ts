@@ -18,6 +18,8 @@ export const PEER = new Uint8Array(38).fill(3);
 export class MoodyStore {
   readonly store: MailboxStore;
   readonly batches: number[] = [];
+  /** The room that each probe asked for. */
+  readonly probes: number[] = [];
   /** Thrown in place of a commit; `after` does the commit and then throws. */
   mood: { readonly error: Error; readonly after: boolean } | null = null;
   #held: PromiseWithResolvers<void> | null = null;
@@ -27,9 +29,10 @@ export class MoodyStore {
     const commit = store.commit.bind(store);
     store.commit = (batch, options) => this.#commit(() => commit(batch, options), batch);
     const probe = store.probe.bind(store);
-    store.probe = async () => {
+    store.probe = async (bytes) => {
+      this.probes.push(bytes);
       if (this.mood !== null) throw this.mood.error;
-      await probe();
+      await probe(bytes);
     };
   }
 

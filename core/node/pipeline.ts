@@ -38,6 +38,10 @@ interface Checked extends Asked {
   readonly command: CheckedCommand;
 }
 
+function bytesOf(batch: readonly Checked[]): number {
+  return batch.reduce((bytes, asked) => bytes + asked.bytes, 0);
+}
+
 /** Serves the mailbox protocol on streams of the edge, out of one store. */
 export class Pipeline {
   readonly delivery: Delivery;
@@ -49,6 +53,8 @@ export class Pipeline {
   readonly #rates: CommandRates;
   readonly #door: StreamDoor;
   #failure: string | null = null;
+  /** What the store must take before it works again: as much as the largest batch that it failed on. */
+  #failedBytes = 0;
 
   constructor(options: PipelineOptions) {
     const { crypto, store, clock, ttlMsMax } = options;
@@ -114,7 +120,7 @@ export class Pipeline {
   /** Asks the store whether it writes again; call it from time to time while there is a failure. */
   async probe(): Promise<void> {
     try {
-      await this.#options.store.probe();
+      await this.#options.store.probe(this.#failedBytes);
       this.#storeWorks();
     } catch (error) {
       this.#storeFailed(error);
@@ -129,6 +135,7 @@ export class Pipeline {
   #storeWorks(): void {
     if (this.#failure === null) return;
     this.#failure = null;
+    this.#failedBytes = 0;
     this.#options.events.storeWorks();
   }
 
@@ -157,6 +164,7 @@ export class Pipeline {
   }
 
   #failed(batch: readonly Checked[], error: unknown): void {
+    this.#failedBytes = Math.max(this.#failedBytes, bytesOf(batch));
     this.#storeFailed(error);
     const retryMs = limit.RETRY_MS_DEFAULT;
     // Whether an unknown commit happened shows when the client asks again under the same id.
@@ -169,7 +177,8 @@ export class Pipeline {
 
   #committed(batch: readonly Checked[], outcomes: readonly Outcome[]): void {
     assert(outcomes.length === batch.length, "a store answers each command of a batch");
-    this.#storeWorks();
+    // A full disk still takes small batches in what room is left, and would be ready and not ready by turns.
+    if (this.#failure !== null && bytesOf(batch) >= this.#failedBytes) this.#storeWorks();
     const kept = outcomes.filter((outcome) => outcome.is === "appended");
     const promises = this.#voice.promises(kept).values();
     // Replies first, then deliveries, both in the order of the batch.

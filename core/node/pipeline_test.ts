@@ -87,6 +87,25 @@ describe("Pipeline", () => {
     expect(kit.errors).toEqual([]);
   });
 
+  test("a store that takes small batches only isn't ready by them: it must take as much as it failed on", async () => {
+    kit.store.length = 0;
+    kit.moody.probes.length = 0;
+    kit.moody.mood = unavailable(false);
+    const large = plain(kit.crypto, { bytes: 65_536 });
+    const signing = { ...box, key: box.writer };
+    expect(await session.command(large, signing)).toMatchObject({ refusal: { code: "unavailable" } });
+    kit.moody.mood = null;
+    expect((await append()).is).toBe("appended");
+    expect(kit.pipeline.failure).toBe("the disk is gone");
+    await kit.pipeline.probe();
+    expect(kit.moody.probes).toHaveLength(1);
+    expect(kit.moody.probes[0]).toBeGreaterThan(65_536);
+    expect(kit.pipeline.failure).toBeNull();
+    expect(kit.store).toEqual(["the disk is gone", "works"]);
+    await kit.pipeline.probe();
+    expect(kit.moody.probes[1]).toBe(0);
+  });
+
   test("a commit of which nobody knows is answered busy; the same id tells, and subscribers get what was kept", async () => {
     const seqs: number[] = [];
     const [reader] = box.readers;

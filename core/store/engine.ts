@@ -20,7 +20,7 @@ export interface StoreEngine {
   nodes(id: MailboxId, wanted: readonly NodePlace[]): Now<readonly Hash[]>;
   sweep(nowMs: number): Now<boolean>;
   counts(): Now<StoreCounts>;
-  probe(): Now<void>;
+  probe(bytes: number): Now<void>;
   /** What can wait until a batch's answers have left. */
   tend(): void;
   /** Ends connections and files in order. */

@@ -134,8 +134,8 @@ class StoreFront implements MailboxStore {
     return this.ask({ op: "counts" });
   }
 
-  probe(): Promise<void> {
-    return this.ask({ op: "probe" });
+  probe(bytes: number): Promise<void> {
+    return this.ask({ op: "probe", bytes });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -30,6 +30,7 @@ import {
 } from "./postgres_connect.ts";
 import { nameOf } from "./place_name.ts";
 import { entryColumns, loadPostgres, mailboxColumns, selectReaders } from "./postgres_load.ts";
+import { tryPostgresRoom } from "./postgres_probe.ts";
 import { sweepPostgres } from "./postgres_sweep.ts";
 import { migratePostgres, POSTGRES_SCHEMA_VERSION, postgresVersion } from "./postgres_version.ts";
 import { writePostgres } from "./postgres_write.ts";
@@ -178,8 +179,10 @@ class PostgresEngine implements StoreEngine {
     });
   }
 
-  async probe(): Promise<void> {
+  /** As MailboxStore.probe. The small write alone would find room in pages that a full disk has already. */
+  async probe(bytes: number): Promise<void> {
     await this.#inTime(async (sql) => {
+      if (bytes > 0) await tryPostgresRoom(sql, bytes);
       await sql`UPDATE dchat_state SET probes = probes + 1 WHERE number = 1`;
     });
   }

@@ -77,17 +77,17 @@ describe("openPostgresStore()", () => {
   test("probe() refuses once such a setting is turned off", async () => {
     const url = await server.database();
     await using store = await openPostgresStore({ url });
-    expect(await told(store.probe())).toBe("done");
+    expect(await told(store.probe(0))).toBe("done");
     await run(url, "ALTER SYSTEM SET fsync = off");
     await run(url, "SELECT pg_reload_conf()");
     await Bun.sleep(200);
-    expect(await told(store.probe())).toContain("setting fsync is off");
+    expect(await told(store.probe(0))).toContain("setting fsync is off");
     const owner = new Owner();
     expect(await told(store.commit([owner.create()], OPTIONS))).toContain("setting fsync is off");
     await run(url, "ALTER SYSTEM RESET fsync");
     await run(url, "SELECT pg_reload_conf()");
     await Bun.sleep(200);
-    expect(await told(store.probe())).toBe("done");
+    expect(await told(store.probe(0))).toBe("done");
     expect(await told(store.commit([owner.create()], OPTIONS))).toBe("done");
   });
 
@@ -126,11 +126,11 @@ describe("openPostgresStore()", () => {
     await server.stop();
     const append = owner.append();
     expect(await told(store.commit([append], OPTIONS))).toContain("store/unavailable");
-    expect(await told(store.probe())).toContain("store/unavailable");
+    expect(await told(store.probe(0))).toContain("store/unavailable");
     expect(await told(store.mailbox(owner.mailbox))).toContain("store/unavailable");
     await server.start();
     const endMs = performance.now() + 20_000;
-    while ((await told(store.probe())) !== "done" && performance.now() < endMs) await Bun.sleep(50);
+    while ((await told(store.probe(0))) !== "done" && performance.now() < endMs) await Bun.sleep(50);
     expect(await told(store.commit([append], OPTIONS))).toBe("done");
     expect((await store.mailbox(owner.mailbox))?.size).toBe(2);
   });
@@ -145,13 +145,13 @@ describe("openPostgresStore()", () => {
     try {
       const startMs = performance.now();
       expect(await told(store.commit([append], OPTIONS))).toContain("store/unavailable");
-      expect(await told(store.probe())).toContain("store/unavailable");
+      expect(await told(store.probe(0))).toContain("store/unavailable");
       expect(performance.now() - startMs).toBeLessThan(3 * limit.STORE_DEADLINE_MS);
     } finally {
       signal("SIGCONT");
     }
     const endMs = performance.now() + 20_000;
-    while ((await told(store.probe())) !== "done" && performance.now() < endMs) await Bun.sleep(50);
+    while ((await told(store.probe(0))) !== "done" && performance.now() < endMs) await Bun.sleep(50);
     expect(await told(store.commit([append], OPTIONS))).toBe("done");
     expect((await store.mailbox(owner.mailbox))?.size).toBe(1);
   }, 60_000);

@@ -5,6 +5,7 @@
  * nothing about them. From then on everything that writes is refused until the process starts anew, and opening
  * the file settles what its log holds.
  */
+import { rmSync, writeFileSync } from "node:fs";
 import type { Database } from "bun:sqlite";
 import {
   assert,
@@ -240,8 +241,23 @@ export class SqliteEngine implements StoreEngine {
     return this.#sql.total.get() ?? { mailboxes: 0, entries: 0, bytes: 0 };
   }
 
-  probe(): void {
+  /** As MailboxStore.probe. */
+  probe(bytes: number): void {
+    this.#refuseWhenPoisoned();
+    if (bytes > 0) this.#tryRoom(bytes);
     this.#transaction(() => this.#sql.probe.run());
+  }
+
+  /** In a file of its own: the log has room ahead, so a small commit succeeds on a full disk too. */
+  #tryRoom(bytes: number): void {
+    const path = `${this.#path}-room`;
+    try {
+      writeFileSync(path, new Uint8Array(bytes));
+    } catch (error) {
+      throw storeFault("store/unavailable", `Cannot write to ${this.#path}: ${reasonOf(error)}`, error);
+    } finally {
+      rmSync(path, { force: true });
+    }
   }
 
   /**

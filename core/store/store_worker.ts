@@ -58,7 +58,7 @@ async function answer(request: Exclude<StoreRequest, CommitRequest>): Promise<un
     case "counts":
       return opened().counts();
     case "probe":
-      await opened().probe();
+      await opened().probe(request.bytes);
       return null;
     case "close":
       await engine?.close();

@@ -32,7 +32,7 @@ export type StoreRequest =
     }
   | { readonly op: "sweep"; readonly nowMs: number }
   | { readonly op: "counts" }
-  | { readonly op: "probe" }
+  | { readonly op: "probe"; readonly bytes: number }
   | { readonly op: "close" };
 
 export interface Numbered {

@@ -67,7 +67,7 @@ export function openTelemetry({ log, clock, version }: TelemetryOptions): Teleme
     if (times > 0) log.error(`${where} failed`, problem, times > 1 ? { where, times } : { where });
     return times > 0;
   };
-  // A store that takes small batches and no large ones comes and goes many times a second.
+  // Of a store that comes and goes not each time is said.
   let saidStoreFailed = false;
   return {
     log,

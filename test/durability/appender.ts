@@ -11,6 +11,8 @@ import { openStore } from "../../core/store/mod.ts";
 
 const MAILBOXES = 3;
 const RETRY_MS = 50;
+/** What Owner.append() appends. */
+const BODY_BYTES = 1024;
 
 const [url = "", path = "", batch = "1", batches = "0"] = process.argv.slice(2);
 /** Appends in a batch, and batches until it ends by itself; 0 for no end. */
@@ -48,7 +50,7 @@ for (let round = 0; load.batches === 0 || round < load.batches; round += 1) {
     say(lines.join("\n"));
   } catch (error) {
     say(`refused ${told(error)}`);
-    say(`probe ${await store.probe().then(() => "ok", told)}`);
+    say(`probe ${await store.probe(load.batch * BODY_BYTES).then(() => "ok", told)}`);
     await Bun.sleep(RETRY_MS);
   }
 }

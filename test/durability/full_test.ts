@@ -19,7 +19,7 @@ describe.skipIf(!isThere)("a full disk", () => {
     await using appender = watch(appenderCommand(where, { batch: 20 }));
     await appender.until("refused store/unavailable");
     expect(appender.output()).toContain("full");
-    await appender.until("probe ");
+    await appender.until("probe store/unavailable");
     const full = countOf(acknowledgedIn(appender.output()));
     expect(full).toBeGreaterThan(0);
     rmSync(filler);

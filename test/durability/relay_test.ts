@@ -56,7 +56,7 @@ describe("a relay under load", () => {
     }
     expect(readFileSync(log, "latin1")).toContain("(INJECTED)");
     await expectStoreAway(relay, load);
-    expect(relay.output()).toContain("the disk failed while syncing");
+    await relay.said("the disk failed while syncing");
     await relay.stop("SIGKILL");
     await load.stop();
     expect(countOf(load.acknowledged)).toBeGreaterThan(0);

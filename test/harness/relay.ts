@@ -46,12 +46,16 @@ export interface SpawnedRelay extends AsyncDisposable {
   readonly exited: Promise<number | null>;
   /** What it wrote to stdout and stderr so far. */
   output(): string;
+  /** Resolves once it wrote `text`: what a relay answers and what it writes come by ways of their own. */
+  said(text: string): Promise<void>;
   /** Sends `signal` and waits for the end. */
   stop(signal?: NodeJS.Signals): Promise<number | null>;
   signal(signal: NodeJS.Signals): void;
   /** Health, readiness or metrics by path. */
   get(path: string): Promise<Response>;
 }
+
+const SAID_TIMEOUT_MS = 10_000;
 
 const root = resolve(import.meta.dir, "../..");
 
@@ -91,6 +95,13 @@ export async function spawnRelay(options: SpawnRelayOptions = {}): Promise<Spawn
     address: file.addresses[0] ?? "",
     exited,
     output: () => text.join(""),
+    async said(wanted) {
+      const endMs = performance.now() + SAID_TIMEOUT_MS;
+      while (!text.join("").includes(wanted)) {
+        if (performance.now() > endMs) throw new Error(`The relay didn't say "${wanted}":\n${text.join("")}`);
+        await Bun.sleep(5);
+      }
+    },
     stop,
     signal: (signal) => child.kill(signal),
     get: (route) => fetch(new URL(route, route.startsWith("/metrics") ? file.metrics : file.api)),

@@ -102,7 +102,7 @@ describe("a relay with rates", () => {
     const by = await limited(relay);
     expect(by.connection).toBeGreaterThan(0);
     expect(by.connection + by.mailbox).toBe(busy);
-    expect(relay.output()).toContain("a limit turned commands away");
+    await relay.said("a limit turned commands away");
     // What it was told is true: after that time there is room again.
     const last = results.findLast(({ is }) => is === "refused");
     if (last?.is !== "refused" || last.refusal.code !== "busy") throw new Error("no refusal");
