@@ -103,6 +103,13 @@ export const IDENTIFY_BYTES_MAX = 8 * KIB;
 /** Ciphertext queued for a slow reader; beyond, the link takes no more and the edge drops the reader after a time. */
 export const LINK_OUTPUT_MARK_BYTES = 256 * KIB;
 export const HANDSHAKE_TIMEOUT_MS = 5 * SECOND_MS;
+/** What all handshakes may take of one turn of the event loop while devices talk: any agreement of keys ends it. */
+export const HANDSHAKE_TURN_MS = 0.05;
+/** The same while nobody talks: three or so, and then sockets are asked again. */
+export const HANDSHAKE_TURN_MS_MAX = 0.5;
+/** Devices talk for as long after one said something that has been here for longer than the second of these. */
+export const HANDSHAKE_TALK_MS = 10;
+export const HANDSHAKE_NEW_MS = SECOND_MS;
 export const KEEPALIVE_INTERVAL_MS = 60 * SECOND_MS;
 export const KEEPALIVE_TIMEOUT_MS = 30 * SECOND_MS;
 export const SLOW_READER_TIMEOUT_MS = 30 * SECOND_MS;
@@ -119,6 +126,8 @@ export const EDGE_STREAM_HELD_BYTES_MAX = 2 * FRAME_BYTES_MAX;
 /** How long an edge process that died is waited for before the next is started: twice as long each time. */
 export const EDGE_RESTART_MS_MIN = 100;
 export const EDGE_RESTART_MS_MAX = 30 * SECOND_MS;
+/** How often an edge process is asked whether it runs: one that hangs is ended within three of these. */
+export const EDGE_ASK_MS = 5 * SECOND_MS;
 /** An edge process that hears nothing from its relay by then was started by somebody else. */
 export const EDGE_START_MS = 10 * SECOND_MS;
 /** One WebSocket message: libp2p sends a few Noise frames in one. */

@@ -2,7 +2,7 @@
  * The processes that hold connections of devices beside the relay's own: started with it, started again when they
  * die, gone when it is. Each has one end of a socket pair as file 3; nothing is told by arguments or environment.
  */
-import type { JoinedProcess, Listener, ListenOptions, SharedListener } from "../edge/mod.ts";
+import type { JoinedProcess, Listener, ListenOptions, SharedListener, Usage } from "../edge/mod.ts";
 import { openListener, openSharedListener } from "../edge/mod.ts";
 import { assert, limit } from "../ground/mod.ts";
 import type { Telemetry } from "../telemetry/mod.ts";
@@ -22,14 +22,16 @@ export interface EdgeOptions {
   /** Starts an edge process. */
   readonly command: readonly string[];
   readonly env: Readonly<Record<string, string | undefined>>;
-  readonly telemetry: Pick<Telemetry, "log" | "error">;
+  readonly telemetry: Pick<Telemetry, "log" | "error" | "metrics">;
 }
 
 /** Listens for devices in as many processes as are asked for; throws as openListener() does. `stack` owns all of it. */
 export async function openEdge(stack: AsyncDisposableStack, options: EdgeOptions): Promise<Listener> {
   if (options.processes === 1) return stack.use(await openListener(options.listen));
   const listener = stack.use(await openSharedListener(options.listen));
-  const places = Array.from({ length: options.processes - 1 }, () => stack.use(new Place(listener, options)));
+  const places = Array.from({ length: options.processes - 1 }, (_, at) =>
+    stack.use(new Place(at + 1, listener, options)),
+  );
   await Promise.all(places.map((place) => place.fill()));
   return listener;
 }
@@ -38,6 +40,7 @@ type Child = Bun.Subprocess<"ignore", "ignore", "inherit">;
 
 /** Where one edge process is, or the next. */
 class Place implements AsyncDisposable {
+  readonly #number: number;
   readonly #listener: SharedListener;
   readonly #options: EdgeOptions;
   #child: Child | null = null;
@@ -45,7 +48,8 @@ class Place implements AsyncDisposable {
   #pauseMs = limit.EDGE_RESTART_MS_MIN;
   #closed = false;
 
-  constructor(listener: SharedListener, options: EdgeOptions) {
+  constructor(number: number, listener: SharedListener, options: EdgeOptions) {
+    this.#number = number;
     this.#listener = listener;
     this.#options = options;
   }
@@ -72,7 +76,7 @@ class Place implements AsyncDisposable {
     this.#child = child;
     const fd = child.stdio[PIPE_FD];
     assert(typeof fd === "number", "the fourth file of an edge process is a pair's other end");
-    const process = await this.#listener.join(fd);
+    const process = await this.#listener.join(fd, { used: (usage) => this.#used(usage) });
     const startedMs = performance.now();
     void process.ended.then((reason) => this.#ended(child, { reason, startedMs }));
     return { process, pid: child.pid };
@@ -81,6 +85,7 @@ class Place implements AsyncDisposable {
   async #ended(child: Child, { reason, startedMs }: { reason: string; startedMs: number }): Promise<void> {
     await within(EXIT_MS, child.exited);
     child.kill("SIGKILL");
+    this.#used(null);
     if (this.#closed || !this.#listener.accepting) return;
     // One that ran for long is followed at once; one that can't run isn't started all the time.
     if (performance.now() - startedMs > limit.EDGE_RESTART_MS_MAX) this.#pauseMs = limit.EDGE_RESTART_MS_MIN;
@@ -105,6 +110,10 @@ class Place implements AsyncDisposable {
       // One that was started ends, and that brings the next; where none was, nothing else would.
       if (this.#child === child) this.#again();
     }
+  }
+
+  #used(usage: Usage | null): void {
+    this.#options.telemetry.metrics.edgeProcess(this.#number, usage);
   }
 
   #failed(error: unknown): void {

@@ -16,6 +16,12 @@ export interface Held {
   readonly bytes: number;
 }
 
+/** What a process has used since it started, and holds now. */
+export interface ProcessUsage {
+  readonly cpuSeconds: number;
+  readonly residentBytes: number;
+}
+
 const LATENCY_BUCKETS_S = [
   0.0005, 0.001, 0.002, 0.004, 0.008, 0.015, 0.03, 0.06, 0.125, 0.25, 0.5, 1, 2.5, 5, 10,
 ];
@@ -81,6 +87,16 @@ export class Metrics {
   readonly #info = this.#gauge("dchat_build_info", "Always 1; the labels say what runs", "version", "bun");
   readonly #resident = this.#gauge("process_resident_memory_bytes", "Resident memory");
   readonly #cpu = this.#counter("process_cpu_seconds_total", "CPU time, user and system");
+  readonly #edgeResident = this.#gauge(
+    "dchat_edge_process_resident_memory_bytes",
+    "Resident memory of each edge process beside the relay's own; 0 while none is there",
+    "process",
+  );
+  readonly #edgeCpu = this.#counter(
+    "dchat_edge_process_cpu_seconds_total",
+    "CPU time of each edge process beside the relay's own, user and system",
+    "process",
+  );
   readonly #started = this.#gauge("process_start_time_seconds", "When the process started, Unix time");
 
   readonly #inBytes = this.#bandwidth.labels("in");
@@ -92,6 +108,7 @@ export class Metrics {
   readonly #byCode = new BoundedLabels((label) => this.#refusals.labels(label));
   readonly #latencyByOp = new BoundedLabels((label) => this.#latency.labels(label));
   #cpuSeconds = 0;
+  readonly #edgeSeconds = new Map<number, number>();
 
   constructor(options: { readonly version: string; readonly startedMs: number }) {
     this.#info.labels(options.version, Bun.version).set(1);
@@ -162,6 +179,15 @@ export class Metrics {
 
   ready(is: boolean): void {
     this.#ready.set(is ? 1 : 0);
+  }
+
+  /** Of the edge process in place `place`; null where it has ended. */
+  edgeProcess(place: number, usage: ProcessUsage | null): void {
+    this.#edgeResident.labels(String(place)).set(usage?.residentBytes ?? 0);
+    const before = this.#edgeSeconds.get(place) ?? 0;
+    const seconds = usage?.cpuSeconds ?? 0;
+    if (seconds > before) this.#edgeCpu.labels(String(place)).inc(seconds - before);
+    this.#edgeSeconds.set(place, seconds);
   }
 
   /** The text that Prometheus reads, and its content type. */

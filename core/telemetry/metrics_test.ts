@@ -70,6 +70,20 @@ describe("Metrics", () => {
     expect(await sample(metrics, 'dchat_latency_seconds_bucket{le="0.004",op="append"}')).toBe("1");
   });
 
+  test("counts what edge processes use, over those that follow each other in one place", async () => {
+    const metrics = new Metrics({ version: "0", startedMs: 0 });
+    metrics.edgeProcess(1, { cpuSeconds: 2, residentBytes: 100 });
+    metrics.edgeProcess(1, { cpuSeconds: 5, residentBytes: 80 });
+    metrics.edgeProcess(2, { cpuSeconds: 1, residentBytes: 60 });
+    const memory = 'dchat_edge_process_resident_memory_bytes{process="1"}';
+    expect(await sample(metrics, memory)).toBe("80");
+    metrics.edgeProcess(1, null);
+    expect(await sample(metrics, memory)).toBe("0");
+    metrics.edgeProcess(1, { cpuSeconds: 3, residentBytes: 70 });
+    expect(await sample(metrics, 'dchat_edge_process_cpu_seconds_total{process="1"}')).toBe("8");
+    expect(await sample(metrics, 'dchat_edge_process_cpu_seconds_total{process="2"}')).toBe("1");
+  });
+
   test("can't be grown by those who choose a label", async () => {
     const metrics = new Metrics({ version: "0", startedMs: 0 });
     for (let at = 0; at < 10_000; at++) metrics.connectionClosed(`reason ${at}`);

@@ -118,6 +118,8 @@ describe("a relay of two edge processes", () => {
     const connections = home.length + other.length;
     expect(await sample(relay, "dchat_connections_open")).toBe(connections);
     expect(await sample(relay, "dchat_connections_total")).toBe(connections);
+    const memory = 'dchat_edge_process_resident_memory_bytes{process="1"}';
+    expect(await sample(relay, memory)).toBeGreaterThan(10_000_000);
     // Bytes are told once a second.
     const entries = (4 * each * (1024 + 4096 + 65_536)) / 3;
     await until(
@@ -196,7 +198,7 @@ describe("a relay of two edge processes", () => {
     await until("the rest", () => rest.length >= size - cut);
     expect(rest).toEqual(range(size).slice(cut));
     expect(new Set(acknowledged).size).toBe(acknowledged.length);
-    expect(relay.output()).toContain(`process ${killed} ended (SIGKILL: the other end is gone)`);
+    await relay.said(`process ${killed} ended (SIGKILL: the other end is gone)`);
     expect(await sample(relay, 'dchat_errors_total{where="edge_process"}')).toBe(1);
   }, 60_000);
 

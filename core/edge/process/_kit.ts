@@ -9,6 +9,8 @@ export interface Child {
   readonly fd: number;
   readonly exited: Promise<number>;
   kill(): void;
+  /** Stands still with all that it holds open. */
+  freeze(): void;
 }
 
 /** A process that runs runEdgeProcess(). */
@@ -18,7 +20,13 @@ export function spawnChild(): Child {
   });
   const fd = child.stdio[3];
   if (typeof fd !== "number") throw new Error("no pair's other end");
-  return { pid: child.pid, fd, exited: child.exited, kill: () => child.kill("SIGKILL") };
+  return {
+    pid: child.pid,
+    fd,
+    exited: child.exited,
+    kill: () => child.kill("SIGKILL"),
+    freeze: () => child.kill("SIGSTOP"),
+  };
 }
 
 export interface Shared extends AsyncDisposable {
@@ -34,11 +42,12 @@ export interface SharedOptions {
   readonly limits?: Partial<EdgeLimits>;
   readonly access?: Access;
   readonly protocols?: ProtocolTable;
+  readonly askMs?: number;
 }
 
 /** A listener on loopback with one process beside it, which serves /echo, /gush and /hold where nothing else is asked. */
 export async function listenShared(options: SharedOptions = {}): Promise<Shared> {
-  const { limits, access, protocols = (protocol) => SERVED.get(protocol) ?? null } = options;
+  const { limits, access, askMs, protocols = (protocol) => SERVED.get(protocol) ?? null } = options;
   const log = new Log();
   const identity = crypto.ed25519.generate();
   const listener = await openSharedListener({
@@ -47,6 +56,7 @@ export async function listenShared(options: SharedOptions = {}): Promise<Shared>
     addresses: ["127.0.0.1:0"],
     limits: { ...LIMITS, ...limits },
     ...(access === undefined ? {} : { access }),
+    ...(askMs === undefined ? {} : { askMs }),
     protocols,
     protocolNames: [...SERVED.keys()],
     events: log,

@@ -20,7 +20,7 @@ import {
   outOfStep,
 } from "./frame.ts";
 import { connectPipe, Pipe, type PipeOwner } from "./pipe.ts";
-import { decodeOrder, encodeJson, type Order, type Report, type Start } from "./order.ts";
+import { decodeOrder, encodeJson, type Order, type Report, type Start, type Usage } from "./order.ts";
 import { TallyKeeper } from "./tally.ts";
 
 export interface EdgeProcessOptions {
@@ -155,6 +155,7 @@ class ChildProcess implements PipeOwner, EdgeEvents {
   #obey(order: Order): void {
     const listener = this.#listener;
     if (order.is === "start") this.#starting = this.#listen(order.start);
+    else if (order.is === "answer") this.#report({ is: "running", usage: usageNow() });
     else if (listener === null) throw outOfStep(`${order.is} before the start`);
     else if (order.is === "limits") listener.setLimits(order.limits);
     else if (order.is === "access") listener.setAccess(order.access);
@@ -218,6 +219,11 @@ class ChildProcess implements PipeOwner, EdgeEvents {
     this.#tally.tell();
     this.#pipe.end();
   }
+}
+
+function usageNow(): Usage {
+  const { user, system } = process.cpuUsage();
+  return { cpuSeconds: (user + system) / 1e6, residentBytes: process.memoryUsage.rss() };
 }
 
 function textOf(error: unknown): string {

@@ -113,6 +113,8 @@ function openHome() {
     protocols: (protocol) => (protocol === "/x" ? counting : null),
     nextId: () => 1,
     limits: () => ({ ...LIMITS, connectionsMax: 50, connectionsPerPeerMax: 5 }),
+    askMs: 60_000,
+    used: () => undefined,
     start: () => {
       throw new Error("nobody starts here");
     },

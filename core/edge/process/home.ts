@@ -17,7 +17,15 @@ import {
   outOfStep,
 } from "./frame.ts";
 import { connectPipe, Pipe, type PipeOwner } from "./pipe.ts";
-import { decodeReport, encodeJson, type Order, type Report, type Start, type Tally } from "./order.ts";
+import {
+  decodeReport,
+  encodeJson,
+  type Order,
+  type Report,
+  type Start,
+  type Tally,
+  type Usage,
+} from "./order.ts";
 
 /** What the relay's processes share, and what is in force now. */
 export interface HomeOptions {
@@ -27,6 +35,10 @@ export interface HomeOptions {
   readonly protocols: ProtocolTable;
   readonly nextId: () => number;
   readonly limits: () => EdgeLimits;
+  /** How often a process is asked whether it runs; one that owes two answers is ended. */
+  readonly askMs: number;
+  /** Told with each answer. */
+  readonly used: (usage: Usage) => void;
   /** How a process with this Noise static key is to listen. */
   readonly start: (staticKey: Uint8Array) => Start;
 }
@@ -47,6 +59,8 @@ export class EdgeProcess implements PipeOwner, Carrier, Iterable<EdgeConnection>
   /** What changed since it was told how to start, until it listens; null before it was told. */
   #untold: Order[] | null = null;
   #isListening = false;
+  #asking: ReturnType<typeof setInterval> | null = null;
+  #owed = 0;
   #lastNumber = 0;
 
   constructor(options: HomeOptions) {
@@ -150,6 +164,7 @@ export class EdgeProcess implements PipeOwner, Carrier, Iterable<EdgeConnection>
   }
 
   onGone(reason: string): void {
+    if (this.#asking !== null) clearInterval(this.#asking);
     for (const stream of this.#streams.values()) stream.gone(ENDED);
     for (const connection of this.#connections.values()) {
       this.#closed(connection, ENDED);
@@ -246,6 +261,14 @@ export class EdgeProcess implements PipeOwner, Carrier, Iterable<EdgeConnection>
     this.send(KIND.order, 0, encodeJson(order));
   }
 
+  /** Its sockets stay open while it hangs, so devices notice late: those of an ended one come again at once. */
+  #ask(): void {
+    // Twice, so that what came while this process itself stood still is read before it is judged.
+    if (this.#owed >= 2) return this.abort("it hangs");
+    this.#owed++;
+    this.#order({ is: "answer" });
+  }
+
   #heard(report: Report): void {
     switch (report.is) {
       case "key":
@@ -255,9 +278,14 @@ export class EdgeProcess implements PipeOwner, Carrier, Iterable<EdgeConnection>
         this.#isListening = true;
         for (const order of this.#untold ?? []) this.#order(order);
         this.#untold = null;
+        this.#asking = setInterval(() => this.#ask(), this.#options.askMs);
+        this.#ask();
         return this.#listening.resolve();
       case "failed":
         return this.#listening.reject(new Fault("edge/bind", report.reason));
+      case "running":
+        this.#owed = 0;
+        return this.#options.used(report.usage);
       case "tally":
         return this.#count(report.tally);
       case "error":

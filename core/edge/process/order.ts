@@ -25,6 +25,12 @@ export interface Tally {
   readonly limited: Readonly<Record<string, { readonly times: number; readonly address: string }>>;
 }
 
+/** What a process has used of the machine since it started, and holds now. */
+export interface Usage {
+  readonly cpuSeconds: number;
+  readonly residentBytes: number;
+}
+
 /** What the relay has an edge process do. */
 export type Order =
   | { readonly is: "start"; readonly start: Start }
@@ -33,6 +39,8 @@ export type Order =
   | { readonly is: "tls"; readonly tls: TlsFiles }
   /** Take no new connections. */
   | { readonly is: "stopAccepting" }
+  /** Say that you run, and what you use. */
+  | { readonly is: "answer" }
   /** End within `ms`. */
   | { readonly is: "drain"; readonly ms: number };
 
@@ -44,6 +52,7 @@ export type Report =
   /** It can't listen, and ends. */
   | { readonly is: "failed"; readonly reason: string }
   | { readonly is: "tally"; readonly tally: Tally }
+  | { readonly is: "running"; readonly usage: Usage }
   | { readonly is: "error"; readonly reason: string };
 
 export function encodeJson(value: Order | Report): Uint8Array {

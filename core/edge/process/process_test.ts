@@ -269,3 +269,16 @@ test("a process that dies takes its connections along and nothing else; the ledg
   expect(await failure(dialling.dial({ address: shared.address }))).toBeInstanceOf(Error);
   expect(shared.listener.connections).toBe(12);
 });
+
+test("a process that hangs is ended with all that it held, and one that runs isn't", async () => {
+  await using shared = await listenShared({ askMs: 100 });
+  await using dialling = dialler();
+  const connection = await dialInto(shared, dialling);
+  await Bun.sleep(500);
+  await ping(connection);
+  shared.child.freeze();
+  expect(await shared.process.ended).toBe("it hangs");
+  expect(shared.log.reasons).toContain("edge process ended");
+  expect(shared.listener.connections).toBe(0);
+  shared.child.kill();
+});

@@ -1,12 +1,13 @@
 /** A listener whose ports other processes bind too: its own connections and theirs are one whole to those above. */
 import type { Crypto, SigningKey } from "@dchat/crypto-wasm";
+import { limit } from "../../ground/mod.ts";
 import { formatAddress, parseListenAddress, type PeerId } from "../../link/mod.ts";
 import { Admission } from "../admission.ts";
 import { bindFault, type EdgeListener, listenBeside, type ListenOptions } from "../listener.ts";
 import { certifyStatic, noiseIdentity } from "../own.ts";
 import type { Access, EdgeConnection, EdgeLimits, Listener, TlsFiles } from "../port.ts";
 import { EdgeProcess, type HomeOptions } from "./home.ts";
-import type { Order, Start } from "./order.ts";
+import type { Order, Start, Usage } from "./order.ts";
 
 /** An edge process as whoever started it sees it. */
 export interface JoinedProcess {
@@ -17,6 +18,11 @@ export interface JoinedProcess {
   readonly connections: number;
 }
 
+export interface JoinOptions {
+  /** Told every few seconds what the process uses of the machine. */
+  readonly used?: (usage: Usage) => void;
+}
+
 export interface SharedListener extends Listener {
   /** False once no new connections are taken: processes that end then need no successor. */
   readonly accepting: boolean;
@@ -24,14 +30,19 @@ export interface SharedListener extends Listener {
    * Has a process that runs runEdgeProcess() take connections on the same ports. `fd` is the one end of a socket
    * pair, and the listener's from now on; the process holds the other.
    */
-  join(fd: number): Promise<JoinedProcess>;
+  join(fd: number, options?: JoinOptions): Promise<JoinedProcess>;
+}
+
+export interface SharedListenOptions extends ListenOptions {
+  /** How often each process is asked whether it runs; limit.EDGE_ASK_MS unless said otherwise. */
+  readonly askMs?: number;
 }
 
 /**
  * Listens as openListener() does, and throws as it does, on ports that processes which join bind too. Here
  * `options.identity` is borrowed for as long as it listens: it certifies the Noise key that each process makes.
  */
-export async function openSharedListener(options: ListenOptions): Promise<SharedListener> {
+export async function openSharedListener(options: SharedListenOptions): Promise<SharedListener> {
   const addresses = freeAddresses(options.addresses);
   const admission = new Admission();
   const noise = noiseIdentity(options.crypto, options.identity);
@@ -66,7 +77,7 @@ function freeAddresses(addresses: readonly string[]): string[] {
   }
 }
 
-interface GroupOptions extends Omit<ListenOptions, "crypto"> {
+interface GroupOptions extends Omit<SharedListenOptions, "crypto"> {
   readonly crypto: Pick<Crypto, "ed25519">;
   readonly identity: SigningKey;
   readonly admission: Admission;
@@ -103,8 +114,8 @@ class ProcessGroup implements SharedListener {
     return connections;
   }
 
-  async join(fd: number): Promise<JoinedProcess> {
-    const process = new EdgeProcess(this.#home());
+  async join(fd: number, { used = () => undefined }: JoinOptions = {}): Promise<JoinedProcess> {
+    const process = new EdgeProcess({ ...this.#home(), used });
     this.#processes.add(process);
     void process.ended.then(() => this.#processes.delete(process));
     await process.connect(fd);
@@ -156,7 +167,7 @@ class ProcessGroup implements SharedListener {
     for (const process of this.#processes) process.order(order);
   }
 
-  #home(): HomeOptions {
+  #home(): Omit<HomeOptions, "used"> {
     const { admission, clock, events, protocols } = this.#options;
     return {
       admission,
@@ -165,6 +176,7 @@ class ProcessGroup implements SharedListener {
       protocols,
       nextId: () => this.#own.nextId(),
       limits: () => this.#limits,
+      askMs: this.#options.askMs ?? limit.EDGE_ASK_MS,
       start: (staticKey) => this.#start(staticKey),
     };
   }
