@@ -37,14 +37,15 @@ export interface Subject extends AsyncDisposable {
 
 /**
  * Starts `command`; the process ends when the subject is disposed. Its stderr goes to ours. One in the background
- * gets the processor that the others leave: a load that stands for machines elsewhere.
+ * gets the processor that the others leave (SCHED_IDLE, by chrt of util-linux): a load that stands for machines
+ * elsewhere.
  */
 export function openSubject(
   command: readonly string[],
   options: { cwd?: string; env?: Record<string, string | undefined>; background?: boolean } = {},
 ): Subject {
   const own = tethered(command);
-  const process_ = Bun.spawn(options.background === true ? ["nice", "-n", "19", ...own] : own, {
+  const process_ = Bun.spawn(options.background === true ? ["chrt", "-i", "0", ...own] : own, {
     stdin: "pipe",
     stdout: "pipe",
     stderr: "inherit",

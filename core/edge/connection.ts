@@ -33,8 +33,8 @@ export abstract class Connection implements EdgeConnection, Timed {
   closeByMs = Infinity;
   /** Whether it waits for this tick's flush. */
   dirty = false;
-  /** Whether its handshake was done. */
-  established = false;
+  /** When its handshake was done, monotonic; 0 before. */
+  establishedMs = 0;
   /** Whether the socket is gone. */
   gone = false;
   /** Hears once how the handshake went; for a dialler. */
@@ -61,6 +61,10 @@ export abstract class Connection implements EdgeConnection, Timed {
   abstract endSocket(): void;
   /** Ends the socket at once. */
   abstract terminateSocket(): void;
+
+  get established(): boolean {
+    return this.establishedMs > 0;
+  }
 
   get peer(): PeerId {
     return peerIdOf(this.link.peerBytes);

@@ -2,6 +2,7 @@ import { type Clock, limit } from "../ground/mod.ts";
 import { BufferPool, type Link, type LinkEvents, type LinkProfile } from "../link/mod.ts";
 import type { Connection } from "./connection.ts";
 import { Admission } from "./admission.ts";
+import { HandshakeTurns } from "./handshake_turns.ts";
 import type { Origin } from "./origin.ts";
 import type { Access, EdgeEvents, EdgeLimits } from "./port.ts";
 import { TimingWheel } from "./wheel.ts";
@@ -36,7 +37,9 @@ export class Driver implements LinkEvents<Connection> {
   onEmpty: (() => void) | null = null;
   readonly #events: EdgeEvents | null;
   readonly #wheel: TimingWheel<Connection>;
+  readonly #handshakes: HandshakeTurns<Connection>;
   readonly #out = new Uint8Array(WRITE_BYTES_MAX);
+  #scheduled = false;
   #dirty: Connection[] = [];
   #flushing: Connection[] = [];
   #timer: ReturnType<typeof setInterval> | null = null;
@@ -52,6 +55,7 @@ export class Driver implements LinkEvents<Connection> {
     this.#events = options.events;
     this.#tickedMs = options.clock.monotonic();
     this.#wheel = new TimingWheel(this.#tickedMs);
+    this.#handshakes = new HandshakeTurns(this.clock, (connection) => this.#flush(connection));
   }
 
   nextId(): number {
@@ -109,7 +113,12 @@ export class Driver implements LinkEvents<Connection> {
     this.#events?.bytes(bytes.length, 0);
     const held = connection.heldInput;
     try {
-      if (held === null) this.#take(connection, bytes);
+      if (held === null && !this.#waits(connection)) this.#take(connection, bytes);
+      else if (held === null) {
+        connection.heldInput = bytes;
+        this.#handshakes.wait(connection);
+        this.#schedule();
+      }
       // A pause takes hold a moment late. Whoever sends far more than was asked for is cut off.
       else if (held.length + bytes.length > limit.HELD_INPUT_BYTES_MAX) this.#overrun(connection);
       else connection.heldInput = Buffer.concat([held, bytes]);
@@ -152,7 +161,7 @@ export class Driver implements LinkEvents<Connection> {
 
   opened(link: Link<Connection>): void {
     const connection = link.owner;
-    connection.established = true;
+    connection.establishedMs = this.clock.monotonic();
     if (connection.inbound) this.handshakes--;
     // The keepalive may be due before the handshake would have been.
     this.#wheel.arm(connection);
@@ -182,7 +191,8 @@ export class Driver implements LinkEvents<Connection> {
     const connection = link.owner;
     if (connection.dirty || connection.gone) return;
     connection.dirty = true;
-    if (this.#dirty.push(connection) === 1) setImmediate(this.#flushAll);
+    this.#dirty.push(connection);
+    this.#schedule();
   }
 
   limited(link: Link<Connection>, name: string): void {
@@ -199,7 +209,15 @@ export class Driver implements LinkEvents<Connection> {
     return { ...rest, pool: this.pool, events: this, limits: () => this.limits };
   }
 
-  readonly #flushAll = (): void => {
+  #schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(this.#turn);
+  }
+
+  /** Once a turn of the event loop: output first, then handshakes that waited. */
+  readonly #turn = (): void => {
+    this.#scheduled = false;
     const dirty = this.#dirty;
     this.#dirty = this.#flushing;
     this.#flushing = dirty;
@@ -208,11 +226,21 @@ export class Driver implements LinkEvents<Connection> {
       this.#flush(connection);
     }
     dirty.length = 0;
+    if (this.#handshakes.begin()) this.#schedule();
   };
+
+  /** Whether what it brings is for a later turn. */
+  #waits(connection: Connection): boolean {
+    return connection.inbound && !connection.established && this.#handshakes.isOver;
+  }
 
   /** Gives the link input; what it doesn't take is held, and the socket rests until it does. */
   #take(connection: Connection, bytes: Uint8Array): void {
-    const taken = this.#resting ? 0 : connection.link.receive(bytes, this.clock.monotonic());
+    const beganMs = this.clock.monotonic();
+    const { establishedMs } = connection;
+    const taken = this.#resting ? 0 : connection.link.receive(bytes, beganMs);
+    if (establishedMs === 0) this.#handshakes.spent(this.clock.monotonic() - beganMs);
+    else if (beganMs - establishedMs > limit.HANDSHAKE_NEW_MS) this.#handshakes.talked(beganMs);
     if (taken === bytes.length) return;
     connection.heldInput = bytes.subarray(taken);
     connection.pause();

@@ -1,5 +1,6 @@
 /** Hostile peers on real sockets: each is cut off for what it does, and honest ones beside it notice nothing. */
 import { describe, expect, test } from "bun:test";
+import { limit } from "../ground/mod.ts";
 import { randomFrom } from "../link/_pair.ts";
 import {
   LIMITS,
@@ -134,6 +135,24 @@ describe("openListener() under attack", () => {
         else (await connectHostile(ours.port)).send(garbage);
       }
     });
+  });
+
+  test("many handshakes at once wait for those who talk, and none is forgotten", async () => {
+    await using ours = await listen();
+    await using dialler = openDialler({ crypto, limits: LIMITS, clock });
+    const honest = await dialler.dial({ address: ours.address });
+    // Only who has been here for a while counts as one who talks.
+    await Bun.sleep(limit.HANDSHAKE_NEW_MS + 50);
+    const talk = { over: false };
+    const talking = (async () => {
+      while (!talk.over) await roundTripMs(honest);
+    })();
+    const came = await Promise.all(Array.from({ length: 300 }, () => connectHostile(ours.port)));
+    talk.over = true;
+    await talking;
+    expect(came).toHaveLength(300);
+    await until("all are open", () => ours.log.connections.length === 301);
+    for (const one of came) one.socket.terminate();
   });
 
   test("floods of connects, of streams, of resets and of pings", async () => {
