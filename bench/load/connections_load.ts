@@ -6,7 +6,7 @@
  */
 import { openCrypto } from "@dchat/crypto-wasm";
 import { type EdgeConnection, openDialler, type StreamHandler } from "../../core/edge/mod.ts";
-import { benchClock, benchLimits } from "./edge.ts";
+import { benchClock, benchLimits, many } from "./edge.ts";
 
 const address = process.argv[2] ?? "";
 const crypto = await openCrypto();
@@ -45,21 +45,6 @@ async function hold(connection: EdgeConnection): Promise<void> {
     await Bun.sleep(Math.random() * Math.min(500, 2 ** attempt));
   }
   throw new Error(`a held stream was dropped ${ATTEMPTS_MAX} times`);
-}
-
-/** Runs `step` N times, C at once; the latencies in ms. */
-async function many(times: number, at: number, step: () => Promise<void>): Promise<number[]> {
-  const took: number[] = [];
-  let left = times;
-  const worker = async (): Promise<void> => {
-    while (left-- > 0) {
-      const started = performance.now();
-      await step();
-      took.push(performance.now() - started);
-    }
-  };
-  await Promise.all(Array.from({ length: at }, worker));
-  return took;
 }
 
 interface Told {

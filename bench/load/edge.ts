@@ -1,4 +1,4 @@
-/** What the edge's benchmarks share: a clock, and limits that are out of the way of what is measured. */
+/** What the edge's benchmarks share: a clock, limits that are out of the way of what is measured, and many steps at once. */
 import { type Clock, limit } from "../../core/ground/mod.ts";
 import type { EdgeLimits } from "../../core/edge/mod.ts";
 
@@ -16,3 +16,18 @@ export const benchLimits: EdgeLimits = {
   keepaliveTimeoutMs: limit.KEEPALIVE_TIMEOUT_MS,
   slowReaderTimeoutMs: limit.SLOW_READER_TIMEOUT_MS,
 };
+
+/** Runs `step` so many `times`, `at` once; the latencies in ms. */
+export async function many(times: number, at: number, step: () => Promise<void>): Promise<number[]> {
+  const took: number[] = [];
+  let left = times;
+  const worker = async (): Promise<void> => {
+    while (left-- > 0) {
+      const started = performance.now();
+      await step();
+      took.push(performance.now() - started);
+    }
+  };
+  await Promise.all(Array.from({ length: at }, worker));
+  return took;
+}

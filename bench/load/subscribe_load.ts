@@ -6,7 +6,7 @@
 import { openCrypto } from "@dchat/crypto-wasm";
 import { openDialler } from "../../core/edge/mod.ts";
 import type { TestMailbox } from "../../test/harness/device.ts";
-import { benchClock, benchLimits } from "./edge.ts";
+import { benchClock, benchLimits, many } from "./edge.ts";
 import { connect, freshBox, listen, type Place } from "./listening.ts";
 
 const [, , address = "", boxesText = "1"] = process.argv;
@@ -16,15 +16,6 @@ const crypto = await openCrypto({ needs: [] });
 const dialler = openDialler({ crypto, limits: benchLimits, clock: benchClock });
 const place: Place = { crypto, dialler, address };
 const boxes: TestMailbox[] = [];
-
-/** Runs `step` N times, C at once. */
-async function many(times: number, at: number, step: () => Promise<void>): Promise<void> {
-  let left = times;
-  const worker = async (): Promise<void> => {
-    while (left-- > 0) await step();
-  };
-  await Promise.all(Array.from({ length: at }, worker));
-}
 
 async function subscribe(): Promise<void> {
   const box = boxes.pop();

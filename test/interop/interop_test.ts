@@ -6,18 +6,9 @@ import { identify, openDialler, ping } from "../../core/edge/mod.ts";
 import { decodeMultiaddr } from "../../core/link/mod.ts";
 import { openSubject } from "../../bench/harness/subject.ts";
 import { buildGo, buildRust } from "../harness/build.ts";
+import { clock, limits } from "../harness/device.ts";
 import { requireOrSkip } from "../harness/require.ts";
-import {
-  ECHO,
-  type EchoListener,
-  clock,
-  limits,
-  openEchoListener,
-  cut,
-  refusal,
-  roundTrip,
-  roundTrips,
-} from "./ours.ts";
+import { ECHO, type EchoListener, openEchoListener, cut, refusal, roundTrip, roundTrips } from "./ours.ts";
 
 const root = join(import.meta.dir, "../..");
 const js = join(import.meta.dir, "js/main.ts");

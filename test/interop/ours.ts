@@ -2,28 +2,14 @@
 import { openCrypto } from "@dchat/crypto-wasm";
 import {
   type EdgeConnection,
-  type EdgeLimits,
   type EdgeStream,
   type Listener,
   type StreamHandler,
   openListener,
 } from "../../core/edge/mod.ts";
-import { limit } from "../../core/ground/mod.ts";
+import { clock, limits } from "../harness/device.ts";
 
 export const ECHO = "/dchat/interop/echo/1";
-
-export const clock = { now: () => Date.now(), monotonic: () => performance.now() };
-
-export const limits: EdgeLimits = {
-  connectionsMax: 1000,
-  connectionsPerAddressMax: 1000,
-  handshakesMax: limit.HANDSHAKES_MAX_DEFAULT,
-  streamsMax: limit.STREAMS_MAX_DEFAULT,
-  handshakeTimeoutMs: limit.HANDSHAKE_TIMEOUT_MS,
-  keepaliveIntervalMs: limit.KEEPALIVE_INTERVAL_MS,
-  keepaliveTimeoutMs: limit.KEEPALIVE_TIMEOUT_MS,
-  slowReaderTimeoutMs: limit.SLOW_READER_TIMEOUT_MS,
-};
 
 interface Echoing {
   waiting: Uint8Array[];
