@@ -115,7 +115,7 @@ export class Driver implements LinkEvents<Connection> {
     try {
       if (held === null && !this.#waits(connection)) this.#take(connection, bytes);
       else if (held === null) {
-        connection.heldInput = bytes;
+        this.#hold(connection, bytes);
         this.#handshakes.wait(connection);
         this.#schedule();
       }
@@ -241,8 +241,12 @@ export class Driver implements LinkEvents<Connection> {
     const taken = this.#resting ? 0 : connection.link.receive(bytes, beganMs);
     if (establishedMs === 0) this.#handshakes.spent(this.clock.monotonic() - beganMs);
     else if (beganMs - establishedMs > limit.HANDSHAKE_NEW_MS) this.#handshakes.talked(beganMs);
-    if (taken === bytes.length) return;
-    connection.heldInput = bytes.subarray(taken);
+    if (taken < bytes.length) this.#hold(connection, bytes.subarray(taken));
+  }
+
+  /** Keeps input for later; until then its socket brings no more. */
+  #hold(connection: Connection, bytes: Uint8Array): void {
+    connection.heldInput = bytes;
     connection.pause();
   }
 

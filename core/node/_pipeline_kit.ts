@@ -66,6 +66,7 @@ export interface Kit extends AsyncDisposable {
   readonly pipeline: Pipeline;
   /** What telemetry would have been told. */
   readonly errors: unknown[];
+  readonly counts: { received: number };
   /** Messages of store failures, and "works" where the store came back. */
   readonly store: string[];
   readonly sent: string[];
@@ -100,6 +101,7 @@ export async function openKit(): Promise<Kit> {
   const errors: unknown[] = [];
   const sent: string[] = [];
   const storeEvents: string[] = [];
+  const counts = { received: 0 };
   const pipeline = new Pipeline({
     crypto,
     store,
@@ -115,7 +117,7 @@ export async function openKit(): Promise<Kit> {
       subscribes: limit.SUBSCRIBES_PER_SECOND_MAX_DEFAULT,
     },
     events: {
-      received: () => undefined,
+      received: () => void counts.received++,
       answered: () => undefined,
       refused: () => undefined,
       limited: () => undefined,
@@ -141,6 +143,7 @@ export async function openKit(): Promise<Kit> {
     moody,
     pipeline,
     errors,
+    counts,
     store: storeEvents,
     sent,
     pair,

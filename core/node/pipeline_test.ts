@@ -1,3 +1,4 @@
+import { setImmediate as setImmediatePromise } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { create, newMailbox, plain, type TestMailbox } from "../../test/harness/device.ts";
 import type { CommandResult } from "../client/mod.ts";
@@ -41,10 +42,14 @@ describe("Pipeline", () => {
   test("one batch takes all that waits while another is on its way to disk, at most BATCH_COMMANDS_MAX", async () => {
     kit.moody.batches.length = 0;
     kit.moody.hold();
+    kit.counts.received = 0;
     const first = acknowledge();
     await settle();
-    const rest = Array.from({ length: limit.BATCH_COMMANDS_MAX + 44 }, () => acknowledge());
-    await Bun.sleep(200);
+    const more = limit.BATCH_COMMANDS_MAX + 44;
+    const rest = Array.from({ length: more }, () => acknowledge());
+    while (kit.counts.received < 1 + more) await settle();
+    // Their signatures are checked in some turns of the loop.
+    for (let turn = 0; turn < more / limit.VERIFY_BATCH_MAX + 1; turn++) await setImmediatePromise();
     kit.moody.release();
     const results = await Promise.all([first, ...rest]);
     expect(results.every(({ is }) => is === "acknowledged")).toBe(true);
