@@ -60,7 +60,8 @@ async function obey(told: Told): Promise<void> {
     const connection = await dialler.dial({ address });
     if (told.hold === true) await hold(connection);
     if (told.churn === undefined) kept.push(connection);
-    else connection.close("churn", { hard: true });
+    // In peace: cut off at once, what proves this side would be lost, and with it the host's part of the handshake.
+    else connection.close("churn");
   });
   console.log(JSON.stringify({ tookMs: took, ms: performance.now() - started, open: dialler.connections }));
 }
