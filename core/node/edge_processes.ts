@@ -85,6 +85,7 @@ class Place implements AsyncDisposable {
   async #ended(child: Child, { reason, startedMs }: { reason: string; startedMs: number }): Promise<void> {
     await within(EXIT_MS, child.exited);
     child.kill("SIGKILL");
+    await child.exited;
     this.#used(null);
     if (this.#closed || !this.#listener.accepting) return;
     // One that ran for long is followed at once; one that can't run isn't started all the time.
