@@ -61,16 +61,27 @@ async function save(result: Result): Promise<void> {
   }
 }
 
+function words() {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: {
+        size: { type: "string" },
+        list: { type: "boolean" },
+        json: { type: "boolean" },
+        save: { type: "boolean" },
+      },
+    });
+  } catch (error) {
+    return usage(error instanceof Error ? error.message : String(error));
+  }
+}
+
 async function main(): Promise<void> {
-  const { values, positionals } = parseArgs({
-    allowPositionals: true,
-    options: {
-      size: { type: "string" },
-      list: { type: "boolean" },
-      json: { type: "boolean" },
-      save: { type: "boolean" },
-    },
-  });
+  const { values, positionals } = words();
+  if (values.save === true && values.size === "small") {
+    usage("--save keeps what is claimed, and a small run shows only that a benchmark runs");
+  }
   const all = await benchmarks();
   if (values.list === true) {
     for (const one of all)
