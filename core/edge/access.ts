@@ -40,6 +40,13 @@ interface Entries {
   readonly peers: ReadonlySet<string>;
 }
 
+/** ::ffff:0:0/96, RFC 4291 section 2.5.5.2. */
+const MAPPED_BITS = 96;
+const MAPPED: Network = {
+  bytes: Uint8Array.from({ length: 16 }, (_, at) => (at === 10 || at === 11 ? 0xff : 0)),
+  bits: MAPPED_BITS,
+};
+
 function parseEntries(entries: readonly string[]): Entries {
   const networks: Network[] = [];
   const peers = new Set<string>();
@@ -61,8 +68,16 @@ function parseNetwork(entry: string): Network | null {
   const bytes = parseIp(address);
   if (bytes === null || more !== undefined) return null;
   const most = bytes.length * 8;
-  if (prefix === undefined) return { bytes, bits: most };
-  return /^\d{1,3}$/.test(prefix) && Number(prefix) <= most ? { bytes, bits: Number(prefix) } : null;
+  if (prefix === undefined) return plainNetwork({ bytes, bits: most });
+  const isPrefix = /^\d{1,3}$/.test(prefix) && Number(prefix) <= most;
+  return isPrefix ? plainNetwork({ bytes, bits: Number(prefix) }) : null;
+}
+
+/** As peers' addresses are looked up: what maps IPv4 into IPv6 (`::ffff:192.0.2.7`) is IPv4. */
+function plainNetwork(network: Network): Network {
+  const { bytes, bits } = network;
+  const isMapped = bits >= MAPPED_BITS && holds(MAPPED, bytes);
+  return isMapped ? { bytes: bytes.slice(MAPPED_BITS / 8), bits: bits - MAPPED_BITS } : network;
 }
 
 function parsePeer(entry: string): string {

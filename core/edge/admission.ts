@@ -7,6 +7,8 @@ import type { Access, EdgeConnection, EdgeLimits } from "./port.ts";
 /** A burst is this many seconds' worth of the rate. */
 const BURST_SECONDS = 4;
 const MEMORY_LOOK_MS = 1000;
+/** Of the connections that were there when memory was full, as many as may be there again. */
+const MEMORY_AGAIN = 0.9;
 
 /** How full a process is when somebody asks to come in. */
 interface Fullness {
@@ -28,7 +30,8 @@ export class Admission {
   readonly #peers = new RoughCounts();
   #access = new AccessList({ allow: [], deny: [] });
   #connections = 0;
-  #memoryFull = false;
+  /** How many connections there were when memory was first found over its budget; null while it isn't. */
+  #fullAt: number | null = null;
   #memoryLookedMs = -Infinity;
 
   /** Lets these in from now on; throws Fault<"edge/access">, and then the old lists stay. */
@@ -77,13 +80,17 @@ export class Admission {
     this.#origins.release(origin);
   }
 
+  /**
+   * What connections leave behind is used again and not given back, so resident memory doesn't fall with them: once
+   * it was over the budget, so many may come as there were then, less a tenth.
+   */
   #overMemory(bytesMax: number, now: number): boolean {
     if (bytesMax === 0) return false;
     if (now - this.#memoryLookedMs >= MEMORY_LOOK_MS) {
       this.#memoryLookedMs = now;
-      this.#memoryFull = process.memoryUsage.rss() > bytesMax;
+      this.#fullAt = process.memoryUsage.rss() > bytesMax ? (this.#fullAt ?? this.#connections) : null;
     }
-    return this.#memoryFull;
+    return this.#fullAt !== null && this.#connections >= this.#fullAt * MEMORY_AGAIN;
   }
 }
 

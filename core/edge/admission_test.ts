@@ -44,6 +44,13 @@ test("AccessList denies networks and PeerIds, and allows alone what it is told t
     false,
     false,
   ]);
+  const mapped = new AccessList({ allow: [], deny: ["::ffff:192.0.2.1", "::ffff:10.0.0.0/104", "::/8"] });
+  expect(["192.0.2.1", "10.9.9.9", "::1"].map((address) => mapped.admitsAddress(address))).toEqual([
+    false,
+    false,
+    false,
+  ]);
+  expect(["192.0.2.2", "11.0.0.1", "2001:db8::1"].every((each) => mapped.admitsAddress(each))).toBe(true);
   expect(only.admitsPeer(new Uint8Array(38))).toBe(true);
   for (const entry of ["", "10.0.0.0/33", "10.0.0.0/8/8", "example.org", "12D3"]) {
     expect(() => new AccessList({ allow: [entry], deny: [] })).toThrow("An access list takes");
@@ -73,6 +80,19 @@ test("Admission.admit() lets nobody in above the memory budget", () => {
   expect(
     admission.admit("192.0.2.1", { ...fullness, now: 2000, limits: { ...LIMITS, memoryBytesMax: 1 } }),
   ).toBe("MEMORY_BYTES_MAX");
+});
+
+test("Admission.admit() lets others in where those who filled the memory have left, though it isn't given back", () => {
+  const admission = new Admission();
+  const at = (now: number, memoryBytesMax: number) =>
+    admission.admit("192.0.2.1", { handshakes: 0, now, limits: { ...LIMITS, memoryBytesMax } });
+  const held = Array.from({ length: 100 }, () => at(0, 2 ** 40)).filter((each) => typeof each !== "string");
+  expect(held).toHaveLength(100);
+  expect(at(2000, 1)).toBe("MEMORY_BYTES_MAX");
+  for (const origin of held.splice(0, 20)) admission.release(origin);
+  const again = Array.from({ length: 20 }, () => at(4000, 1));
+  expect(again.filter((each) => typeof each !== "string")).toHaveLength(10);
+  expect(again.at(-1)).toBe("MEMORY_BYTES_MAX");
 });
 
 test("openListener() takes so many connections of one PeerId and no more", async () => {
