@@ -106,6 +106,10 @@ export const meanings: Record<Code, Meaning> = {
   "database/exists": { exit: exit.failed },
   "database/file": { exit: exit.failed },
   "edge/bind": { exit: exit.failed, mend: "Choose another address, or stop what holds this one." },
+  "edge/tls": {
+    exit: exit.failed,
+    mend: "Set relay.tls_certificate and relay.tls_key to a certificate and its key, both in PEM.",
+  },
   "edge/dial": { exit: exit.failed },
   "edge/handshake": { exit: exit.failed },
   "edge/closed": { exit: exit.failed },

@@ -87,6 +87,12 @@ export class Driver implements LinkEvents<Connection> {
     }
   }
 
+  /** Limits that are in force from now on, for who is there too. */
+  setLimits(limits: EdgeLimits): void {
+    this.limits = limits;
+    for (const connection of this.connections) this.#wheel.arm(connection);
+  }
+
   /** While it rests nothing is read from sockets and nobody comes in: what was read has nowhere to go. */
   rest(resting: boolean): void {
     if (this.#resting === resting) return;
@@ -237,8 +243,11 @@ export class Driver implements LinkEvents<Connection> {
   /** Gives the link input; what it doesn't take is held, and the socket rests until it does. */
   #take(connection: Connection, bytes: Uint8Array): void {
     const beganMs = this.clock.monotonic();
-    const { establishedMs } = connection;
-    const taken = this.#resting ? 0 : connection.link.receive(bytes, beganMs);
+    const { establishedMs, link } = connection;
+    const wasAsked = link.isAsked;
+    const taken = this.#resting ? 0 : link.receive(bytes, beganMs);
+    // Its place on the wheel was the answer's last moment; the next question may be due before that.
+    if (wasAsked && !link.isAsked && !connection.gone) this.#wheel.arm(connection);
     if (establishedMs === 0) this.#handshakes.spent(this.clock.monotonic() - beganMs);
     else if (beganMs - establishedMs > limit.HANDSHAKE_NEW_MS) this.#handshakes.talked(beganMs);
     if (taken < bytes.length) this.#hold(connection, bytes.subarray(taken));

@@ -116,6 +116,18 @@ describe("openListener()", () => {
     expect(await echoed(honest, "still here")).toBe("still here");
   });
 
+  test("asks as often as it is told to, however long an answer may take, and a new interval holds for who is there", async () => {
+    await using ours = await listen({ keepaliveIntervalMs: 60_000, keepaliveTimeoutMs: 30_000 });
+    await using dialling = dialler();
+    await dialling.dial({ address: ours.address });
+    await until("it is there", () => ours.log.connections.length === 1);
+    await Bun.sleep(300);
+    const before = ours.log.writes;
+    ours.listener.setLimits({ ...LIMITS, keepaliveIntervalMs: 500, keepaliveTimeoutMs: 30_000 });
+    await until("it is asked again and again", () => ours.log.writes >= before + 3);
+    expect(ours.log.reasons).toEqual([]);
+  });
+
   test("calls nobody silent for a stall of its own", async () => {
     await using ours = await listen({ keepaliveIntervalMs: 300, keepaliveTimeoutMs: 600 });
     await using dialling = dialler();

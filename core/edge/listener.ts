@@ -176,7 +176,7 @@ export class EdgeListener implements Listener {
   }
 
   setLimits(limits: EdgeLimits): void {
-    this.#driver.limits = limits;
+    this.#driver.setLimits(limits);
   }
 
   setAccess(access: Access): void {
@@ -260,7 +260,15 @@ export class EdgeListener implements Listener {
 }
 
 /** Says why `address` can't be bound. */
-export function bindFault(address: Address, error: unknown): Fault<"edge/bind"> {
+export function bindFault(address: Address, error: unknown): Fault<"edge/bind" | "edge/tls"> {
+  const isTls =
+    address.transport === "wss" &&
+    error instanceof Error &&
+    /PEM|X509|KEY_VALUES|certificate/.test(error.message);
+  if (isTls) {
+    const where = `${address.host.name}:${address.port}`;
+    return new Fault("edge/tls", `Cannot listen with TLS on ${where}: ${error.message}`, { cause: error });
+  }
   const code = error instanceof Error && "code" in error ? error.code : "";
   const why =
     code === "EADDRINUSE" ? "the port is taken" : error instanceof Error ? error.message : String(error);

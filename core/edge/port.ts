@@ -7,6 +7,7 @@ import type { PeerId } from "../link/mod.ts";
 
 export type EdgeFault = Fault<
   | "edge/bind"
+  | "edge/tls"
   | "edge/dial"
   | "edge/handshake"
   | "edge/closed"
@@ -130,7 +131,7 @@ export interface Listener extends AsyncDisposable {
   setAccess(access: Access): void;
   /**
    * Shows this certificate to all who come to /tls/ws from now on; those who are there go on. Throws
-   * Fault<"edge/bind"> where it doesn't load, and then the old one stays.
+   * Fault<"edge/tls"> where it doesn't load, and then the old one stays.
    */
   setTls(tls: TlsFiles): void;
   /** Takes no new connections; those that are there go on. */

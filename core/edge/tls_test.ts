@@ -45,10 +45,10 @@ test.if(present)(
     await ping(await second.dial({ address: ours.address }));
     await ping(before);
     expect(() => ours.listener.setTls({ cert: two.cert, key: one.key })).toThrow(
-      "Cannot listen on 127.0.0.1",
+      "Cannot listen with TLS on 127.0.0.1",
     );
     expect(() => ours.listener.setTls({ cert: "nothing", key: "nothing" })).toThrow(
-      "Cannot listen on 127.0.0.1",
+      "Cannot listen with TLS on 127.0.0.1",
     );
     await ping(await second.dial({ address: ours.address }));
     expect(ours.listener.connections).toBe(3);
@@ -57,6 +57,6 @@ test.if(present)(
 
 test("openListener() wants a certificate for /tls/ws", async () => {
   const fault = await failure(listen({}, [ADDRESS]));
-  expect(fault).toMatchObject({ code: "edge/bind" });
+  expect(fault).toMatchObject({ code: "edge/tls" });
   expect(fault.message).toContain("a certificate and its key are missing");
 });

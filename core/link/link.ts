@@ -113,6 +113,11 @@ export class Link<Owner> implements MuxerHost<Owner> {
     return this.queue.length > limit.LINK_OUTPUT_MARK_BYTES;
   }
 
+  /** Whether the peer was asked if it lives, and hasn't said anything since. */
+  get isAsked(): boolean {
+    return this.#pinged > 0;
+  }
+
   /** When tick() wants to be called next, in the time that the caller passes in. */
   get deadline(): number {
     const limits = this.profile.limits();
