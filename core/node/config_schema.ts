@@ -89,7 +89,8 @@ const relay = z.strictObject({
     live: true,
   }),
   max_accepts_per_second: integer({
-    about: "Connections that one address may make in a second, on average; loopback aside",
+    about:
+      "Connections that one IPv4 address or /48 of IPv6 may make in a second, on average; loopback aside by default, and counted where another number is set",
     initial: limit.ACCEPTS_PER_SECOND_MAX_DEFAULT,
     min: 1,
     max: 1_000_000,

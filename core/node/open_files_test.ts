@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { connectionsWithin, openFilesWarning, parseOpenFiles } from "./open_files.ts";
+import { connectionRoom, connectionsWithin, openFilesWarning, parseOpenFiles } from "./open_files.ts";
 
 const limits = (soft: string): string =>
   `Limit                     Soft Limit           Hard Limit           Units
@@ -26,4 +26,10 @@ test("openFilesWarning() says nothing where connections fit, or where no limit c
   expect(openFilesWarning(769, limits("1024"))).not.toBeNull();
   expect(openFilesWarning(1_000_000, limits("unlimited"))).toBeNull();
   expect(openFilesWarning(1_000_000, null)).toBeNull();
+});
+
+test("connectionRoom() is what is left for connections, and refuses where that is nothing", () => {
+  expect(connectionRoom(limits("1024"))).toBe(768);
+  expect(connectionRoom(limits("unlimited"))).toBeNull();
+  expect(() => connectionRoom(limits("256"))).toThrow("may open 256 files");
 });

@@ -14,7 +14,7 @@ import { PROTOCOL_ID } from "../wire/mod.ts";
 import type { Config } from "./config.ts";
 import { openDataDir, publishRelay, type RelayFile } from "./data_dir.ts";
 import { type EdgeOptions, openEdge } from "./edge_processes.ts";
-import { openFilesWarning } from "./open_files.ts";
+import { connectionRoom, openFilesWarning } from "./open_files.ts";
 import { Pipeline } from "./pipeline.ts";
 import type { Rates } from "./pipeline_rate.ts";
 import { controlPorts, openHttp } from "./relay_control.ts";
@@ -58,8 +58,7 @@ export async function openRelay(options: RelayOptions): Promise<Relay> {
   let { config } = options;
   const dir = stack.use(openDataDir(options.dataDir));
   if (dir.warning !== null) log.warn(dir.warning);
-  const crowded = openFilesWarning(connectionsOfOne(config));
-  if (crowded !== null) log.warn(crowded);
+  const room = openFilesRoom(config, log);
   const telemetry = openTelemetry({ log, clock, version });
   const [crypto, store] = await openTogether(stack, [
     openCrypto({ backends: config.crypto.backends, needs: [] }),
@@ -114,7 +113,7 @@ export async function openRelay(options: RelayOptions): Promise<Relay> {
     },
     reconfigure(changed) {
       config = changed;
-      edge.setLimits(edgeLimits(changed));
+      edge.setLimits(edgeLimits(changed, room));
       pipeline.setRates(commandRates(changed));
       edge.setAccess({ allow: changed.relay.allow, deny: changed.relay.deny });
       log.setLevel(changed.log.level);
@@ -145,8 +144,11 @@ function soundProbeMs({ database }: Config): number | null {
 }
 
 /** The part of all connections that one process holds where the kernel spreads them evenly. */
-function connectionsOfOne({ relay }: Config): number {
-  return Math.ceil(relay.max_connections / relay.edge_processes);
+/** As connectionRoom(); warns where it is less than what was asked for. */
+function openFilesRoom({ relay }: Config, log: Log): number | null {
+  const crowded = openFilesWarning(Math.ceil(relay.max_connections / relay.edge_processes));
+  if (crowded !== null) log.warn(crowded);
+  return connectionRoom();
 }
 
 interface EdgeParts extends Pick<RelayOptions, "config" | "clock" | "edgeCommand" | "env"> {
@@ -176,7 +178,7 @@ function listenOptions({ config, crypto, clock, keys, pipeline, telemetry }: Edg
     identity: keys.node,
     addresses: listen,
     ...(announce.length === 0 ? {} : { announce }),
-    limits: edgeLimits(config),
+    limits: edgeLimits(config, connectionRoom()),
     access: { allow: config.relay.allow, deny: config.relay.deny },
     protocols: pipeline.protocols,
     protocolNames: [PROTOCOL_ID],
@@ -196,9 +198,10 @@ function renewTls(config: Config, { edge, log }: { edge: Listener; log: Log }): 
   });
 }
 
-function edgeLimits({ relay }: Config): EdgeLimits {
+/** `room` is how many connections a process has room for, where that is known: files that ran out would stop all else. */
+function edgeLimits({ relay }: Config, room: number | null): EdgeLimits {
   return {
-    connectionsMax: relay.max_connections,
+    connectionsMax: Math.min(relay.max_connections, (room ?? Infinity) * relay.edge_processes),
     connectionsPerAddressMax: relay.max_connections_per_address,
     connectionsPerSubnetMax: relay.max_connections_per_subnet,
     connectionsPerPeerMax: relay.max_connections_per_peer,
