@@ -49,7 +49,6 @@ export class Driver implements LinkEvents<Connection> {
 
   constructor(options: DriverOptions) {
     this.admission = options.admission ?? new Admission();
-    this.admission.holders.add(this.connections);
     this.clock = options.clock;
     this.limits = options.limits;
     this.#events = options.events;
@@ -93,7 +92,7 @@ export class Driver implements LinkEvents<Connection> {
     for (const connection of this.connections) this.#wheel.arm(connection);
   }
 
-  /** While it rests nothing is read from sockets and nobody comes in: what was read has nowhere to go. */
+  /** While it rests nothing is read from who is there and nobody comes in: what was read has nowhere to go. */
   rest(resting: boolean): void {
     if (this.#resting === resting) return;
     this.#resting = resting;
@@ -235,6 +234,11 @@ export class Driver implements LinkEvents<Connection> {
     if (this.#handshakes.begin()) this.#schedule();
   };
 
+  /** A handshake under way goes on: its time would be over before the rest is, and its other end may count on it. */
+  #rests(connection: Connection): boolean {
+    return this.#resting && connection.established;
+  }
+
   /** Whether what it brings is for a later turn. */
   #waits(connection: Connection): boolean {
     return connection.inbound && !connection.established && this.#handshakes.isOver;
@@ -245,7 +249,7 @@ export class Driver implements LinkEvents<Connection> {
     const beganMs = this.clock.monotonic();
     const { establishedMs, link } = connection;
     const wasAsked = link.isAsked;
-    const taken = this.#resting ? 0 : link.receive(bytes, beganMs);
+    const taken = this.#rests(connection) ? 0 : link.receive(bytes, beganMs);
     // Its place on the wheel was the answer's last moment; the next question may be due before that.
     if (wasAsked && !link.isAsked && !connection.gone) this.#wheel.arm(connection);
     if (establishedMs === 0) this.#handshakes.spent(this.clock.monotonic() - beganMs);
@@ -273,7 +277,7 @@ export class Driver implements LinkEvents<Connection> {
     while (!connection.gone) {
       if (connection.blockedMs === 0) this.#write(connection);
       const held = connection.heldInput;
-      if (connection.gone || held === null || link.isFull || this.#resting) break;
+      if (connection.gone || held === null || link.isFull || this.#rests(connection)) break;
       connection.heldInput = null;
       connection.resume();
       this.#take(connection, held);
