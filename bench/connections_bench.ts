@@ -15,7 +15,7 @@ import type { Subject } from "./harness/subject.ts";
 const STEPS: Readonly<Record<Size, readonly number[]>> = {
   small: [200],
   standard: [1000, 2500],
-  large: [1000, 5000, 10_000, 19_000],
+  large: [1000, 2000, 5000, 10_000, 19_000],
 };
 /** How many the claims are for, and how far peers go. */
 const CLAIMED_AT = 10_000;

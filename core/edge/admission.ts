@@ -1,8 +1,8 @@
 import { limit } from "../ground/mod.ts";
 import { AccessList } from "./access.ts";
-import { Buckets, RoughCounts } from "./bucket.ts";
+import { Buckets, Counts } from "./bucket.ts";
 import { type Origin, Origins, isLoopback, subnetOf } from "./origin.ts";
-import type { Access, EdgeConnection, EdgeLimits } from "./port.ts";
+import type { Access, EdgeLimits } from "./port.ts";
 
 /** A burst is this many seconds' worth of the rate. */
 const BURST_SECONDS = 4;
@@ -23,11 +23,9 @@ interface Fullness {
  * edge processes that share it.
  */
 export class Admission {
-  /** Where all that it counts are found, for when a rough count isn't enough. */
-  readonly holders = new Set<Iterable<EdgeConnection>>();
   readonly #origins = new Origins();
   readonly #accepts = new Buckets();
-  readonly #peers = new RoughCounts();
+  readonly #peers = new Counts();
   #access = new AccessList({ allow: [], deny: [] });
   #connections = 0;
   /** How many connections there were when memory was first found over its budget; null while it isn't. */
@@ -59,10 +57,13 @@ export class Admission {
   /** Whether a peer that has proven itself may stay, or the name of what is in its way; counts it in both cases. */
   admitPeer(peer: Uint8Array, limits: EdgeLimits): string | null {
     const max = limits.connectionsPerPeerMax ?? limit.CONNECTIONS_PER_PEER_MAX_DEFAULT;
-    // The rough count is enough to clear nearly everybody; only where it isn't are all looked at.
-    if (this.#peers.add(peer, 1) > max && countOf(peer, this.holders) > max)
-      return "CONNECTIONS_PER_PEER_MAX";
+    if (this.#peers.add(peer, 1) > max) return "CONNECTIONS_PER_PEER_MAX";
     return this.#access.admitsPeer(peer) ? null : "ACCESS_DENIED";
+  }
+
+  /** PeerIds that have connections. */
+  get peers(): number {
+    return this.#peers.size;
   }
 
   releasePeer(peer: Uint8Array): void {
@@ -97,12 +98,4 @@ export class Admission {
 /** Who is made to share a rate: an IPv4 address; a /48, since one holder has as many IPv6 addresses as he likes. */
 function rateKey(address: string): string {
   return address.includes(":") ? subnetOf(address) : address;
-}
-
-function countOf(peer: Uint8Array, holders: Iterable<Iterable<EdgeConnection>>): number {
-  let count = 0;
-  for (const connections of holders) {
-    for (const connection of connections) if (Bun.deepEquals(connection.peer.bytes, peer)) count++;
-  }
-  return count;
 }

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { LIMITS, clock, crypto, failure, listen, until } from "./_kit.ts";
 import { AccessList } from "./access.ts";
 import { Admission } from "./admission.ts";
-import { Buckets, RoughCounts } from "./bucket.ts";
+import { Buckets, Counts } from "./bucket.ts";
 import { openDialler } from "./dialler.ts";
 import type { EdgeLimits } from "./port.ts";
 
@@ -22,13 +22,14 @@ test("Buckets gives a burst, then the rate, to each key for itself", () => {
   expect(taken("b", 100_000)).toBe(20);
 });
 
-test("RoughCounts never counts too few", () => {
-  const counts = new RoughCounts();
+test("Counts are exact, and hold nothing of who has left", () => {
+  const counts = new Counts();
   const key = new Uint8Array(38).fill(3);
   for (let others = 0; others < 20_000; others++) counts.add(Uint8Array.of(others, others >> 8), 1);
-  for (let count = 1; count < 50; count++) expect(counts.add(key, 1)).toBeGreaterThanOrEqual(count);
+  for (let count = 1; count < 50; count++) expect(counts.add(key, 1)).toBe(count);
+  for (let count = 48; count >= 0; count--) expect(counts.add(key, -1)).toBe(count);
   for (let others = 0; others < 20_000; others++) counts.add(Uint8Array.of(others, others >> 8), -1);
-  expect(counts.add(key, -1)).toBe(48);
+  expect(counts.size).toBe(0);
 });
 
 test("AccessList denies networks and PeerIds, and allows alone what it is told to", () => {

@@ -1,4 +1,4 @@
-/** Token buckets for any number of keys in memory of a fixed size: keys that fall together share one. */
+/** What limits stand on: token buckets in memory of a fixed size, whose keys share one where they fall together, and counts. */
 
 /** A few keys in a million connections share a bucket; which ones, nobody outside can tell. */
 const SLOTS = 8192;
@@ -21,16 +21,20 @@ export class Buckets {
   }
 }
 
-/** Counts occurrences of keys in a fixed size: never too few, rarely too many. */
-export class RoughCounts {
-  readonly #counts = new Uint16Array(SLOTS);
-  readonly #seed = crypto.getRandomValues(new Uint32Array(1))[0] ?? 0;
+/** Counts occurrences of keys: exact, in an entry for each that has any. */
+export class Counts {
+  readonly #counts = new Map<string, number>();
 
-  /** Counts one more or one less of `key` and returns how many there may be. */
+  get size(): number {
+    return this.#counts.size;
+  }
+
+  /** Counts one more or one less of `key` and returns how many there are. */
   add(key: Uint8Array, change: 1 | -1): number {
-    const slot = Bun.hash.murmur32v3(key, this.#seed) % SLOTS;
-    const count = (this.#counts[slot] ?? 0) + change;
-    this.#counts[slot] = count;
+    const name = Buffer.from(key.buffer, key.byteOffset, key.length).toString("latin1");
+    const count = (this.#counts.get(name) ?? 0) + change;
+    if (count > 0) this.#counts.set(name, count);
+    else this.#counts.delete(name);
     return count;
   }
 }

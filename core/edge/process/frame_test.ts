@@ -147,7 +147,7 @@ test("EdgeProcess takes frames in any order with any content, and leaves the led
       }
     }
     home.onGone("over");
-    expect([home.connections, streams(), admission.holders.size], `seed ${seed}`).toEqual([0, 0, 0]);
+    expect([home.connections, streams(), admission.peers], `seed ${seed}`).toEqual([0, 0, 0]);
     expect(log.connections.length, `seed ${seed}`).toBe(log.reasons.length);
     const fullness = {
       limits: { ...LIMITS, connectionsMax: 1, acceptsPerSecondMax: 0 },

@@ -65,7 +65,6 @@ export class EdgeProcess implements PipeOwner, Carrier, Iterable<EdgeConnection>
 
   constructor(options: HomeOptions) {
     this.#options = options;
-    options.admission.holders.add(this);
     // Whoever waits hears of it; the process's end is told to all others.
     this.#listening.promise.catch(() => undefined);
   }
@@ -170,7 +169,6 @@ export class EdgeProcess implements PipeOwner, Carrier, Iterable<EdgeConnection>
       this.#closed(connection, ENDED);
       this.#left(connection);
     }
-    this.#options.admission.holders.delete(this);
     this.#listening.reject(new Fault("edge/bind", `An edge process ended before it listened: ${reason}`));
     this.#ended.resolve(reason);
   }
