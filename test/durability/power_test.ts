@@ -33,8 +33,8 @@ describe.skipIf(!isThere)("a power loss under load loses nothing acknowledged", 
       output += after;
       disk.unmount();
       disk.mount();
-      // Else the power wasn't cut, and the test would show nothing.
-      expect(existsSync(neighbour) ? readFileSync(neighbour, "utf8") : "").toBe("");
+      // Else the power wasn't cut, and the test would show nothing. Its length may be there, as zeros.
+      expect(existsSync(neighbour) ? readFileSync(neighbour, "utf8") : "").not.toContain("x");
       expect(counted).toBeGreaterThan(0);
       expect(await lostFrom(where, acknowledgedIn(output))).toEqual([]);
     }
