@@ -132,8 +132,8 @@ export const exportAll = command({
   input: z.strictObject({}),
   examples: [
     {
-      line: "dchat database export | dchat database import --url postgres://dchat@db/dchat",
-      does: "Move from SQLite to PostgreSQL.",
+      line: "dchat database export > mailboxes.jsonl",
+      does: "The first of two steps from SQLite to PostgreSQL.",
     },
   ],
   async run(_, context) {
@@ -154,6 +154,10 @@ export const importAll = command({
   args: { ...place, ...jsonArg },
   input: z.strictObject({ json: z.boolean() }),
   examples: [
+    {
+      line: "dchat database import --url postgres://dchat@db/dchat < mailboxes.jsonl",
+      does: "The second, once the first has ended: both want the data directory for themselves.",
+    },
     { line: "dchat database import < mailboxes.jsonl", does: "Fill the store of this machine's relay." },
   ],
   async run({ json }, context) {
