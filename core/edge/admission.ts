@@ -1,6 +1,7 @@
 import { limit } from "../ground/mod.ts";
 import { AccessList } from "./access.ts";
-import { Buckets, Counts } from "./bucket.ts";
+import { Buckets } from "./bucket.ts";
+import { Counts } from "./counts.ts";
 import { type Origin, Origins, isLoopback, subnetOf } from "./origin.ts";
 import type { Access, EdgeLimits } from "./port.ts";
 

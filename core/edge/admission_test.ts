@@ -2,7 +2,8 @@ import { expect, test } from "bun:test";
 import { LIMITS, clock, crypto, failure, listen, until } from "./_kit.ts";
 import { AccessList } from "./access.ts";
 import { Admission } from "./admission.ts";
-import { Buckets, Counts } from "./bucket.ts";
+import { Buckets } from "./bucket.ts";
+import { Counts } from "./counts.ts";
 import { openDialler } from "./dialler.ts";
 import type { EdgeLimits } from "./port.ts";
 

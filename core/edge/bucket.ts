@@ -1,4 +1,4 @@
-/** What limits stand on: token buckets in memory of a fixed size, whose keys share one where they fall together, and counts. */
+/** Token buckets for any number of keys in memory of a fixed size: keys that fall together share one. */
 
 /** A few keys in a million connections share a bucket; which ones, nobody outside can tell. */
 const SLOTS = 8192;
@@ -18,23 +18,5 @@ export class Buckets {
     this.#at[slot] = seconds;
     this.#tokens[slot] = held >= 1 ? held - 1 : held;
     return held >= 1;
-  }
-}
-
-/** Counts occurrences of keys: exact, in an entry for each that has any. */
-export class Counts {
-  readonly #counts = new Map<string, number>();
-
-  get size(): number {
-    return this.#counts.size;
-  }
-
-  /** Counts one more or one less of `key` and returns how many there are. */
-  add(key: Uint8Array, change: 1 | -1): number {
-    const name = Buffer.from(key.buffer, key.byteOffset, key.length).toString("latin1");
-    const count = (this.#counts.get(name) ?? 0) + change;
-    if (count > 0) this.#counts.set(name, count);
-    else this.#counts.delete(name);
-    return count;
   }
 }

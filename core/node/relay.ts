@@ -80,7 +80,7 @@ export async function openRelay(options: RelayOptions): Promise<Relay> {
     deliveryEvents: telemetry.delivery,
   });
   stack.use(keepProbing({ pipeline, soundMs: soundProbeMs(config) }));
-  const edge = await openEdge(stack, edgeOptions({ ...options, crypto, keys, pipeline, telemetry }));
+  const edge = await openEdge(stack, edgeOptions({ ...options, crypto, keys, pipeline, telemetry, room }));
   stack.use(renewTls(config, { edge, log }));
   const addresses = dialable(config.relay.announce, edge);
   const control = controlPorts({
@@ -156,6 +156,8 @@ interface EdgeParts extends Pick<RelayOptions, "config" | "clock" | "edgeCommand
   readonly keys: RelayKeys;
   readonly pipeline: Pipeline;
   readonly telemetry: Telemetry;
+  /** As connectionRoom(). */
+  readonly room: number | null;
 }
 
 function edgeOptions(parts: EdgeParts): EdgeOptions {
@@ -169,7 +171,8 @@ function edgeOptions(parts: EdgeParts): EdgeOptions {
   };
 }
 
-function listenOptions({ config, crypto, clock, keys, pipeline, telemetry }: EdgeParts): ListenOptions {
+function listenOptions(parts: EdgeParts): ListenOptions {
+  const { config, crypto, clock, keys, pipeline, telemetry, room } = parts;
   const { announce, listen } = config.relay;
   const tls = readTls(config);
   return {
@@ -178,7 +181,7 @@ function listenOptions({ config, crypto, clock, keys, pipeline, telemetry }: Edg
     identity: keys.node,
     addresses: listen,
     ...(announce.length === 0 ? {} : { announce }),
-    limits: edgeLimits(config, connectionRoom()),
+    limits: edgeLimits(config, room),
     access: { allow: config.relay.allow, deny: config.relay.deny },
     protocols: pipeline.protocols,
     protocolNames: [PROTOCOL_ID],
