@@ -9,23 +9,20 @@ import {
   type KeptConversation,
   type MailboxPlace,
   type Member,
-  membersOf,
   openTaken,
   parseInvite,
   sealForInbox,
-  writerKey,
 } from "../conversation/mod.ts";
 import { entryId, limit } from "../ground/mod.ts";
 import { GENERATION_FIRST, mailboxIdOf, type Policy } from "../wire/mod.ts";
 import { fault, refusedFault } from "./fault.ts";
 import { clockTime } from "./clocks.ts";
-import { conversationOf, type Device, dialRelay, freshKey, withKey } from "./device.ts";
-import { keepWriter, loadState } from "./group.ts";
-import { askOnce } from "./invitation.ts";
+import { conversationOf, type Device, dialRelay, freshKey } from "./device.ts";
+import { keepWriter } from "./group.ts";
+import { Inbox } from "./inbox.ts";
 import { isCertifiedNow } from "./member.ts";
 import { assertFree, freeName, parseName } from "./name.ts";
-import { patiently } from "./patience.ts";
-import type { ReadResult, RelaySession } from "./port.ts";
+import type { RelaySession } from "./port.ts";
 
 const PAIR_POLICY: Policy = {
   entriesMax: limit.MAILBOX_ENTRIES_MAX_DEFAULT,
@@ -36,7 +33,7 @@ const PAIR_POLICY: Policy = {
 
 /**
  * Accepts an invitation as far as it goes without the conversation's own mailbox: afterwards the pair is kept and
- * `finishFounding` brings it to the relay. The same invitation again returns the same conversation.
+ * `catchUp` brings it to the relay. The same invitation again returns the same conversation.
  */
 export async function acceptInvite(
   device: Device,
@@ -93,14 +90,8 @@ async function takePackage(
 ) {
   const { invite } = asked;
   const { writerSeed } = inviteKeys(device.crypto, invite.secret);
-  const result = await withKey(device, writerSeed, (key) =>
-    patiently<ReadResult>(device, () =>
-      session.take(
-        { op: "take", take: entryId(asked.take) },
-        { mailbox: invite.inbox, generation: GENERATION_FIRST, key },
-      ),
-    ),
-  );
+  const inbox = new Inbox(device, session, invite.inbox);
+  const result = await inbox.take(writerSeed, entryId(asked.take));
   if (result.is === "refused") {
     const { code } = result.refusal;
     if (code === "empty" || code === "denied") {
@@ -164,7 +155,7 @@ async function found(
       place,
       ownerSeed: owner.seed,
       readerSeed: reader.seed,
-      founding: { invite, welcomeId, welcomeEntry },
+      founding: { invite, made: false, laid: null, welcomeId, welcomeEntry },
       position: { generation: GENERATION_FIRST, size: 0, peaks: [], turn: 0, acknowledged: 0 },
       alarms: [],
     });
@@ -178,53 +169,4 @@ async function found(
     keeper.putValue(acceptedKey(invite), mark);
     return conversationOf(keeper, id);
   });
-}
-
-/**
- * Makes the mailbox of a conversation that we founded, then lays the Welcome into the inbox: by connections of their
- * own, so that the relay doesn't see the two together. Both steps are idempotent.
- */
-export async function finishFounding(device: Device, session: RelaySession, id: number): Promise<void> {
-  const { conversation, state } = await device.store.transact((keeper) => {
-    const kept = conversationOf(keeper, id);
-    return { conversation: kept, state: loadState(keeper, kept) };
-  });
-  const { founding, place } = conversation;
-  if (founding === null) return;
-  const created = await askOnce(device, session, {
-    seed: conversation.ownerSeed,
-    place,
-    body: {
-      op: "create",
-      record: place.record,
-      writer: await writerKey(device.mls, state.group, 0),
-      readers: membersOf(device.mls, state.group).map((member) => member.reader),
-    },
-  });
-  if (created.is === "refused") throw refusedFault("make the conversation's mailbox", created.refusal);
-  await using inbox = await dialRelay(device, {
-    addresses: founding.invite.addresses,
-    relay: founding.invite.relay,
-  });
-  const { writerSeed } = inviteKeys(device.crypto, founding.invite.secret);
-  const appended = await askOnce(device, inbox, {
-    seed: writerSeed,
-    place: { mailbox: founding.invite.inbox },
-    body: {
-      op: "append",
-      id: founding.welcomeId,
-      turn: 0,
-      kind: "plain",
-      slot: 0,
-      change: null,
-      entry: founding.welcomeEntry,
-    },
-  });
-  // A deleted inbox means that the other side has the Welcome, or that its time was over.
-  if (appended.is === "refused" && appended.refusal.code !== "denied") {
-    throw refusedFault("answer the invitation", appended.refusal);
-  }
-  await device.store.transact((keeper) =>
-    keeper.putConversation({ ...conversationOf(keeper, id), founding: null }),
-  );
 }

@@ -76,6 +76,38 @@ describe("Client.invite()", () => {
   }
 });
 
+describe("an invitation that is over", () => {
+  for (const code of ["full", "limit"] as const) {
+    test(`is forgotten though its relay answers ${code}`, async () => {
+      await using two = await open();
+      const { ann } = two;
+      await ann.client.invite({ name: "bob", addresses: [relay.address] });
+      await ann.store.transact((keeper) => {
+        const [kept] = keeper.invites();
+        if (kept !== undefined) keeper.putInvite({ ...kept, invite: { ...kept.invite, expiresMs: 1 } });
+      });
+      const refused = { is: "refused", refusal: { code } } as const;
+      ann.bend(() => ({ read: async () => refused, command: async () => refused }));
+      await ann.client.sync();
+      expect(ann.failures).toEqual([]);
+      expect(await ann.store.transact((keeper) => keeper.invites())).toEqual([]);
+    });
+  }
+
+  test("waits for a relay that is away", async () => {
+    await using two = await open();
+    const { ann } = two;
+    await ann.client.invite({ name: "bob", addresses: [relay.address] });
+    ann.bend(() => ({
+      read() {
+        throw closed();
+      },
+    }));
+    await ann.client.sync();
+    expect(await ann.store.transact((keeper) => keeper.invites().length)).toBe(1);
+  });
+});
+
 describe("Client.accept()", () => {
   test("gets the same package after the answer to its take was lost", async () => {
     await using two = await open();

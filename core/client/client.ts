@@ -14,7 +14,7 @@ import type {
 import { type Clock, Fault, isFault, type PublicKey } from "../ground/mod.ts";
 import { safetyNumber } from "../identity/mod.ts";
 import { fault } from "./fault.ts";
-import { acceptInvite, finishFounding } from "./acceptance.ts";
+import { acceptInvite } from "./acceptance.ts";
 import {
   type ClientEvents,
   conversationNamed,
@@ -24,11 +24,12 @@ import {
   putAlarm,
 } from "./device.ts";
 import { follow } from "./follow.ts";
+import { catchUp } from "./founding.ts";
+import { Inbox } from "./inbox.ts";
 import { makeInvite, tendInvite, watchInbox } from "./invitation.ts";
 import { deliver, enqueue } from "./outbox.ts";
 import { inPool } from "./patience.ts";
 import type { DialRelay } from "./port.ts";
-import { sync } from "./sync.ts";
 import { Turns } from "./turns.ts";
 
 /** Conversations brought up to date at once, each over a connection of its own. */
@@ -205,7 +206,7 @@ export class Client {
       identity: kept.peer,
       safetyNumber: safetyNumber(crypto, identity, kept.peer),
       sinceMs: kept.createdMs,
-      founded: kept.founding === null,
+      founded: kept.founding === null || kept.founding.laid !== null,
       alarms: kept.alarms,
     };
   }
@@ -215,7 +216,7 @@ export class Client {
     const tend = async (kept: KeptInvite) => {
       const { addresses, record } = kept.place;
       await using session = await dialRelay(this.#device, { addresses, relay: record.relay, signal });
-      await tendInvite(this.#device, session, kept);
+      await tendInvite(this.#device, new Inbox(this.#device, session, kept.place.mailbox), kept);
     };
     await inPool(invites, SYNC_WIDTH, (kept) => {
       const name = kept.name ?? "an invitation";
@@ -232,10 +233,11 @@ export class Client {
     let isDone = false;
     const tend = async (): Promise<void> => {
       await using session = await dialRelay(this.#device, { addresses, relay: record.relay, signal });
-      await tendInvite(this.#device, session, kept);
+      const inbox = new Inbox(this.#device, session, kept.place.mailbox);
+      await tendInvite(this.#device, inbox, kept);
       const { store } = this.#device;
       const waits = await store.transact((keeper) => keeper.invites().some((one) => one.id === kept.id));
-      if (waits) await watchInbox(this.#device, session, { kept, signal });
+      if (waits) await watchInbox(this.#device, inbox, { kept, signal });
       isDone = true;
     };
     await this.#orTell(name, () => this.#unlessAway(name, tend, signal), signal);
@@ -265,15 +267,12 @@ export class Client {
     signal?: AbortSignal,
     options: { onlySend?: boolean } = {},
   ): Promise<void> {
-    const { name, place, founding } = await this.#device.store.transact((keeper) =>
-      conversationOf(keeper, id),
-    );
+    const { name, place } = await this.#device.store.transact((keeper) => conversationOf(keeper, id));
     const work = async (): Promise<void> => {
       const target = { addresses: place.addresses, relay: place.record.relay, signal };
       await using session = await dialRelay(this.#device, target);
-      if (founding !== null) await finishFounding(this.#device, session, id);
       const line = { device: this.#device, session, id, ...(signal === undefined ? {} : { signal }) };
-      if (options.onlySend !== true) await sync(line);
+      await catchUp(line, options);
       await deliver(line);
     };
     await this.#unlessAway(name, work, signal);
@@ -283,14 +282,11 @@ export class Client {
     let pauseMs = RETRY_MS_MIN;
     let called = "";
     const stay = async (whileOurs: AbortSignal): Promise<void> => {
-      const { name, place, founding } = await this.#device.store.transact((keeper) =>
-        conversationOf(keeper, id),
-      );
+      const { name, place } = await this.#device.store.transact((keeper) => conversationOf(keeper, id));
       called = name;
       const work = async (): Promise<void> => {
         const target = { addresses: place.addresses, relay: place.record.relay, signal: whileOurs };
         await using session = await dialRelay(this.#device, target);
-        if (founding !== null) await finishFounding(this.#device, session, id);
         pauseMs = RETRY_MS_MIN;
         await follow({ device: this.#device, session, id, signal: whileOurs }, onNews);
       };

@@ -4,11 +4,12 @@
  */
 import type { DeliveredEntry, Head, Refusal } from "../wire/mod.ts";
 import { withKey } from "./device.ts";
+import { catchUp } from "./founding.ts";
 import { takeEntries } from "./intake.ts";
 import { deliver } from "./outbox.ts";
 import { retryAfterMs } from "./patience.ts";
 import { current, type Line } from "./line.ts";
-import { acknowledge, sync } from "./sync.ts";
+import { acknowledge } from "./sync.ts";
 
 /** How often we look whether another process has left something to send. */
 const LOOK_EVERY_MS = 150;
@@ -29,7 +30,7 @@ export async function follow(
   line: Line & { readonly signal: AbortSignal },
   onNews: () => void,
 ): Promise<void> {
-  await sync(line);
+  await catchUp(line);
   onNews();
   await deliver(line);
   const { place, position, readerSeed } = await current(line);

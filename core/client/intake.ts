@@ -9,6 +9,7 @@ import {
   type Keeper,
   type KeptConversation,
   type KeptOutgoing,
+  type Member,
   openControl,
   openPlain,
   type Position,
@@ -150,6 +151,7 @@ async function takePlain(intake: Intake, { leaf, entry }: DeliveredEntry): Promi
   intake.consumed.push(...read.consumed);
   const { content } = read;
   checkSeen(intake, content);
+  seeJoined(intake, read.sender);
   keeper.putMessage({
     conversation: conversation.id,
     id: leaf.id,
@@ -161,6 +163,12 @@ async function takePlain(intake: Intake, { leaf, entry }: DeliveredEntry): Promi
     head: content.head,
     shown: false,
   });
+}
+
+/** Whoever writes has joined: the Welcome needn't go out again. */
+function seeJoined({ device, keeper, conversation }: Intake, sender: Member): void {
+  if (conversation.founding === null || device.crypto.equal(sender.identity, device.identity)) return;
+  keeper.putConversation({ ...conversationOf(keeper, conversation.id), founding: null });
 }
 
 /** Compares the log as the sender saw it with ours: two different ones of one size are a split view. */

@@ -20,15 +20,16 @@ import {
   type PairInfo,
   sealForInbox,
 } from "../conversation/mod.ts";
-import { entryId, limit } from "../ground/mod.ts";
+import { entryId, isFault, limit } from "../ground/mod.ts";
 import { type DeliveredEntry, GENERATION_FIRST, mailboxIdOf, type Policy } from "../wire/mod.ts";
 import { fault, refusedFault } from "./fault.ts";
-import { type Device, dialRelay, freshKey, publicOf, withKey } from "./device.ts";
+import { type Device, dialRelay, freshKey, publicOf } from "./device.ts";
 import { keepWriter } from "./group.ts";
+import { Inbox } from "./inbox.ts";
 import { isCertifiedNow } from "./member.ts";
 import { assertFree, freeName, parseName } from "./name.ts";
-import { patiently, retryAfterMs } from "./patience.ts";
-import type { CommandResult, DialRelay, ReadResult, RelaySession, SingleBody } from "./port.ts";
+import { retryAfterMs } from "./patience.ts";
+import type { DialRelay } from "./port.ts";
 
 /** An inbox holds one package for each device of a person, and the Welcome. */
 const INBOX_POLICY: Policy = { entriesMax: 32, bytesMax: 1024 * 1024, ttlMs: INVITE_LIFE_MS, retentionMs: 0 };
@@ -58,7 +59,7 @@ export async function makeInvite(
   await using session = await dialRelay(device, { addresses, relay, signal });
   const kept =
     waiting ?? (await addInvite(device, await prepareInvite(device, { name, addresses, session })));
-  await publishInvite(device, session, kept);
+  await keepPublished(device, new Inbox(device, session, kept.place.mailbox), kept);
   return { uri: encodeInvite(device.crypto, kept.invite), expiresMs: kept.invite.expiresMs };
 }
 
@@ -130,41 +131,38 @@ async function prepareInvite(
   };
 }
 
-/** Sends a command about a mailbox that has one generation only, again while the relay is busy. */
-export async function askOnce(
-  device: Device,
-  session: RelaySession,
-  asked: { seed: Uint8Array; place: Pick<MailboxPlace, "mailbox">; body: SingleBody },
-): Promise<CommandResult> {
-  return withKey(device, asked.seed, (key) => {
-    const signing = { mailbox: asked.place.mailbox, generation: GENERATION_FIRST, key };
-    return patiently<CommandResult>(device, () => session.command(asked.body, signing));
-  });
+/** Puts the invitation to its relay where that doesn't have it, or no longer. */
+async function keepPublished(device: Device, inbox: Inbox, kept: KeptInvite): Promise<void> {
+  if (kept.stage === "making") return publishInvite(device, inbox, { kept });
+  const described = await inbox.command(kept.ownerSeed, { op: "describe" });
+  const isLost = described.is === "refused" && described.refusal.code === "denied";
+  if (isLost) await publishInvite(device, inbox, { kept, again: true });
 }
 
 /** Makes the inbox and appends the package, as often as it takes: both are idempotent. */
-export async function publishInvite(device: Device, session: RelaySession, kept: KeptInvite): Promise<void> {
+async function publishInvite(
+  device: Device,
+  inbox: Inbox,
+  { kept, again = false }: { kept: KeptInvite; again?: boolean },
+): Promise<void> {
   const { place, ownerSeed } = kept;
   const writer = publicOf(device.crypto, inviteKeys(device.crypto, kept.invite.secret).writerSeed);
   const readers = [publicOf(device.crypto, kept.readerSeed)];
-  const created = await askOnce(device, session, {
-    seed: ownerSeed,
-    place,
-    body: { op: "create", record: place.record, writer, readers },
-  });
-  if (created.is === "refused") throw refusedFault("make the invitation's inbox", created.refusal);
-  const appended = await askOnce(device, session, {
-    seed: ownerSeed,
-    place,
-    body: {
-      op: "append",
-      id: kept.packageId,
-      turn: 0,
-      kind: "package",
-      slot: PACKAGE_SLOT,
-      change: null,
-      entry: kept.packageEntry,
-    },
+  const create = { op: "create", record: place.record, writer, readers } as const;
+  const created = await (again ? inbox.makeAgain(ownerSeed, create) : inbox.command(ownerSeed, create));
+  if (created.is === "refused") {
+    const { code } = created.refusal;
+    if (code === "gone") throw fault("client/invite", "This invitation's inbox was deleted; make a new one");
+    throw refusedFault("make the invitation's inbox", created.refusal);
+  }
+  const appended = await inbox.command(ownerSeed, {
+    op: "append",
+    id: kept.packageId,
+    turn: 0,
+    kind: "package",
+    slot: PACKAGE_SLOT,
+    change: null,
+    entry: kept.packageEntry,
   });
   if (appended.is === "refused") throw refusedFault("lay the key package into the inbox", appended.refusal);
   await device.store.transact((keeper) => {
@@ -175,69 +173,78 @@ export async function publishInvite(device: Device, session: RelaySession, kept:
 }
 
 /** Brings an invitation on: publishes, joins by a Welcome that waits, deletes what is used or over. */
-export async function tendInvite(device: Device, session: RelaySession, kept: KeptInvite): Promise<void> {
-  let { stage } = kept;
-  if (stage === "making") {
-    await publishInvite(device, session, kept);
-    stage = "open";
+export async function tendInvite(device: Device, inbox: Inbox, kept: KeptInvite): Promise<void> {
+  const isOver = device.clock.now() > kept.invite.expiresMs;
+  if (kept.stage !== "closing") {
+    const used = await isUsed(device, inbox, kept).catch(closes(isOver));
+    if (!used && !isOver) return;
   }
-  if (stage === "open") {
-    const isOver = device.clock.now() > kept.invite.expiresMs;
-    const joined = await joinFromInbox(device, session, kept);
-    if (!joined && !isOver) return;
-    if (!joined) await device.store.transact((keeper) => keeper.putInvite({ ...kept, stage: "closing" }));
-  }
-  const deleted = await askOnce(device, session, {
-    seed: kept.ownerSeed,
-    place: kept.place,
-    body: { op: "delete" },
-  });
+  const deleted = await inbox.command(kept.ownerSeed, { op: "delete" });
   const isGone = deleted.is === "deleted" || (deleted.is === "refused" && deleted.refusal.code === "denied");
-  if (isGone) await device.store.transact((keeper) => keeper.dropInvite(kept.id));
+  // What is over goes here whatever the relay says: it drops its part by itself.
+  if (isGone || isOver) await device.store.transact((keeper) => keeper.dropInvite(kept.id));
+}
+
+/** An invitation whose inbox was deleted is used; one that is over isn't kept by a relay that refuses it. */
+function closes(isOver: boolean): (error: unknown) => boolean {
+  return (error) => {
+    if (isFault(error, "client/invite")) return true;
+    if (isOver && (isFault(error, "client/refused") || isFault(error, "client/untrue"))) return false;
+    throw error;
+  };
+}
+
+async function isUsed(device: Device, inbox: Inbox, kept: KeptInvite): Promise<boolean> {
+  if (kept.stage === "making") await publishInvite(device, inbox, { kept });
+  return joinFromInbox(device, inbox, kept);
 }
 
 /** Waits until something has come to the inbox, its time is over, the session is, or the signal aborts. */
 export async function watchInbox(
   device: Device,
-  session: RelaySession,
+  inbox: Inbox,
   watched: { kept: KeptInvite; signal: AbortSignal },
 ): Promise<void> {
   const { kept, signal } = watched;
   const { promise, resolve } = Promise.withResolvers<void>();
-  const key = device.crypto.ed25519.fromSeed(kept.readerSeed);
-  const unsubscribe = session.subscribe(
-    0,
-    { mailbox: kept.place.mailbox, generation: GENERATION_FIRST, key },
-    {
-      entry: ({ leaf }) => (leaf.kind === "plain" ? resolve() : undefined),
-      live: () => undefined,
-      ended: (refusal) => void setTimeout(resolve, retryAfterMs(refusal) ?? 0),
-    },
-  );
+  const unsubscribe = inbox.subscribe(kept.readerSeed, {
+    entry: ({ leaf }) => (leaf.kind === "plain" ? resolve() : undefined),
+    live: () => undefined,
+    ended: (refusal) => void setTimeout(resolve, retryAfterMs(refusal) ?? 0),
+  });
   const over = setTimeout(resolve, Math.min(kept.invite.expiresMs - device.clock.now(), TIMEOUT_MS_MAX));
   signal.addEventListener("abort", () => resolve(), { once: true });
   await promise;
   clearTimeout(over);
   unsubscribe();
-  key[Symbol.dispose]();
 }
 
-async function joinFromInbox(device: Device, session: RelaySession, kept: KeptInvite): Promise<boolean> {
+async function joinFromInbox(device: Device, inbox: Inbox, kept: KeptInvite): Promise<boolean> {
   let from = 0;
   for (;;) {
-    const range = { from, bytesMax: limit.READ_BYTES_MAX };
-    const result = await withKey(device, kept.readerSeed, (key) => {
-      const signing = { mailbox: kept.place.mailbox, generation: GENERATION_FIRST, key };
-      return patiently<ReadResult>(device, () => session.read(range, signing));
-    });
+    const result = await inbox.read(kept.readerSeed, { from, bytesMax: limit.READ_BYTES_MAX });
     if (result.is === "refused") {
-      if (result.refusal.code === "denied") return false;
-      throw refusedFault("look into the invitation's inbox", result.refusal);
+      const { refusal } = result;
+      if (refusal.code === "denied") return isLost(device, inbox, kept);
+      if (refusal.code !== "lapsed") throw refusedFault("look into the invitation's inbox", refusal);
+      from = refusal.floor;
+      continue;
     }
     for (const delivered of result.entries) if (await joinByEntry(device, kept, delivered)) return true;
     if (result.next >= result.head.size || result.entries.length === 0) return false;
     from = result.next;
   }
+}
+
+/**
+ * The relay doesn't know the inbox. Where another process of ours has used it meanwhile, that is as it should be;
+ * else the relay was restored from a time before it, and it is made again, for whoever has the invitation.
+ */
+async function isLost(device: Device, inbox: Inbox, kept: KeptInvite): Promise<boolean> {
+  const now = await device.store.transact((keeper) => keeper.invites().find((one) => one.id === kept.id));
+  if (now?.stage !== "open") return true;
+  if (device.clock.now() <= kept.invite.expiresMs) await publishInvite(device, inbox, { kept, again: true });
+  return false;
 }
 
 /** True where the entry is a Welcome for us; the conversation is then kept and the invitation closing. */

@@ -23,9 +23,16 @@ export interface Position {
   readonly acknowledged: number;
 }
 
-/** What is still to be done at the relay before a conversation that we founded stands there. */
+/**
+ * What a conversation that we founded needs until the other side is seen to have joined: the Welcome goes out again
+ * when a relay was restored, since it may have lost the first.
+ */
 export interface Founding {
   readonly invite: Invite;
+  /** Whether the relay has the conversation's mailbox. */
+  readonly made: boolean;
+  /** The mailbox's generation in which the Welcome was last laid into the inbox; null until it was. */
+  readonly laid: number | null;
   readonly welcomeId: EntryId;
   /** The sealed Welcome: a retry sends these bytes. */
   readonly welcomeEntry: Uint8Array;

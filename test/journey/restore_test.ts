@@ -6,27 +6,10 @@ import { describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { runDchat } from "../harness/dchat.ts";
 import { makePair, type MessageLine, type Pair, type Person } from "../harness/people.ts";
 import { type SpawnedRelay, spawnRelay } from "../harness/relay.ts";
+import { backUp, restore } from "../harness/restore.ts";
 import { openWriter, type WriterProcess } from "../harness/writer_process.ts";
-
-async function must(args: readonly string[]): Promise<string> {
-  const { code, out, err } = await runDchat(args);
-  if (code !== 0) throw new Error(`dchat ${args.join(" ")} exited ${code}: ${err}`);
-  return out;
-}
-
-/** Stops the relay, empties its store, fills it from `backup`, and starts it on the same ports. */
-async function restore(relay: SpawnedRelay, backup: string): Promise<SpawnedRelay> {
-  const { dataDir, file } = relay;
-  await relay.stop("SIGKILL");
-  for (const name of ["relay.sqlite", "relay.sqlite-wal", "relay.sqlite-shm"]) {
-    rmSync(join(dataDir, name), { force: true });
-  }
-  await must(["database", "restore", backup, "--data-dir", dataDir]);
-  return spawnRelay({ dataDir, same: file });
-}
 
 /** A relay, two people with their devices running, and all that was acknowledged to each. */
 class Stage implements AsyncDisposable {
@@ -64,7 +47,7 @@ class Stage implements AsyncDisposable {
 
   async backup(name: string): Promise<string> {
     const path = join(this.dir, name);
-    await must(["database", "backup", path, "--data-dir", this.relay.dataDir]);
+    await backUp(this.relay, path);
     return path;
   }
 
@@ -178,19 +161,9 @@ describe("a relay restored from an old backup", () => {
     await using relay = await spawnRelay();
     const dir = mkdtempSync(join(tmpdir(), "dchat-backup-"));
     const before = join(dir, "before");
-    await must(["database", "backup", before, "--data-dir", relay.dataDir]);
+    await backUp(relay, before);
     using pair = await makePair(relay.address);
-    await must([
-      "user",
-      "send",
-      "--to",
-      "ann",
-      "one",
-      "--identity",
-      pair.bob.identity,
-      "--data-dir",
-      pair.bob.dataDir,
-    ]);
+    await pair.bob.user("send", "--to", "ann", "one");
     await using again = await restore(relay, before);
     await pair.ann.user("send", "--to", "bob", "two");
     for (let round = 0; round < 2; round++)

@@ -18,6 +18,8 @@ import { entryId, hash, type PublicKey, publicKey } from "../../ground/mod.ts";
 import type { TurnChange } from "../../wire/mod.ts";
 
 const VERSION = 1;
+/** Whether a conversation is being founded, and how far that is; NONE and BEGUN have nothing more to say. */
+const FOUNDING = { NONE: 0, BEGUN: 1, MADE: 2, LAID: 3 } as const;
 const STAGES = ["making", "open", "closing"] as const;
 
 function open(bytes: Uint8Array, what: string): Reader {
@@ -31,16 +33,6 @@ function open(bytes: Uint8Array, what: string): Reader {
 export type ConversationRecord = Omit<KeptConversation, "id" | "position">;
 
 export function encodeConversation(crypto: Crypto, record: ConversationRecord): Uint8Array {
-  const { founding } = record;
-  const foundingParts: Part[] =
-    founding === null
-      ? [{ u8: 0 }]
-      : [
-          { u8: 1 },
-          { text: encodeInvite(crypto, founding.invite) },
-          { raw: founding.welcomeId },
-          { sized: founding.welcomeEntry },
-        ];
   return joined([
     { u8: VERSION },
     { text: record.name },
@@ -49,7 +41,7 @@ export function encodeConversation(crypto: Crypto, record: ConversationRecord): 
     { sized: encodePlace(record.place) },
     { raw: record.ownerSeed },
     { raw: record.readerSeed },
-    ...foundingParts,
+    ...foundingParts(crypto, record.founding),
     { u16: record.alarms.length },
     ...record.alarms.map((text) => ({ text })),
   ]);
@@ -64,15 +56,32 @@ export function decodeConversation(crypto: Crypto, bytes: Uint8Array): Conversat
     place: decodePlace(reader.sized()),
     ownerSeed: reader.raw(32),
     readerSeed: reader.raw(32),
-    founding: reader.u8() === 0 ? null : decodeFounding(crypto, reader),
+    founding: decodeFounding(crypto, reader),
     alarms: Array.from({ length: reader.u16() }, () => reader.text()),
   };
   reader.end();
   return record;
 }
 
-function decodeFounding(crypto: Crypto, reader: Reader): Founding {
+function foundingParts(crypto: Crypto, founding: Founding | null): Part[] {
+  if (founding === null) return [{ u8: FOUNDING.NONE }];
+  const { made, laid } = founding;
+  const begun = made ? FOUNDING.MADE : FOUNDING.BEGUN;
+  return [
+    ...(laid === null ? [{ u8: begun }] : [{ u8: FOUNDING.LAID }, { u32: laid }]),
+    { text: encodeInvite(crypto, founding.invite) },
+    { raw: founding.welcomeId },
+    { sized: founding.welcomeEntry },
+  ];
+}
+
+function decodeFounding(crypto: Crypto, reader: Reader): Founding | null {
+  const state = reader.u8();
+  if (state === FOUNDING.NONE) return null;
+  if (state > FOUNDING.LAID) throw reader.fault(`it has an unknown state of founding, ${state}`);
   return {
+    made: state !== FOUNDING.BEGUN,
+    laid: state === FOUNDING.LAID ? reader.u32() : null,
     invite: parseInvite(crypto, reader.text()),
     welcomeId: entryId(reader.raw(16)),
     welcomeEntry: reader.sized(),

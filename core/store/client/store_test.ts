@@ -4,7 +4,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { crypto, makePlace, randomId, randomKey } from "../../../test/harness/party.ts";
-import type { DeviceStore, Keeper } from "../../conversation/mod.ts";
+import { type DeviceStore, type Invite, INVITE_SECRET_BYTES, type Keeper } from "../../conversation/mod.ts";
 import { hash, isFault } from "../../ground/mod.ts";
 import { openDeviceStore, rewrapDeviceStore } from "./mod.ts";
 
@@ -95,6 +95,33 @@ describe("openDeviceStore()", () => {
     await using again = await open(passphrase);
     expect(await again.transact((keeper) => keeper.messages(kept.conversation))).toEqual([kept]);
     expect(await again.transact((keeper) => keeper.conversations()[0]?.name)).toBe(SECRET_NAME);
+  });
+
+  test("gives back how far the founding of a conversation is", async () => {
+    await using store = await open();
+    const invite: Invite = {
+      expiresMs: 9000,
+      relay: randomKey().publicKey,
+      addresses: ["/ip4/127.0.0.1/tcp/7070"],
+      inbox: makePlace().mailbox,
+      secret: crypto.random.bytes(INVITE_SECRET_BYTES),
+      bundle: hash(crypto.random.bytes(32)),
+    };
+    const begun = { invite, welcomeId: randomId(), welcomeEntry: new Uint8Array([7]) };
+    for (const how of [
+      { made: false, laid: null },
+      { made: true, laid: null },
+      { made: true, laid: 1_790_000_000 },
+    ]) {
+      const founding = { ...begun, ...how };
+      const got = await store.transact((keeper) => {
+        const id = addConversation(keeper);
+        const kept = keeper.conversation(id);
+        if (kept !== null) keeper.putConversation({ ...kept, founding });
+        return keeper.conversation(id)?.founding;
+      });
+      expect(got).toEqual(founding);
+    }
   });
 
   test("refuses a newer database and names both versions", async () => {
