@@ -1,4 +1,5 @@
 /** `dchat user invite|accept|contacts|conversations`: whom a person writes with. */
+import { reachOf } from "@dchat/core/edge/mod.ts";
 import { fingerprint, fingerprintGroups } from "@dchat/core/identity/mod.ts";
 import { openCrypto } from "@dchat/crypto-wasm";
 import { z } from "zod";
@@ -26,8 +27,9 @@ export const invite = command({
   ],
   async run({ name = null, qr, json, ...input }, context) {
     await using user = await openDevice({ ...input, json }, context);
-    const { uri, expiresMs } = await user.client.invite({ name, addresses: user.addresses() });
+    const { uri, expiresMs, addresses } = await user.client.invite({ name, addresses: user.addresses() });
     noteBurner(user.burner, context);
+    noteReach(addresses, context);
     if (json) {
       context.json({ uri, name, expires: new Date(expiresMs).toISOString() });
       return exit.done;
@@ -45,6 +47,17 @@ export const invite = command({
     return exit.done;
   },
 });
+
+/** An invitation has its relay's addresses: who can't dial one of them can't use it. */
+function noteReach(addresses: readonly string[], { err, note }: Context): void {
+  const reach = reachOf(addresses);
+  if (reach === "anywhere") return;
+  const [where, which] =
+    reach === "machine" ? ["on this machine", "its own"] : ["within its network", "private"];
+  note(
+    `${err.style.warn("note")}  this invitation works only ${where}: the relay has no addresses but ${which} ones. For others, give the relay --announce with one that they can dial`,
+  );
+}
 
 /** Two modules a character; on a terminal with colours dark on light, as cameras expect it. */
 async function qrText(text: string, { coloured }: Terminal): Promise<string> {

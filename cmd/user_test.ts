@@ -163,6 +163,13 @@ describe("dchat user invite and accept", () => {
     );
   });
 
+  test("say where an invitation works on this machine only", async () => {
+    const { ann } = pair;
+    const { err } = await ann.user("invite", "--name", "near", "--bootstrap", relay.address);
+    expect(err).toContain("works only on this machine");
+    expect(err).toContain("--announce");
+  });
+
   test("name a contact by its safety number where no name was given, alike in form on both sides", async () => {
     const { ann, bob } = pair;
     const { out } = await ann.user("invite", "--bootstrap", relay.address);

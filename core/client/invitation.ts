@@ -1,5 +1,6 @@
 /** The inviter's side: an inbox with a KeyPackage, and the conversation that comes of the Welcome found there. */
 import {
+  ADDRESSES_MAX,
   bundleHash,
   decodeOwnPackage,
   decodePairInfo,
@@ -40,6 +41,8 @@ const TIMEOUT_MS_MAX = 24 * 60 * 60 * 1000;
 /** An invitation's URI, and until when it is good. */
 export interface Invitation {
   readonly uri: string;
+  /** Of the relay, as the URI has them. */
+  readonly addresses: readonly string[];
   readonly expiresMs: number;
 }
 
@@ -53,14 +56,15 @@ export async function makeInvite(
 ): Promise<Invitation> {
   const name = options.name === null ? null : parseName(options.name);
   const waiting = await waitingInvite(device, name);
-  const addresses = waiting?.place.addresses ?? options.addresses;
+  const addresses = waiting?.place.addresses ?? options.addresses.slice(0, ADDRESSES_MAX);
   const relay = waiting?.invite.relay ?? null;
   const { signal } = options;
   await using session = await dialRelay(device, { addresses, relay, signal });
   const kept =
     waiting ?? (await addInvite(device, await prepareInvite(device, { name, addresses, session })));
   await keepPublished(device, new Inbox(device, session, kept.place.mailbox), kept);
-  return { uri: encodeInvite(device.crypto, kept.invite), expiresMs: kept.invite.expiresMs };
+  const { expiresMs } = kept.invite;
+  return { uri: encodeInvite(device.crypto, kept.invite), addresses, expiresMs };
 }
 
 /** The invitation that waits under `name`; throws Fault<"client/name"> where a conversation has the name. */

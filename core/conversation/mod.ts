@@ -32,6 +32,7 @@ export {
 } from "./package.ts";
 export { foundPair, joinPair } from "./pair.ts";
 export {
+  ADDRESSES_MAX,
   decodePairInfo,
   decodePlace,
   encodePairInfo,

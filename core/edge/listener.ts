@@ -29,6 +29,7 @@ import type {
   TlsFiles,
 } from "./port.ts";
 import { TcpConnection, type TcpSocket, peerGone, tcpHandlers } from "./tcp.ts";
+import { reachableAddresses } from "./reachable.ts";
 import { WebSocketServer } from "./websocket.ts";
 
 export interface ListenOptions {
@@ -111,7 +112,7 @@ export async function listenBeside(
     await listener[Symbol.asyncDispose]();
     throw error;
   }
-  const told = options.announce?.map(parseAddress) ?? listener.bound.map((bound) => bound.address);
+  const told = options.announce?.map(parseAddress) ?? listener.addresses.map(parseAddress);
   identified = encodeIdentify({
     publicKey,
     agent: options.agent ?? AGENT,
@@ -146,7 +147,7 @@ export class EdgeListener implements Listener {
   }
 
   get addresses(): readonly string[] {
-    return this.bound.map((bound) => formatAddress(bound.address));
+    return reachableAddresses(this.bound.map((bound) => bound.address)).map(formatAddress);
   }
 
   get connections(): number {

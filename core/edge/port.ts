@@ -122,7 +122,7 @@ export interface TlsFiles {
 }
 
 export interface Listener extends AsyncDisposable {
-  /** As bound, ports resolved: multiaddrs without /p2p. */
+  /** By which it can be dialled: multiaddrs without /p2p; in place of 0.0.0.0 and :: the machine's own. */
   readonly addresses: readonly string[];
   readonly peer: PeerId;
   readonly connections: number;
