@@ -8,7 +8,9 @@
  *   bun bench --json                results as JSON on stdout, nothing else there
  *   bun bench --save                writes bench/result/NAME-DATE.json and docs/bench/NAME*.svg
  */
+import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { plot } from "./harness/plot.ts";
@@ -33,6 +35,21 @@ async function benchmarks(): Promise<Benchmark[]> {
     found.push(loaded.benchmark);
   }
   return found.toSorted((a, b) => a.name.localeCompare(b.name));
+}
+
+/** Everything temporary, children's too, lies in one folder that goes with this process, however that ends. */
+function keepTogether(): void {
+  const folder = mkdtempSync(join(tmpdir(), "dchat-bench-"));
+  // PostgreSQL runs as a user of its own, who must get through.
+  chmodSync(folder, 0o755);
+  process.env["TMPDIR"] = folder;
+  process.on("exit", () => {
+    try {
+      rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
+    } catch (error) {
+      console.error(`bun bench: cannot remove ${folder}: ${String(error)}`);
+    }
+  });
 }
 
 function usage(problem: string): never {
@@ -95,6 +112,7 @@ async function main(): Promise<void> {
     positionals.length > 0
       ? all.filter((one) => positionals.includes(one.name))
       : all.filter((one) => one.standard || size === "small");
+  keepTogether();
   const stop = new AbortController();
   process.once("SIGINT", () => stop.abort(new Error("interrupted")));
   const everyPeer = positionals.length > 0 && size !== "small";
