@@ -155,4 +155,40 @@ describe("openPostgresStore()", () => {
     expect(await told(store.commit([append], OPTIONS))).toBe("done");
     expect((await store.mailbox(owner.mailbox))?.size).toBe(1);
   }, 60_000);
+
+  test("connections that end at any moment: the store's thread lives, and works again once they stay", async () => {
+    const url = await server.database();
+    await using store = await openPostgresStore({ url });
+    const owner = new Owner();
+    await store.commit([owner.create()], OPTIONS);
+    const killer = postgres(url, { max: 1, onnotice: () => {} });
+    let [taken, open, cut] = [0, 0, 0];
+    const untilMs = performance.now() + 5_000;
+    const cutting = (async () => {
+      while (performance.now() < untilMs) {
+        await Bun.sleep(Math.random() * 12);
+        const ended = await killer`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+          WHERE application_name = 'dchat relay' AND datname = current_database()`;
+        cut += ended.length;
+      }
+    })();
+    while (performance.now() < untilMs) {
+      const [outcome] = await Promise.all([
+        told(store.commit([owner.append()], OPTIONS)),
+        told(store.mailbox(owner.mailbox)),
+      ]);
+      expect(outcome).not.toContain("thread");
+      if (outcome === "done") taken += 1;
+      else if (outcome.startsWith("store/unknown")) open += 1;
+    }
+    await cutting;
+    await killer.end();
+    expect(cut).toBeGreaterThan(10);
+    const endMs = performance.now() + 10_000;
+    while ((await told(store.probe(0))) !== "done" && performance.now() < endMs) await Bun.sleep(50);
+    expect(await told(store.commit([owner.append()], OPTIONS))).toBe("done");
+    const size = (await store.mailbox(owner.mailbox))?.size ?? 0;
+    expect(size).toBeGreaterThanOrEqual(taken + 1);
+    expect(size).toBeLessThanOrEqual(taken + 1 + open);
+  }, 60_000);
 });
