@@ -1,18 +1,22 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { Database } from "bun:sqlite";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { startPostgres, type TestPostgres } from "../../test/harness/postgres.ts";
-import { entryId, isFault, type MailboxId } from "../ground/mod.ts";
-import type { MailboxStore } from "../mailbox/mod.ts";
-import { key, NOW_MS, OPTIONS, Owner, plain, random } from "../store/conformance_data.ts";
-import { openStore } from "../store/mod.ts";
-import { loadConfig } from "./config.ts";
+import { random } from "../store/conformance_data.ts";
+import {
+  all,
+  codeOf,
+  dirOf,
+  fill,
+  type Kind,
+  KINDS,
+  open,
+  openPlaces,
+  type Places,
+  stream,
+} from "./_database_kit.ts";
 import {
   backupDatabase,
   checkDatabase,
-  type DatabaseOptions,
   databaseStatus,
   exportDatabase,
   importDatabase,
@@ -21,89 +25,13 @@ import {
 } from "./database.ts";
 import { openDataDir } from "./data_dir.ts";
 
-let server: TestPostgres;
-const folder = mkdtempSync(join(tmpdir(), "dchat-database-"));
-let places = 0;
-
+let places: Places;
 beforeAll(async () => {
-  server = await startPostgres();
+  places = await openPlaces();
 });
-afterAll(async () => {
-  await server[Symbol.asyncDispose]();
-  rmSync(folder, { recursive: true, force: true });
-});
+afterAll(() => places[Symbol.asyncDispose]());
 
-/** A relay's place: a directory of its own, and a database of its own where it's PostgreSQL. */
-async function place(kind: "sqlite" | "postgres"): Promise<DatabaseOptions> {
-  places += 1;
-  const dir = join(folder, `relay-${places}`);
-  openDataDir(dir)[Symbol.dispose]();
-  const env: Record<string, string> = { DCHAT_RELAY_DATA_DIR: dir };
-  if (kind === "postgres") env["DCHAT_DATABASE_URL"] = await server.database();
-  const { config } = loadConfig({ env, flags: {} });
-  return { config, env, nowMs: NOW_MS + 1_000_000_000 };
-}
-
-function pathOf(options: DatabaseOptions): string {
-  return join(options.config.relay.data_dir ?? "", "relay.sqlite");
-}
-
-function open(options: DatabaseOptions): Promise<MailboxStore> {
-  return openStore({ url: options.config.database.url ?? null, path: pathOf(options) });
-}
-
-/** Mailboxes with all that there is: turns, readers, receipts, packages taken and waiting, tombstones, a deleted one. */
-async function fill(options: DatabaseOptions): Promise<{ ids: MailboxId[]; deleted: MailboxId }> {
-  await using store = await open(options);
-  const owners = [new Owner({ readers: 2 }), new Owner(), new Owner()];
-  const gone = new Owner();
-  for (const owner of [...owners, gone]) {
-    const [reader = key()] = owner.readers;
-    const writer = key();
-    const change = { writer, added: [key()], removed: [] };
-    await store.commit(
-      [owner.create(), owner.append(), owner.append(), owner.append({ kind: "control", change })],
-      OPTIONS,
-    );
-    await store.commit(
-      [
-        owner.append({ kind: "package", slot: 1, turn: 1 }),
-        owner.append({ kind: "package", slot: 1, turn: 1 }),
-        owner.append({ turn: 1, by: writer, entry: new Uint8Array(4096).fill(9) }),
-        owner.command(writer, { op: "take", take: entryId(random(16)) }),
-        owner.acknowledge(reader, 2),
-      ],
-      OPTIONS,
-    );
-  }
-  await store.commit([gone.command(gone.owner, { op: "delete" })], OPTIONS);
-  while (await store.sweep(NOW_MS));
-  return { ids: owners.map((owner) => owner.mailbox), deleted: gone.mailbox };
-}
-
-async function all(options: DatabaseOptions, ids: readonly MailboxId[]): Promise<unknown> {
-  await using store = await open(options);
-  const found = [];
-  for (const id of ids) {
-    const row = await store.mailbox(id);
-    const entries = await store.read(id, { from: 0, bytesMax: 1e9, entriesMax: 1000 });
-    const readers = row?.readers.toSorted((a, b) => (a.key.toHex() < b.key.toHex() ? -1 : 1));
-    found.push({ row: { ...row, readers }, entries });
-  }
-  return plain(found);
-}
-
-async function codeOf(work: Promise<unknown>): Promise<string> {
-  try {
-    await work;
-    return "done";
-  } catch (error) {
-    if (!isFault(error)) throw error;
-    return error.code;
-  }
-}
-
-const KINDS = ["sqlite", "postgres"] as const;
+const place = (kind: Kind) => places.place(kind);
 
 for (const kind of KINDS) {
   describe(`dchat database on ${kind}`, () => {
@@ -120,7 +48,7 @@ for (const kind of KINDS) {
     test("backupDatabase() while the relay runs, restoreDatabase() elsewhere: the same, one generation on", async () => {
       const here = await place(kind);
       const { ids, deleted } = await fill(here);
-      const file = join(folder, `${places}.jsonl`);
+      const file = places.file();
       {
         await using _ = await open(here);
         await backupDatabase({ ...here, file });
@@ -165,7 +93,7 @@ for (const kind of KINDS) {
     test("restoreDatabase() refuses what is cut, changed, foreign, and a store that isn't empty, and keeps nothing", async () => {
       const here = await place(kind);
       await fill(here);
-      const file = join(folder, `${places}.jsonl`);
+      const file = places.file();
       await backupDatabase({ ...here, file });
       const text = readFileSync(file, "utf8");
       const there = await place(kind);
@@ -191,7 +119,7 @@ for (const kind of KINDS) {
     test("restoreDatabase() names the entry whose number comes twice, and keeps nothing", async () => {
       const here = await place(kind);
       await fill(here);
-      const file = join(folder, `${places}.jsonl`);
+      const file = places.file();
       await backupDatabase({ ...here, file });
       const there = await place(kind);
       // The last of a mailbox, under the number of the one before it, and the line twice.
@@ -216,7 +144,7 @@ for (const kind of KINDS) {
       async (is) => {
         const here = await place(kind);
         await fill(here);
-        const file = join(folder, `${places}.jsonl`);
+        const file = places.file();
         await backupDatabase({ ...here, file });
         const there = await place(kind);
         const lines = readFileSync(file, "utf8").split("\n").slice(0, -2);
@@ -238,9 +166,9 @@ for (const kind of KINDS) {
     test("restoreDatabase() and migrateDatabase() are refused while a relay works on the store", async () => {
       const here = await place(kind);
       await fill(here);
-      const file = join(folder, `${places}.jsonl`);
+      const file = places.file();
       await backupDatabase({ ...here, file });
-      using _lock = openDataDir(here.config.relay.data_dir ?? "");
+      using _lock = openDataDir(dirOf(here));
       await using _store = await open(here);
       expect(await codeOf(restoreDatabase({ ...here, file }))).toBe("data/locked");
       expect(await codeOf(migrateDatabase(here))).toBe("data/locked");
@@ -253,15 +181,11 @@ for (const kind of KINDS) {
     test("backupDatabase() replaces no file", async () => {
       const here = await place(kind);
       await fill(here);
-      const file = join(folder, `${places}.jsonl`);
+      const file = places.file();
       await backupDatabase({ ...here, file });
       expect(await codeOf(backupDatabase({ ...here, file }))).toBe("database/exists");
     });
   });
-}
-
-async function* stream(chunks: readonly Uint8Array[]): AsyncGenerator<Uint8Array> {
-  for (const chunk of chunks) yield chunk;
 }
 
 test("restoreDatabase() refuses the backup of another relay, also where no relay's identity is", async () => {
@@ -269,51 +193,10 @@ test("restoreDatabase() refuses the backup of another relay, also where no relay
   await fill(here);
   for (const options of [here, there]) {
     const identity = { publicKey: random(32).toBase64() };
-    writeFileSync(join(options.config.relay.data_dir ?? "", "identity.json"), JSON.stringify(identity));
+    writeFileSync(join(dirOf(options), "identity.json"), JSON.stringify(identity));
   }
-  const file = join(folder, "other.jsonl");
+  const file = places.file();
   await backupDatabase({ ...here, file });
   expect(await codeOf(restoreDatabase({ ...there, file }))).toBe("database/foreign");
   expect(await codeOf(restoreDatabase({ ...bare, file }))).toBe("database/foreign");
-});
-
-test("checkDatabase() names the mailbox and the entry of every kind of change", async () => {
-  const here = await place("sqlite");
-  const { ids } = await fill(here);
-  const name = ids[0]?.toHex() ?? "";
-  const changes: readonly [sql: string, says: string][] = [
-    [
-      "UPDATE body SET bytes = CAST(x'00' || substr(bytes, 2) AS BLOB) WHERE number = (SELECT body FROM entry WHERE place = (1 << 32) + 5)",
-      "entry 5: its body doesn't hash",
-    ],
-    ["UPDATE entry SET time_ms = time_ms + 1 WHERE place = (1 << 32) + 1", "entry 1: what it says"],
-    [
-      "UPDATE entry SET nodes = CAST(x'00' || substr(nodes, 2) AS BLOB) WHERE place = (1 << 32) + 3",
-      "entry 3: ",
-    ],
-    ["UPDATE entry SET slot = 7 WHERE place = (1 << 32) + 3", "entry 3: slot or taker"],
-    ["UPDATE entry SET body = NULL WHERE place = (1 << 32) + 5", "bodies of"],
-    ["DELETE FROM entry WHERE place = (1 << 32) + 2", "entries 2 to 2 are missing"],
-    ["DELETE FROM entry WHERE place = (1 << 32) + 5", "its size is 6"],
-    ["UPDATE mailbox SET peaks = CAST(x'00' || substr(peaks, 2) AS BLOB) WHERE box = 1", "its head"],
-    ["UPDATE mailbox SET ttl_ms = ttl_ms + 1 WHERE box = 1", "keys, policy or readers"],
-    ["UPDATE reader SET cursor = cursor + 1 WHERE box = 1", "keys, policy or readers"],
-    ["UPDATE turn SET writer = zeroblob(32) WHERE box = 1 AND turn = 1", "turn 1"],
-    ["UPDATE receipt SET cursor = cursor - 1 WHERE box = 1", "receipt of reader"],
-    ["UPDATE mailbox SET owner = x'00' WHERE box = 1", "A public key has 32 bytes"],
-    ["UPDATE mailbox SET peaks = 'text' WHERE box = 1", "holds text or a number"],
-    ["UPDATE mailbox SET floor = 1 WHERE box = 1", "floor is 1"],
-  ];
-  expect((await checkDatabase(here)).damage).toEqual([]);
-  const before = readFileSync(pathOf(here));
-  for (const [sql, says] of changes) {
-    {
-      using db = new Database(pathOf(here));
-      db.run(sql);
-      db.run("PRAGMA wal_checkpoint(TRUNCATE)");
-    }
-    const { damage } = await checkDatabase(here);
-    expect([sql, damage.some((what) => what.includes(name) && what.includes(says))]).toEqual([sql, true]);
-    writeFileSync(pathOf(here), before);
-  }
 });

@@ -16,7 +16,14 @@ import { entryColumns, mailboxColumns, selectReaders } from "./postgres_load.ts"
 import type * as schema from "./postgres_schema.ts";
 import { migratePostgres, POSTGRES_SCHEMA_VERSION, postgresVersion } from "./postgres_version.ts";
 import { insertEntries, insertMailboxes, insertTurns, putReaders, putReceipts } from "./postgres_write.ts";
-import type { DatabaseStatus, KeptEntry, StoreDatabase, StoreRecord } from "./record.ts";
+import {
+  type DatabaseStatus,
+  type KeptEntry,
+  lackingRows,
+  type ReceiptRecord,
+  type StoreDatabase,
+  type StoreRecord,
+} from "./record.ts";
 import {
   type MailboxRecord,
   mailboxRow,
@@ -27,10 +34,10 @@ import {
   type TurnRecord,
   turnRow,
 } from "./row.ts";
-import { entrySum, mailboxSum, readerSum, receiptSum, turnSum } from "./row_sum.ts";
+import { entrySum, mailboxSum, readersSum, readerSum, receiptSum, turnSum } from "./row_sum.ts";
 import { requireVersion } from "./version.ts";
 
-type ReceiptRecord = typeof schema.receipt.$inferSelect;
+type PostgresReceipt = typeof schema.receipt.$inferSelect;
 
 /** Entries fetched and inserted at a time. */
 const PAGE = 256;
@@ -158,8 +165,14 @@ async function* mailboxRecords(sql: Sql, record: MailboxRecord): AsyncGenerator<
       mailboxSum(row) === record.sum &&
       sums.every((reader) => readerSum(id, readerRow(reader)) === reader.sum);
     yield { is: "mailbox", row, sound };
+    if (readersSum(id, row.readers) !== record.readerSum) yield lackingRows(id, "readers");
     yield* turnsOf(sql, id);
-    yield* receiptsOf(sql, id);
+    let receipts = 0;
+    for await (const each of receiptsOf(sql, id)) {
+      receipts += receiptSum(each.receipt);
+      yield each;
+    }
+    if (receipts !== record.receiptSum) yield lackingRows(id, "receipts");
     yield* entriesOf(sql, row);
   } catch (error) {
     yield { is: "damage", what: `mailbox ${hex(record.id)}: ${reasonOf(error)}` };
@@ -175,9 +188,9 @@ async function* turnsOf(sql: Sql, mailbox: MailboxId): AsyncGenerator<StoreRecor
   }
 }
 
-async function* receiptsOf(sql: Sql, mailbox: MailboxId): AsyncGenerator<StoreRecord> {
+async function* receiptsOf(sql: Sql, mailbox: MailboxId): AsyncGenerator<ReceiptRecord> {
   const rows = await sql<
-    ReceiptRecord[]
+    PostgresReceipt[]
   >`SELECT reader, generation, cursor, not_after_ms AS "notAfterMs", signature,
       sum FROM receipt WHERE mailbox = ${mailbox} ORDER BY reader`;
   for (const record of rows) {

@@ -52,6 +52,9 @@ export const mailbox = pgTable(
     swept: long("swept").notNull(),
     /** When a sweep should look at this mailbox; null where nothing but expiry can come up. */
     sweepMs: long("sweep_ms"),
+    /** What the sums of its rows in `reader` and in `receipt` add up to: a row that is missing shows by them. */
+    readerSum: long("reader_sum").notNull().default(0),
+    receiptSum: long("receipt_sum").notNull().default(0),
   },
   (table) => [
     index("mailbox_sweep")

@@ -74,7 +74,7 @@ async function sweepDeleted(sql: Sql, id: Uint8Array, left: number): Promise<num
   await sql`DELETE FROM reader WHERE mailbox = ${id}`;
   await sql`DELETE FROM turn WHERE mailbox = ${id}`;
   await sql`DELETE FROM receipt WHERE mailbox = ${id}`;
-  await sql`UPDATE mailbox SET sweep_ms = NULL WHERE id = ${id}`;
+  await sql`UPDATE mailbox SET sweep_ms = NULL, reader_sum = 0, receipt_sum = 0 WHERE id = ${id}`;
   return count;
 }
 

@@ -1,11 +1,13 @@
 /** The migrations of the relay's PostgreSQL store, in order; what this version knows is their number. */
 import first from "../../migrations/postgres/0000_first.sql" with { type: "text" };
+import sums from "../../migrations/postgres/0001_sums_of_rows.sql" with { type: "text" };
+import sumsFilled from "../../migrations/postgres/0002_sums_of_rows_filled.sql" with { type: "text" };
 import { storeFault } from "./fault.ts";
 import type { Client, Sql } from "./postgres_connect.ts";
 import { STATEMENT_BREAK } from "./sqlite_schema_version.ts";
 import { requireVersion } from "./version.ts";
 
-export const POSTGRES_MIGRATIONS: readonly string[] = [first];
+export const POSTGRES_MIGRATIONS: readonly string[] = [first, sums, sumsFilled];
 export const POSTGRES_SCHEMA_VERSION = POSTGRES_MIGRATIONS.length;
 
 /** Held while migrating, so that two nodes that start together don't both do it: "dchat" in ASCII. */
@@ -32,6 +34,8 @@ export async function postgresVersion(sql: Sql): Promise<number | null> {
 /** Runs the migrations that are missing, in one transaction. Returns how many; throws Fault<"store/newer">. */
 export async function migratePostgres(sql: Client): Promise<number> {
   const done = await sql.begin(async (tx) => {
+    // Going through every row of a large store takes longer than a relay may wait.
+    await tx`SET LOCAL statement_timeout = 0`;
     await tx`SELECT pg_advisory_xact_lock(${MIGRATION_LOCK})`;
     const from = (await postgresVersion(tx)) ?? 0;
     if (from > POSTGRES_SCHEMA_VERSION) requireVersion("the database", from, POSTGRES_SCHEMA_VERSION);

@@ -5,7 +5,7 @@ import { hex, joinHashes } from "./hashes.ts";
 import { kindNumber } from "./kind.ts";
 import { booleanArray, bytesArray, numberArray } from "./postgres_array.ts";
 import type { Sql } from "./postgres_connect.ts";
-import { entrySum, mailboxSum, readerSum, receiptSum, turnSum } from "./row_sum.ts";
+import { entrySum, mailboxSum, readersSum, readerSum, receiptSum, turnSum } from "./row_sum.ts";
 import { StaleRow } from "./stale_row.ts";
 import { sweepDueMs } from "./sweep_due.ts";
 
@@ -44,32 +44,39 @@ const MAILBOX_UNNEST = `$1::bytea[], $2::bigint[], $3::bigint[], $4::bytea[], $5
   $8::bigint[], $9::bigint[], $10::bigint[], $11::bytea[], $12::bigint[], $13::bigint[], $14::bigint[],
   $15::bigint[], $16::bigint[], $17::bigint[], $18::boolean[], $19::bigint[], $20::bytea[], $21::bigint[], $22::bigint[], $23::bigint[]`;
 
-const INSERT_MAILBOXES = `INSERT INTO mailbox (${MAILBOX_VALUES}, swept)
-  SELECT *, 0 FROM unnest(${MAILBOX_UNNEST}) ON CONFLICT (id) DO NOTHING`;
+const INSERT_MAILBOXES = `INSERT INTO mailbox (${MAILBOX_VALUES}, reader_sum, swept, receipt_sum)
+  SELECT *, 0, 0 FROM unnest(${MAILBOX_UNNEST}, $24::bigint[]) ON CONFLICT (id) DO NOTHING`;
 
 const UPDATE_MAILBOXES = `UPDATE mailbox m SET generation = v.generation, term = v.term, owner = v.owner,
     writer = v.writer, entries_max = v.entries_max, bytes_max = v.bytes_max, ttl_ms = v.ttl_ms,
     retention_ms = v.retention_ms, size = v.size, peaks = v.peaks, turn = v.turn, version = v.version,
     floor = v.floor, entries_held = v.entries_held, bytes_held = v.bytes_held, deleted = v.deleted,
     started_size = v.started_size, started_root = v.started_root, started_ms = v.started_ms, sum = v.sum,
-    sweep_ms = least(m.sweep_ms, v.sweep_ms)
-  FROM unnest(${MAILBOX_UNNEST}, $24::bigint[], $25::bigint[])
-    AS v(${MAILBOX_VALUES}, expect_term, expect_size)
+    sweep_ms = least(m.sweep_ms, v.sweep_ms), reader_sum = m.reader_sum + v.readers_moved
+  FROM unnest(${MAILBOX_UNNEST}, $24::bigint[], $25::bigint[], $26::bigint[])
+    AS v(${MAILBOX_VALUES}, expect_term, expect_size, readers_moved)
   WHERE m.id = v.id AND m.term = v.expect_term AND m.size = v.expect_size`;
 
 /** Inserts mailboxes without their readers; throws StaleRow where one is there already. */
 export async function insertMailboxes(sql: Sql, rows: readonly MailboxRow[]): Promise<void> {
   if (rows.length === 0) return;
-  const { count } = await sql.unsafe(INSERT_MAILBOXES, mailboxArrays(rows), { prepare: true });
+  const values = [...mailboxArrays(rows), numberArray(rows.map((row) => readersSum(row.id, row.readers)))];
+  const { count } = await sql.unsafe(INSERT_MAILBOXES, values, { prepare: true });
   if (count !== rows.length) throw new StaleRow("a mailbox was made by somebody else meanwhile");
 }
 
-async function updateMailboxes(sql: Sql, changes: Plan["changed"]): Promise<void> {
+/** `moved`: by how much the sums of readers moved, by hex id. */
+async function updateMailboxes(
+  sql: Sql,
+  changes: Plan["changed"],
+  moved: ReadonlyMap<string, number>,
+): Promise<void> {
   if (changes.length === 0) return;
   const values = [
     ...mailboxArrays(changes.map((change) => change.row)),
     numberArray(changes.map((change) => change.expectTerm)),
     numberArray(changes.map((change) => change.expectSize)),
+    numberArray(changes.map((change) => (moved.size === 0 ? 0 : (moved.get(hex(change.row.id)) ?? 0)))),
   ];
   const { count } = await sql.unsafe(UPDATE_MAILBOXES, values, { prepare: true });
   if (count !== changes.length) throw new StaleRow("a mailbox moved on, or another node holds it");
@@ -78,13 +85,17 @@ async function updateMailboxes(sql: Sql, changes: Plan["changed"]): Promise<void
 interface ReaderChanges {
   readonly put: { readonly mailbox: Uint8Array; readonly reader: ReaderRow }[];
   readonly gone: { readonly mailbox: Uint8Array; readonly key: Uint8Array }[];
+  /** By how much the sum of a mailbox's readers moves, by hex id. */
+  readonly moved: Map<string, number>;
 }
 
 function readerChanges(plan: Plan, loaded: Loaded): ReaderChanges {
-  const changes: ReaderChanges = { put: [], gone: [] };
+  const changes: ReaderChanges = { put: [], gone: [], moved: new Map() };
   for (const row of [...plan.created, ...plan.changed.map((change) => change.row)]) {
-    const before = loaded.mailboxes.get(hex(row.id))?.readers ?? [];
+    const mailbox = hex(row.id);
+    const before = loaded.mailboxes.get(mailbox)?.readers ?? [];
     if (before === row.readers) continue;
+    let moved = 0;
     const left = new Map(before.map((reader) => [hex(reader.key), reader]));
     for (const reader of row.readers) {
       const key = hex(reader.key);
@@ -92,9 +103,11 @@ function readerChanges(plan: Plan, loaded: Loaded): ReaderChanges {
       left.delete(key);
       if (old?.cursor !== reader.cursor || old.lapsed !== reader.lapsed) {
         changes.put.push({ mailbox: row.id, reader });
+        moved += readerSum(row.id, reader) - (old === undefined ? 0 : readerSum(row.id, old));
       }
     }
     for (const reader of left.values()) changes.gone.push({ mailbox: row.id, key: reader.key });
+    changes.moved.set(mailbox, moved - readersSum(row.id, [...left.values()]));
   }
   return changes;
 }
@@ -178,20 +191,30 @@ async function take(sql: Sql, plan: Plan, loaded: Loaded): Promise<void> {
     WHERE e.mailbox = v.mailbox AND e.seq = v.seq`;
 }
 
-/** Puts receipts, the furthest of each reader. */
+/** Puts receipts, the furthest of each reader, and moves their mailboxes' sums, in one statement: it alone knows both rows. */
 export async function putReceipts(sql: Sql, receipts: Plan["receipts"]): Promise<void> {
   if (receipts.length === 0) return;
-  await sql`INSERT INTO receipt (mailbox, reader, generation, cursor, not_after_ms, signature, sum)
-    SELECT * FROM unnest(${bytesArray(receipts.map((each) => each.mailbox))}::bytea[],
-      ${bytesArray(receipts.map((each) => each.reader))}::bytea[],
-      ${numberArray(receipts.map((each) => each.generation))}::bigint[],
-      ${numberArray(receipts.map((each) => each.cursor))}::bigint[],
-      ${numberArray(receipts.map((each) => each.notAfterMs))}::bigint[],
-      ${bytesArray(receipts.map((each) => each.signature))}::bytea[],
-      ${numberArray(receipts.map(receiptSum))}::bigint[])
-    ON CONFLICT (mailbox, reader) DO UPDATE SET generation = excluded.generation, cursor = excluded.cursor,
-      not_after_ms = excluded.not_after_ms, signature = excluded.signature, sum = excluded.sum
-    WHERE (excluded.generation, excluded.cursor) >= (receipt.generation, receipt.cursor)`;
+  await sql`WITH come AS (
+      SELECT * FROM unnest(${bytesArray(receipts.map((each) => each.mailbox))}::bytea[],
+        ${bytesArray(receipts.map((each) => each.reader))}::bytea[],
+        ${numberArray(receipts.map((each) => each.generation))}::bigint[],
+        ${numberArray(receipts.map((each) => each.cursor))}::bigint[],
+        ${numberArray(receipts.map((each) => each.notAfterMs))}::bigint[],
+        ${bytesArray(receipts.map((each) => each.signature))}::bytea[],
+        ${numberArray(receipts.map(receiptSum))}::bigint[])
+        AS c(mailbox, reader, generation, cursor, not_after_ms, signature, sum)
+    ), put AS (
+      INSERT INTO receipt (mailbox, reader, generation, cursor, not_after_ms, signature, sum) SELECT * FROM come
+      ON CONFLICT (mailbox, reader) DO UPDATE SET generation = excluded.generation, cursor = excluded.cursor,
+        not_after_ms = excluded.not_after_ms, signature = excluded.signature, sum = excluded.sum
+      WHERE (excluded.generation, excluded.cursor) >= (receipt.generation, receipt.cursor)
+      RETURNING mailbox, reader, sum
+    ), moved AS (
+      -- The statement's snapshot still has the rows that were.
+      SELECT p.mailbox, sum(p.sum - coalesce(r.sum, 0))::bigint AS by FROM put p
+      LEFT JOIN receipt r ON r.mailbox = p.mailbox AND r.reader = p.reader GROUP BY p.mailbox
+    )
+    UPDATE mailbox m SET receipt_sum = m.receipt_sum + moved.by FROM moved WHERE m.id = moved.mailbox`;
 }
 
 /** Writes `plan`; throws StaleRow, and then the transaction must be rolled back. */
@@ -199,7 +222,7 @@ export async function writePostgres(sql: Sql, plan: Plan, loaded: Loaded): Promi
   const readers = readerChanges(plan, loaded);
   const work = [
     insertMailboxes(sql, plan.created),
-    updateMailboxes(sql, plan.changed),
+    updateMailboxes(sql, plan.changed, readers.moved),
     putReaders(sql, readers.put),
     removeReaders(sql, readers.gone),
     insertEntries(

@@ -16,13 +16,27 @@ export interface KeptEntry extends EntryRow {
   readonly entry: Uint8Array | null;
 }
 
+export interface ReceiptRecord {
+  readonly is: "receipt";
+  readonly receipt: Receipt;
+  readonly sound: boolean;
+}
+
 export type StoreRecord =
   | { readonly is: "mailbox"; readonly row: MailboxRow; readonly sound: boolean }
   | { readonly is: "turn"; readonly mailbox: MailboxId; readonly turn: TurnRow; readonly sound: boolean }
-  | { readonly is: "receipt"; readonly receipt: Receipt; readonly sound: boolean }
+  | ReceiptRecord
   | { readonly is: "entry"; readonly entry: KeptEntry; readonly sound: boolean }
   /** What can't be read as any of these, and where it is. */
   | { readonly is: "damage"; readonly what: string };
+
+/** What is told of a mailbox whose readers' or receipts' rows don't add up to what it keeps. */
+export function lackingRows(mailbox: MailboxId, what: "readers" | "receipts"): StoreRecord {
+  return {
+    is: "damage",
+    what: `mailbox ${mailbox.toHex()}: its ${what} aren't those that it had last: rows are missing, or older ones came back`,
+  };
+}
 
 export interface DatabaseStatus {
   readonly kind: "sqlite" | "postgres";

@@ -2,6 +2,9 @@
  * Checksums of what no Merkle tree covers: keys, policies, cursors, turns, receipts, who took a package. They are
  * for `dchat database check`, so that any flipped byte is found and named; they don't keep anybody from writing
  * what he likes. CRC-32, with the mailbox's id in each, so that a row in the wrong mailbox shows too.
+ *
+ * A mailbox keeps what the sums of its readers' rows and of its receipts' rows add up to, so that a row that is
+ * missing, or is an older one, shows as well. A sum is moved by what changes: nobody goes through all rows for it.
  */
 import type { EntryRow, MailboxRow, ReaderRow, Receipt, TurnRow } from "../mailbox/mod.ts";
 
@@ -54,6 +57,11 @@ export function readerSum(mailbox: Uint8Array, reader: ReaderRow): number {
   number(reader.cursor);
   number(Number(reader.lapsed));
   return finish();
+}
+
+/** What the rows of all `readers` add up to. */
+export function readersSum(mailbox: Uint8Array, readers: readonly ReaderRow[]): number {
+  return readers.reduce((sum, reader) => sum + readerSum(mailbox, reader), 0);
 }
 
 export function turnSum(mailbox: Uint8Array, turn: TurnRow): number {

@@ -5,7 +5,14 @@ import { isFault, type MailboxId, publicKey, signature } from "../ground/mod.ts"
 import type { MailboxRow, Receipt, StoreCounts } from "../mailbox/mod.ts";
 import { reasonOf, storeFault } from "./fault.ts";
 import { hex, splitHashes } from "./hashes.ts";
-import type { DatabaseStatus, KeptEntry, StoreDatabase, StoreRecord } from "./record.ts";
+import {
+  type DatabaseStatus,
+  type KeptEntry,
+  lackingRows,
+  type ReceiptRecord,
+  type StoreDatabase,
+  type StoreRecord,
+} from "./record.ts";
 import {
   mailboxRow,
   readerRow,
@@ -17,16 +24,16 @@ import {
   type TurnRecord,
   turnRow,
 } from "./row.ts";
-import { entrySum, mailboxSum, readerSum, receiptSum, turnSum } from "./row_sum.ts";
+import { entrySum, mailboxSum, readersSum, readerSum, receiptSum, turnSum } from "./row_sum.ts";
 import { ENTRY_COLUMNS, MAILBOX_COLUMNS } from "./sqlite_columns.ts";
 import { migrateSqlite, openSqliteFile, openSqliteRaw, sqliteVersion } from "./sqlite_open.ts";
 import type * as schema from "./sqlite_schema.ts";
 import { SQLITE_SCHEMA_VERSION } from "./sqlite_schema_version.ts";
 import { prepareStatements, type SqliteStatements } from "./sqlite_statements.ts";
-import { insertEntry, insertMailbox } from "./sqlite_write.ts";
+import { insertEntry, insertMailbox, putReceipt } from "./sqlite_write.ts";
 import { requireVersion } from "./version.ts";
 
-type ReceiptRecord = typeof schema.receipt.$inferSelect;
+type SqliteReceipt = typeof schema.receipt.$inferSelect;
 
 /** Rows that belong to nothing: what a flipped byte in a key leaves behind. */
 const ORPHANS = [
@@ -182,8 +189,14 @@ function* mailboxRecords(db: Database, record: SqliteMailbox): Generator<StoreRe
       mailboxSum(row) === record.sum &&
       row.readers.every((reader, at) => readerSum(row.id, reader) === readers[at]?.sum);
     yield { is: "mailbox", row, sound };
+    if (readersSum(row.id, row.readers) !== record.readerSum) yield lackingRows(row.id, "readers");
     yield* turnsOf(db, box, row.id);
-    yield* receiptsOf(db, box, row.id);
+    let receipts = 0;
+    for (const each of receiptsOf(db, box, row.id)) {
+      receipts += receiptSum(each.receipt);
+      yield each;
+    }
+    if (receipts !== record.receiptSum) yield lackingRows(row.id, "receipts");
     yield* entriesOf(db, box, row);
   } catch (error) {
     yield { is: "damage", what: `${name}: ${reasonOf(error)}` };
@@ -201,9 +214,9 @@ function* turnsOf(db: Database, box: number, mailbox: MailboxId): Generator<Stor
   }
 }
 
-function* receiptsOf(db: Database, box: number, mailbox: MailboxId): Generator<StoreRecord> {
+function* receiptsOf(db: Database, box: number, mailbox: MailboxId): Generator<ReceiptRecord> {
   for (const record of db
-    .query<ReceiptRecord, [number]>(
+    .query<SqliteReceipt, [number]>(
       `SELECT reader, generation, cursor, not_after_ms AS notAfterMs, signature, sum FROM receipt
        WHERE box = ?1 ORDER BY number`,
     )
@@ -268,9 +281,8 @@ async function loadRecords(sql: SqliteStatements, records: AsyncIterable<StoreRe
         break;
       }
       case "receipt": {
-        const { mailbox, reader, generation, cursor, notAfterMs, signature: signed } = record.receipt;
-        const sum = receiptSum(record.receipt);
-        sql.putReceipt.run(boxOf(mailbox), reader, generation, cursor, notAfterMs, signed, sum);
+        const box = boxOf(record.receipt.mailbox);
+        sql.addSums.run(box, 0, putReceipt(sql, box, record.receipt));
         break;
       }
       case "entry":

@@ -47,6 +47,9 @@ export const mailbox = sqliteTable(
     swept: integer("swept").notNull(),
     /** When a sweep should look at this mailbox; null where nothing but expiry can come up. */
     sweepMs: integer("sweep_ms"),
+    /** What the sums of its rows in `reader` and in `receipt` add up to: a row that is missing shows by them. */
+    readerSum: integer("reader_sum").notNull().default(0),
+    receiptSum: integer("receipt_sum").notNull().default(0),
   },
   (table) => [
     index("mailbox_sweep")

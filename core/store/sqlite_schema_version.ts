@@ -1,7 +1,9 @@
 /** The migrations of the relay's SQLite store, in order; what this version knows is their number. */
 import first from "../../migrations/sqlite/0000_first.sql" with { type: "text" };
+import sums from "../../migrations/sqlite/0001_sums_of_rows.sql" with { type: "text" };
+import sumsFilled from "../../migrations/sqlite/0002_sums_of_rows_filled.sql" with { type: "text" };
 
-export const SQLITE_MIGRATIONS: readonly string[] = [first];
+export const SQLITE_MIGRATIONS: readonly string[] = [first, sums, sumsFilled];
 
 /** Kept in PRAGMA user_version, so that it changes with the schema in one transaction. */
 export const SQLITE_SCHEMA_VERSION = SQLITE_MIGRATIONS.length;

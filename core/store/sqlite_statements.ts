@@ -62,8 +62,9 @@ function writing(db: Database) {
     insertMailbox: db.prepare<unknown, Value[]>(
       `INSERT INTO mailbox (id, generation, term, owner, writer, entries_max, bytes_max, ttl_ms, retention_ms, size,
          peaks, turn, version, floor, entries_held, bytes_held, created_ms, deleted, started_size, started_root,
-         started_ms, sweep_ms, sum, swept)
-       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, 0)`,
+         started_ms, sweep_ms, sum, reader_sum, swept, receipt_sum)
+       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23,
+         ?24, 0, 0)`,
     ),
     // What every append moves.
     advanceMailbox: db.prepare<unknown, Value[]>(
@@ -76,6 +77,10 @@ function writing(db: Database) {
       `UPDATE mailbox SET generation = ?1, term = ?2, owner = ?3, writer = ?4, entries_max = ?5, bytes_max = ?6,
          ttl_ms = ?7, retention_ms = ?8, turn = ?9, version = ?10, deleted = ?11, started_size = ?12,
          started_root = ?13, started_ms = ?14, sum = ?15 WHERE box = ?16`,
+    ),
+    // What a change of readers or receipts moves besides: appends leave it alone.
+    addSums: db.prepare<unknown, [number, number, number]>(
+      "UPDATE mailbox SET reader_sum = reader_sum + ?2, receipt_sum = receipt_sum + ?3 WHERE box = ?1",
     ),
     insertReader: db.prepare<unknown, Value[]>(
       "INSERT INTO reader (box, key, cursor, lapsed, sum) VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -105,6 +110,9 @@ function writing(db: Database) {
        ON CONFLICT (box, reader) DO UPDATE SET generation = excluded.generation, cursor = excluded.cursor,
          not_after_ms = excluded.not_after_ms, signature = excluded.signature, sum = excluded.sum
        WHERE (excluded.generation, excluded.cursor) >= (generation, cursor)`,
+    ),
+    receiptSum: db.prepare<{ sum: number }, [number, Uint8Array]>(
+      "SELECT sum FROM receipt WHERE box = ?1 AND reader = ?2",
     ),
     addTotal: db.prepare<unknown, Value[]>(
       "UPDATE total SET mailboxes = mailboxes + ?1, entries = entries + ?2, bytes = bytes + ?3 WHERE number = 1",

@@ -101,7 +101,9 @@ class Sweep {
     for (const table of ["reader", "turn", "receipt"]) {
       this.#db.query(`DELETE FROM ${table} WHERE box = ?1`).run(box);
     }
-    this.#db.query("UPDATE mailbox SET sweep_ms = NULL WHERE box = ?1").run(box);
+    this.#db
+      .query("UPDATE mailbox SET sweep_ms = NULL, reader_sum = 0, receipt_sum = 0 WHERE box = ?1")
+      .run(box);
   }
 
   /** Brings counts and floors up to what went, and returns the numbers of the mailboxes that changed. */

@@ -1,11 +1,11 @@
 /** Writes a plan inside the transaction that loaded for it. */
 import { assert, type MailboxId } from "../ground/mod.ts";
-import type { MailboxRow, NewEntry, Plan, ReaderRow } from "../mailbox/mod.ts";
+import type { MailboxRow, NewEntry, Plan, ReaderRow, Receipt } from "../mailbox/mod.ts";
 import { hex, joinHashes } from "./hashes.ts";
 import { kindNumber } from "./kind.ts";
 import type { CachedMailbox } from "./row_cache.ts";
 import type { SqliteStatements } from "./sqlite_statements.ts";
-import { entrySum, mailboxSum, readerSum, receiptSum, turnSum } from "./row_sum.ts";
+import { entrySum, mailboxSum, readersSum, readerSum, receiptSum, turnSum } from "./row_sum.ts";
 import { StaleRow } from "./stale_row.ts";
 import { sweepDueMs } from "./sweep_due.ts";
 
@@ -27,44 +27,62 @@ function sameKeys(a: readonly ReaderRow[], b: readonly ReaderRow[]): boolean {
   return true;
 }
 
+/** Returns the row's sum. */
 function putReader(
   statement: SqliteStatements["insertReader"],
   row: { readonly box: number; readonly mailbox: MailboxId; readonly reader: ReaderRow },
-): void {
+): number {
   const { box, mailbox, reader } = row;
-  statement.run(box, reader.key, reader.cursor, Number(reader.lapsed), readerSum(mailbox, reader));
+  const sum = readerSum(mailbox, reader);
+  statement.run(box, reader.key, reader.cursor, Number(reader.lapsed), sum);
+  return sum;
 }
 
 function sameState(a: ReaderRow, b: ReaderRow): boolean {
   return a.cursor === b.cursor && a.lapsed === b.lapsed;
 }
 
+/** Returns by how much the sum of the mailbox's readers moved. */
 function writeReaders(
   sql: SqliteStatements,
   { box, mailbox }: { readonly box: number; readonly mailbox: MailboxId },
   rows: { readonly before: readonly ReaderRow[]; readonly after: readonly ReaderRow[] },
-): void {
+): number {
   const { before, after } = rows;
-  if (before === after) return;
+  if (before === after) return 0;
+  let moved = 0;
   if (sameKeys(before, after)) {
     for (let at = 0; at < after.length; at += 1) {
       const [old, now] = [before[at], after[at]];
       if (old === undefined || now === undefined || sameState(old, now)) continue;
-      putReader(sql.updateReader, { box, mailbox, reader: now });
+      moved += putReader(sql.updateReader, { box, mailbox, reader: now }) - readerSum(mailbox, old);
     }
-    return;
+    return moved;
   }
   const gone = new Map(before.map((reader) => [hex(reader.key), reader]));
   for (const now of after) {
     const key = hex(now.key);
     const old = gone.get(key);
     gone.delete(key);
-    if (old === undefined) putReader(sql.insertReader, { box, mailbox, reader: now });
+    if (old === undefined) moved += putReader(sql.insertReader, { box, mailbox, reader: now });
     else if (!sameState(old, now)) {
-      putReader(sql.updateReader, { box, mailbox, reader: now });
+      moved += putReader(sql.updateReader, { box, mailbox, reader: now }) - readerSum(mailbox, old);
     }
   }
-  for (const reader of gone.values()) sql.deleteReader.run(box, reader.key);
+  for (const reader of gone.values()) {
+    sql.deleteReader.run(box, reader.key);
+    moved -= readerSum(mailbox, reader);
+  }
+  return moved;
+}
+
+/** Puts a receipt, the furthest of its reader, and returns by how much the sum of the mailbox's receipts moved. */
+export function putReceipt(sql: SqliteStatements, box: number, receipt: Receipt): number {
+  const { reader, generation, cursor, notAfterMs, signature } = receipt;
+  const before = sql.receiptSum.get(box, reader)?.sum ?? 0;
+  const sum = receiptSum(receipt);
+  const { changes } = sql.putReceipt.run(box, reader, generation, cursor, notAfterMs, signature, sum);
+  return changes === 0 ? 0 : sum - before;
 }
 
 /** Inserts a mailbox with its readers and returns its number. */
@@ -94,6 +112,7 @@ export function insertMailbox(sql: SqliteStatements, row: MailboxRow): number {
     started?.timeMs ?? null,
     sweepDueMs(row),
     mailboxSum(row),
+    readersSum(row.id, row.readers),
   );
   const box = Number(lastInsertRowid);
   for (const reader of row.readers) putReader(sql.insertReader, { box, mailbox: row.id, reader });
@@ -115,12 +134,15 @@ function onlyAdvanced(before: MailboxRow, after: MailboxRow): boolean {
   );
 }
 
-/** Moves a mailbox from the row that was loaded to the one that was decided; throws StaleRow. */
-export function updateMailbox(
+/**
+ * Moves a mailbox from the row that was loaded to the one that was decided; throws StaleRow. Returns by how much
+ * the sum of its readers moved, which is for the caller to add.
+ */
+function updateMailbox(
   sql: SqliteStatements,
   cached: CachedMailbox,
   change: Plan["changed"][number],
-): void {
+): number {
   const { box, row: before } = cached;
   const { row, expectTerm, expectSize } = change;
   const advanced = sql.advanceMailbox.run(
@@ -135,8 +157,8 @@ export function updateMailbox(
     expectSize,
   );
   if (advanced.changes !== 1) throw new StaleRow(`mailbox ${hex(row.id)} moved on`);
-  writeReaders(sql, { box, mailbox: row.id }, { before: before.readers, after: row.readers });
-  if (onlyAdvanced(before, row)) return;
+  const moved = writeReaders(sql, { box, mailbox: row.id }, { before: before.readers, after: row.readers });
+  if (onlyAdvanced(before, row)) return moved;
   const { policy, started } = row;
   sql.changeMailbox.run(
     row.generation,
@@ -156,6 +178,7 @@ export function updateMailbox(
     mailboxSum(row),
     box,
   );
+  return moved;
 }
 
 /** Inserts an entry, with its body where there is one. */
@@ -199,6 +222,13 @@ export function writePlan(
 ): Written {
   const mailboxes = new Map<string, CachedMailbox>();
   const deltas: Deltas = { mailboxes: 0, entries: 0, bytes: 0 };
+  const sums = new Map<number, { readers: number; receipts: number }>();
+  const addSums = (box: number, readers: number, receipts: number): void => {
+    if (readers === 0 && receipts === 0) return;
+    const sum = sums.get(box);
+    if (sum === undefined) sums.set(box, { readers, receipts });
+    else [sum.readers, sum.receipts] = [sum.readers + readers, sum.receipts + receipts];
+  };
   for (const row of plan.created) {
     mailboxes.set(hex(row.id), { box: insertMailbox(sql, row), row, turns: new Map() });
     heldChange(deltas, null, row);
@@ -207,7 +237,7 @@ export function writePlan(
     const key = hex(change.row.id);
     const before = mailboxes.get(key) ?? loaded.get(key);
     assert(before !== undefined, "a plan changes mailboxes that it loaded or created");
-    updateMailbox(sql, before, change);
+    addSums(before.box, updateMailbox(sql, before, change), 0);
     mailboxes.set(key, { box: before.box, row: change.row, turns: before.turns });
     heldChange(deltas, before.row, change.row);
   }
@@ -231,17 +261,10 @@ export function writePlan(
     sql.take.run(box, taken.seq, taken.takenBy, entrySum(taken.mailbox, { ...taken, slot }));
   }
   for (const each of plan.receipts) {
-    const { reader, generation, cursor, notAfterMs, signature } = each;
-    sql.putReceipt.run(
-      find(each.mailbox).box,
-      reader,
-      generation,
-      cursor,
-      notAfterMs,
-      signature,
-      receiptSum(each),
-    );
+    const { box } = find(each.mailbox);
+    addSums(box, 0, putReceipt(sql, box, each));
   }
+  for (const [box, { readers, receipts }] of sums) sql.addSums.run(box, readers, receipts);
   if (deltas.mailboxes !== 0 || deltas.entries !== 0 || deltas.bytes !== 0) {
     sql.addTotal.run(deltas.mailboxes, deltas.entries, deltas.bytes);
   }

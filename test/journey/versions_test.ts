@@ -5,6 +5,8 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import postgres from "postgres";
+import { POSTGRES_SCHEMA_VERSION } from "../../core/store/postgres_version.ts";
+import { SQLITE_SCHEMA_VERSION } from "../../core/store/sqlite_schema_version.ts";
 import { runDchat } from "../harness/dchat.ts";
 import { startPostgres } from "../harness/postgres.ts";
 import { spawnRelay } from "../harness/relay.ts";
@@ -12,6 +14,7 @@ import { spawnRelay } from "../harness/relay.ts";
 const folder = mkdtempSync(join(tmpdir(), "dchat-versions-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
+const NEWER = new RegExp(`version 41.*version ${POSTGRES_SCHEMA_VERSION}\\b`, "s");
 const free = ["--listen", "--api-listen", "--metrics-listen"].flatMap((flag) => [flag, "127.0.0.1:0"]);
 
 describe("a relay that finds another version", () => {
@@ -27,7 +30,7 @@ describe("a relay that finds another version", () => {
     const before = readFileSync(path);
     const { code, err } = await runDchat(["relay", "--data-dir", dataDir, ...free]);
     expect(code).toBe(1);
-    expect(err).toMatch(/version 41.*version 1\b/s);
+    expect(err).toMatch(new RegExp(`version 41.*version ${SQLITE_SCHEMA_VERSION}\\b`, "s"));
     expect(readFileSync(path).equals(before)).toBe(true);
   });
 
@@ -50,9 +53,9 @@ describe("a relay that finds another version", () => {
     await setVersion(41);
     const newer = await start();
     expect(newer.code).toBe(1);
-    expect(newer.err).toMatch(/version 41.*version 1\b/s);
-    expect((await runDchat(["database", "migrate"], { env })).err).toMatch(/version 41.*version 1\b/s);
-    await setVersion(1);
+    expect(newer.err).toMatch(NEWER);
+    expect((await runDchat(["database", "migrate"], { env })).err).toMatch(NEWER);
+    await setVersion(POSTGRES_SCHEMA_VERSION);
     await using relay = await spawnRelay({ dataDir, env });
     expect((await relay.get("/ready")).status).toBe(200);
   }, 60_000);

@@ -92,6 +92,8 @@ export const COLUMNS: Readonly<Record<string, Readonly<Record<string, string>>>>
     sum: OWN,
     swept: OWN,
     sweep_ms: OWN,
+    reader_sum: OWN,
+    receipt_sum: OWN,
   },
   reader: { number: OWN, box: OWN, mailbox: "V6", key: "V7", cursor: "V15", lapsed: "V15", sum: OWN },
   turn: { number: OWN, box: OWN, mailbox: "V6", turn: "V7", writer: "V7", first_seq: "V7", sum: OWN },
