@@ -57,6 +57,10 @@ export const meanings: Record<Code, Meaning> = {
     exit: exit.failed,
     mend: "Put that file there, from a backup or from another node of that relay, mode 600.",
   },
+  "data/other-relay": {
+    exit: exit.failed,
+    mend: "Put the first one's identity.json, node.json and head.json there, from a backup or from another node of it. To run the second one, give it an empty database or move relay.sqlite out of the directory; dchat database restore FILE fills it from a backup of its own.",
+  },
   "data/no-relay": {
     exit: exit.failed,
     mend: "Start one by dchat relay, or say where it is by --bootstrap MULTIADDR or --relay-dir DIR.",

@@ -166,6 +166,11 @@ export interface MailboxStore extends AsyncDisposable {
   /** Removes what may go: expired bodies, bodies that all cursors have passed, old ids. Bounded work; true if there is more. */
   sweep(nowMs: number): Promise<boolean>;
   counts(): Promise<StoreCounts>;
+  /**
+   * Whose mailboxes these are: the identity of the relay that was noted first, once and for all. Notes `by` where
+   * nothing is noted; null asks only.
+   */
+  claim(by: PublicKey | null): Promise<PublicKey | null>;
   /** Writes and syncs a probe, with room for `bytes` more; throws Fault<"store/unavailable"> saying why it can't. */
   probe(bytes: number): Promise<void>;
 }

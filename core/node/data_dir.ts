@@ -10,7 +10,8 @@ import { z } from "zod";
 import { Fault, isFault } from "../ground/mod.ts";
 import { fileReason, replaceFile } from "./file.ts";
 
-export type DataDirCode = "data/locked" | "data/unusable" | "data/no-identity" | "data/no-relay";
+export type DataDirCode =
+  "data/locked" | "data/unusable" | "data/no-identity" | "data/other-relay" | "data/no-relay";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 

@@ -11,7 +11,7 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { z } from "zod";
-import { Fault, isFault } from "../ground/mod.ts";
+import { Fault, isFault, publicKey as parsePublicKey, type PublicKey } from "../ground/mod.ts";
 import { nextGeneration, type StoreCounts } from "../mailbox/mod.ts";
 import { rootOf } from "../merkle/mod.ts";
 import {
@@ -27,6 +27,7 @@ import { type Dump, readDump, type Sink, writeDump } from "./database_dump.ts";
 import type { DatabaseCode, DumpHeader, DumpKind } from "./database_file.ts";
 import { fileReason } from "./file.ts";
 import { type DataDir, defaultRelayDir, homePath, openDataDir } from "./data_dir.ts";
+import { storeLocation } from "./relay_store.ts";
 
 export interface DatabaseOptions {
   readonly config: Config;
@@ -38,6 +39,8 @@ export interface DatabaseOptions {
 interface Place extends AsyncDisposable {
   readonly database: StoreDatabase;
   readonly dataDir: string;
+  /** Whether the store is in the directory, as SQLite's is. */
+  readonly isInDir: boolean;
 }
 
 function dataDirOf({ config, env }: DatabaseOptions): string {
@@ -46,11 +49,9 @@ function dataDirOf({ config, env }: DatabaseOptions): string {
 
 async function openPlace(options: DatabaseOptions): Promise<Place> {
   const dataDir = dataDirOf(options);
-  const database = await openDatabase({
-    url: options.config.database.url ?? null,
-    path: join(dataDir, "relay.sqlite"),
-  });
-  return { database, dataDir, [Symbol.asyncDispose]: () => database[Symbol.asyncDispose]() };
+  const database = await openDatabase(storeLocation(options.config, dataDir));
+  const isInDir = options.config.database.url === undefined;
+  return { database, dataDir, isInDir, [Symbol.asyncDispose]: () => database[Symbol.asyncDispose]() };
 }
 
 /** The same with no relay at work on it: throws Fault<"data/locked"> or Fault<"database/in-use">. */
@@ -111,13 +112,13 @@ function refuseDamage({ first }: Checker, what: string): void {
 
 const identityFile = z.looseObject({ publicKey: z.base64() });
 
-/** The identity of the relay whose directory this is, lower-case hex; null where it has none yet. */
-function relayOf(dataDir: string): string | null {
+/** The identity of the relay whose directory this is; null where it has none yet. */
+function relayOf(dataDir: string): PublicKey | null {
   const path = join(dataDir, "identity.json");
   if (!existsSync(path)) return null;
   try {
     const { publicKey } = identityFile.parse(JSON.parse(readFileSync(path, "utf8")));
-    return Uint8Array.fromBase64(publicKey).toHex();
+    return parsePublicKey(Uint8Array.fromBase64(publicKey));
   } catch {
     return null;
   }
@@ -125,7 +126,8 @@ function relayOf(dataDir: string): string | null {
 
 async function dump(place: Place, about: { kind: DumpKind; nowMs: number }, sink: Sink): Promise<number> {
   const records = checked(place.database.records(), "the database");
-  const header = { kind: about.kind, madeMs: about.nowMs, relay: relayOf(place.dataDir) };
+  const relay = (await place.database.relay()) ?? relayOf(place.dataDir);
+  const header = { kind: about.kind, madeMs: about.nowMs, relay: relay?.toHex() ?? null };
   return writeDump(header, records, sink);
 }
 
@@ -209,13 +211,19 @@ function nextLife(record: StoreRecord, nowMs: number): StoreRecord {
   return { ...record, row: { ...row, generation, started, term: row.term + 1 } };
 }
 
-function requireSameRelay(header: DumpHeader, dataDir: string): void {
-  const here = relayOf(dataDir);
-  if (header.relay === null || header.relay === here) return;
-  const holds = here === null ? "has no identity.json" : `holds the keys of relay ${here.slice(0, 16)}…`;
+/**
+ * Whose the store is that a file fills. A PostgreSQL database may be filled from where its relay has no directory;
+ * that relay finds its identity noted when it starts. Throws Fault<"database/foreign"> where the directory is of
+ * another relay, or of none yet and the store is in it.
+ */
+function relayOfFile({ relay }: DumpHeader, place: Place): PublicKey | null {
+  const here = relayOf(place.dataDir);
+  if (relay === null || relay === here?.toHex()) return here;
+  if (here === null && !place.isInDir) return parsePublicKey(Uint8Array.fromHex(relay));
+  const holds = here === null ? "has no identity.json" : `holds the keys of relay ${here.toHex()}`;
   throw new Fault<DatabaseCode>(
     "database/foreign",
-    `Cannot use the file: it is of relay ${header.relay.slice(0, 16)}…, and ${dataDir} ${holds}; put that relay's identity.json there first`,
+    `Cannot use the file: it is of relay ${relay}, and ${place.dataDir} ${holds}; put that relay's identity.json there first, or name its directory by --data-dir`,
   );
 }
 
@@ -224,7 +232,7 @@ async function fill(
   read: Dump,
   change: (record: StoreRecord) => StoreRecord,
 ): Promise<Checked> {
-  requireSameRelay(read.header, place.dataDir);
+  const relay = relayOfFile(read.header, place);
   const count = { mailboxes: 0, entries: 0, bytes: 0 };
   async function* changed(): AsyncGenerator<StoreRecord> {
     const ids = new Set<string>();
@@ -238,7 +246,7 @@ async function fill(
       yield change(record);
     }
   }
-  await place.database.load(changed());
+  await place.database.load(changed(), relay);
   return { ...count, damage: [] };
 }
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { random } from "../store/conformance_data.ts";
+import { key, random } from "../store/conformance_data.ts";
 import {
   all,
   codeOf,
@@ -187,6 +187,50 @@ for (const kind of KINDS) {
     });
   });
 }
+
+test.each(KINDS)(
+  "a store on %s says in its backup whose it is, and restored it is the same relay's",
+  async (kind) => {
+    const here = await place(kind);
+    await fill(here);
+    const relay = key();
+    {
+      await using store = await open(here);
+      await store.claim(relay);
+    }
+    // Somebody else's file in the directory says nothing of the store.
+    writeFileSync(join(dirOf(here), "identity.json"), JSON.stringify({ publicKey: key().toBase64() }));
+    const file = places.file();
+    await backupDatabase({ ...here, file });
+    for (const to of KINDS) {
+      const there = await place(to);
+      {
+        // It was begun by another relay, and is still empty.
+        await using store = await open(there);
+        await store.claim(key());
+      }
+      const identity = JSON.stringify({ publicKey: relay.toBase64() });
+      writeFileSync(join(dirOf(there), "identity.json"), identity);
+      await restoreDatabase({ ...there, file });
+      await using store = await open(there);
+      expect((await store.claim(null))?.toHex()).toBe(relay.toHex());
+    }
+  },
+);
+
+test("restoreDatabase() into PostgreSQL needs no directory of the relay, but takes none of another one", async () => {
+  const [here, bare, there] = [await place("sqlite"), await place("postgres"), await place("postgres")];
+  await fill(here);
+  const relay = key();
+  writeFileSync(join(dirOf(here), "identity.json"), JSON.stringify({ publicKey: relay.toBase64() }));
+  const file = places.file();
+  await backupDatabase({ ...here, file });
+  await restoreDatabase({ ...bare, file });
+  await using store = await open(bare);
+  expect((await store.claim(null))?.toHex()).toBe(relay.toHex());
+  writeFileSync(join(dirOf(there), "identity.json"), JSON.stringify({ publicKey: key().toBase64() }));
+  expect(await codeOf(restoreDatabase({ ...there, file }))).toBe("database/foreign");
+});
 
 test("restoreDatabase() refuses the backup of another relay, also where no relay's identity is", async () => {
   const [here, there, bare] = [await place("sqlite"), await place("sqlite"), await place("sqlite")];

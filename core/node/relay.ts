@@ -2,7 +2,6 @@
  * A relay process, assembled: data directory and keys, store, pipeline, listeners for devices, the control plane
  * and metrics, relay.json. One stack owns all of it and closes it in the reverse order.
  */
-import { join } from "node:path";
 import { type Crypto, openCrypto } from "@dchat/crypto-wasm";
 import type { EdgeLimits, Listener, ListenOptions } from "../edge/mod.ts";
 import { type Clock, limit } from "../ground/mod.ts";
@@ -19,7 +18,8 @@ import { Pipeline } from "./pipeline.ts";
 import type { Rates } from "./pipeline_rate.ts";
 import { controlPorts, openHttp } from "./relay_control.ts";
 import { keepProbing } from "./relay_probe.ts";
-import { openRelayKeys, type RelayKeys } from "./relay_keys.ts";
+import type { RelayKeys } from "./relay_keys.ts";
+import { openOwnKeys, storeLocation } from "./relay_store.ts";
 import { openSweeper } from "./relay_sweep.ts";
 import { readTls, watchTls } from "./tls.ts";
 import { openTogether } from "./together.ts";
@@ -62,10 +62,9 @@ export async function openRelay(options: RelayOptions): Promise<Relay> {
   const telemetry = openTelemetry({ log, clock, version });
   const [crypto, store] = await openTogether(stack, [
     openCrypto({ backends: config.crypto.backends, needs: [] }),
-    openStore({ url: config.database.url ?? null, path: join(dir.path, "relay.sqlite") }),
+    openStore(storeLocation(config, dir.path)),
   ]);
-  const holdsMailboxes = (await store.counts()).mailboxes > 0;
-  const keys = stack.use(await openRelayKeys({ ...options, crypto, dataDir: dir.path, holdsMailboxes }));
+  const keys = stack.use(await openOwnKeys(store, { ...options, crypto, dataDir: dir.path }));
   stack.use(openSweep({ store, clock, telemetry }));
   const peer = peerIdFromPublicKey(keys.node.publicKey);
   const pipeline = new Pipeline({

@@ -20,8 +20,14 @@ export interface RelayKeysOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** `--passphrase-file`, for an identity that is sealed. */
   readonly passphraseFile: string | undefined;
-  /** Whether the store holds mailboxes: they belong to an identity that is, so none is made then. */
-  readonly holdsMailboxes?: boolean;
+  /** What the keys are for. Mailboxes belong to an identity that is, so none is made where there are any. */
+  readonly store?: {
+    /** Its file or address, for people. */
+    readonly name: string;
+    readonly holdsMailboxes: boolean;
+    /** Whose mailboxes these are, where that is noted. */
+    readonly relay: PublicKey | null;
+  };
 }
 
 export interface RelayKeys extends Disposable {
@@ -38,17 +44,16 @@ export interface RelayKeys extends Disposable {
 /**
  * Opens `identity.json`, `node.json` and `head.json`, making those that are missing, mode 0600. The identity may
  * be sealed by a passphrase; made here it is not, since a relay starts by itself. Throws what openKeyFile and
- * writeKeyFile throw, and Fault<"data/no-identity"> where there are mailboxes and no identity that they are of.
+ * writeKeyFile throw, Fault<"data/no-identity"> where there are mailboxes and no identity that they are of, and
+ * Fault<"data/other-relay"> where they are of another one; then nothing was made.
  */
 export async function openRelayKeys(options: RelayKeysOptions): Promise<RelayKeys> {
-  if (options.holdsMailboxes === true && !existsSync(join(options.dataDir, IDENTITY))) {
-    throw new Fault<DataDirCode>(
-      "data/no-identity",
-      `Cannot use the data directory ${options.dataDir}: the store holds mailboxes, and ${IDENTITY} of the relay that they belong to is missing; under another one no device would trust them`,
-    );
-  }
+  refuseWithoutIdentity(options);
   using stack = new DisposableStack();
   const identity = stack.use(await openKey(IDENTITY, options));
+  if (options.store !== undefined) {
+    requireSameRelay(options.store, { dataDir: options.dataDir, identity: publicKey(identity.publicKey) });
+  }
   const node = stack.use(await openKey("node.json", options));
   const head = stack.use(await openKey("head.json", options));
   const { crypto, clock } = options;
@@ -72,6 +77,29 @@ export async function openRelayKeys(options: RelayKeysOptions): Promise<RelayKey
     },
     [Symbol.dispose]: () => keys.dispose(),
   };
+}
+
+function refuseWithoutIdentity({ store, dataDir }: RelayKeysOptions): void {
+  if (store === undefined || existsSync(join(dataDir, IDENTITY))) return;
+  if (!store.holdsMailboxes && store.relay === null) return;
+  const whose = store.relay === null ? "" : ` ${store.relay.toHex()}`;
+  const why = store.holdsMailboxes
+    ? `the store holds mailboxes, and ${IDENTITY} of the relay${whose} that they belong to is missing; under another one no device would trust them`
+    : `${store.name} is the store of relay${whose}, whose ${IDENTITY} is missing`;
+  throw new Fault<DataDirCode>("data/no-identity", `Cannot use the data directory ${dataDir}: ${why}`);
+}
+
+/** Throws Fault<"data/other-relay">, naming both, where a store is of another relay than `here`. */
+export function requireSameRelay(
+  store: { readonly name: string; readonly relay: PublicKey | null },
+  here: { readonly dataDir: string; readonly identity: PublicKey },
+): void {
+  const { dataDir, identity } = here;
+  if (store.relay === null || store.relay.toHex() === identity.toHex()) return;
+  throw new Fault<DataDirCode>(
+    "data/other-relay",
+    `Cannot start on ${store.name}: its mailboxes belong to relay ${store.relay.toHex()}, and ${join(dataDir, IDENTITY)} is of relay ${identity.toHex()}; no device would trust one for the other`,
+  );
 }
 
 async function openKey(name: string, options: RelayKeysOptions): Promise<SigningKey> {

@@ -3,6 +3,7 @@ import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Crypto, openCrypto } from "@dchat/crypto-wasm";
+import { isFault, publicKey, type PublicKey } from "../ground/mod.ts";
 import { sealKeystore } from "../identity/mod.ts";
 import { certificateStatement } from "../wire/mod.ts";
 import { openRelayKeys } from "./relay_keys.ts";
@@ -49,7 +50,7 @@ describe("openRelayKeys()", () => {
         dataDir: own,
         passphraseFile: undefined,
         env: {},
-        holdsMailboxes: true,
+        store: { name: "relay.sqlite", holdsMailboxes: true, relay: null },
       });
     await expect(openFilled()).rejects.toThrow("identity.json of the relay that they belong to is missing");
     expect(readdirSync(own)).toEqual([]);
@@ -57,6 +58,34 @@ describe("openRelayKeys()", () => {
     rmSync(join(own, "node.json"));
     using found = await openFilled();
     expect(found.identity).toEqual(made);
+    rmSync(own, { recursive: true });
+  });
+
+  test("refuses a store of another relay, naming both, and makes nothing", async () => {
+    const own = mkdtempSync(join(tmpdir(), "dchat-keys-"));
+    const [mine, other] = [(await open(own)).identity, publicKey(new Uint8Array(32).fill(7))];
+    rmSync(join(own, "node.json"));
+    const openFor = (relay: PublicKey | null, holdsMailboxes = true) =>
+      openRelayKeys({
+        crypto,
+        clock,
+        dataDir: own,
+        passphraseFile: undefined,
+        env: {},
+        store: { name: "postgres://db/dchat", holdsMailboxes, relay },
+      });
+    for (const holds of [true, false]) {
+      const said = await openFor(other, holds).catch((error: unknown) => error);
+      expect(isFault(said, "data/other-relay")).toBe(true);
+      for (const what of [mine.toHex(), other.toHex(), "postgres://db/dchat", join(own, "identity.json")])
+        expect(String(said)).toContain(what);
+    }
+    expect(readdirSync(own)).not.toContain("node.json");
+    (await openFor(mine))[Symbol.dispose]();
+    rmSync(join(own, "identity.json"));
+    await expect(openFor(other, false)).rejects.toThrow(
+      `the store of relay ${other.toHex()}, whose identity`,
+    );
     rmSync(own, { recursive: true });
   });
 

@@ -65,6 +65,15 @@ function keeping(subject: () => Subject, store: () => MailboxStore): void {
     }
     expect((await store().mailbox(owner.mailbox))?.size).toBe(1);
   });
+
+  test("claim() notes the first relay for good, for all who open the store", async () => {
+    expect(await store().claim(null)).toBeNull();
+    const [first, second] = [key(), key()];
+    expect(plain(await store().claim(first))).toBe(plain(first));
+    await using other = await subject().open();
+    for (const by of [second, null, first]) expect(plain(await other.claim(by))).toBe(plain(first));
+    expect(plain(await store().claim(second))).toBe(plain(first));
+  });
 }
 
 function refusing(store: () => MailboxStore): void {

@@ -1,4 +1,4 @@
-import type { Hash, MailboxId } from "../ground/mod.ts";
+import type { Hash, MailboxId, PublicKey } from "../ground/mod.ts";
 import type {
   BatchOptions,
   MailboxRow,
@@ -20,6 +20,7 @@ export interface StoreEngine {
   nodes(id: MailboxId, wanted: readonly NodePlace[]): Now<readonly Hash[]>;
   sweep(nowMs: number): Now<boolean>;
   counts(): Now<StoreCounts>;
+  claim(by: PublicKey | null): Now<PublicKey | null>;
   probe(bytes: number): Now<void>;
   /** What can wait until a batch's answers have left. */
   tend(): void;

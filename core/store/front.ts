@@ -1,5 +1,5 @@
 /** A store's front on the sockets' thread. The database is in a worker: commits wait for disks, and decisions take time. */
-import { Fault, type Hash, type MailboxId } from "../ground/mod.ts";
+import { Fault, type Hash, type MailboxId, type PublicKey } from "../ground/mod.ts";
 import type {
   BatchOptions,
   MailboxRow,
@@ -132,6 +132,10 @@ class StoreFront implements MailboxStore {
 
   counts(): Promise<StoreCounts> {
     return this.ask({ op: "counts" });
+  }
+
+  claim(by: PublicKey | null): Promise<PublicKey | null> {
+    return this.ask({ op: "claim", by });
   }
 
   probe(bytes: number): Promise<void> {

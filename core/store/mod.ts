@@ -2,4 +2,5 @@
 export { digest } from "./digest.ts";
 export { storeFault, type StoreCode, type StoreFault } from "./fault.ts";
 export { openDatabase, openStore, type StoreLocation } from "./open.ts";
+export { locationName } from "./place_name.ts";
 export type { DatabaseStatus, KeptEntry, StoreDatabase, StoreRecord } from "./record.ts";

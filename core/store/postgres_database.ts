@@ -1,5 +1,5 @@
 /** The relay's PostgreSQL database for backups, checks and moves. */
-import { mailboxId, type MailboxId, publicKey, signature } from "../ground/mod.ts";
+import { mailboxId, type MailboxId, publicKey, type PublicKey, signature } from "../ground/mod.ts";
 import type { MailboxRow, Receipt, StoreCounts, TurnRow } from "../mailbox/mod.ts";
 import { reasonOf, storeFault } from "./fault.ts";
 import { hex, splitHashes } from "./hashes.ts";
@@ -12,7 +12,7 @@ import {
   type Sql,
 } from "./postgres_connect.ts";
 import { nameOf } from "./place_name.ts";
-import { entryColumns, mailboxColumns, selectReaders } from "./postgres_load.ts";
+import { entryColumns, mailboxColumns, selectReaders, selectRelay } from "./postgres_load.ts";
 import type * as schema from "./postgres_schema.ts";
 import { migratePostgres, POSTGRES_SCHEMA_VERSION, postgresVersion } from "./postgres_version.ts";
 import { insertEntries, insertMailboxes, insertTurns, putReaders, putReceipts } from "./postgres_write.ts";
@@ -86,6 +86,13 @@ class PostgresDatabase implements StoreDatabase {
     });
   }
 
+  relay(): Promise<PublicKey | null> {
+    return this.#try(async () => {
+      await this.#requireCurrent();
+      return selectRelay(this.#sql);
+    });
+  }
+
   integrity(): Promise<readonly string[]> {
     return this.#try(async () => {
       await this.#requireCurrent();
@@ -123,7 +130,7 @@ class PostgresDatabase implements StoreDatabase {
     }
   }
 
-  load(records: AsyncIterable<StoreRecord>): Promise<void> {
+  load(records: AsyncIterable<StoreRecord>, relay: PublicKey | null): Promise<void> {
     return this.#try(async () => {
       if ((await postgresVersion(this.#sql)) === null) await migratePostgres(this.#sql);
       await this.#requireCurrent();
@@ -132,6 +139,7 @@ class PostgresDatabase implements StoreDatabase {
         const [there] = await sql`SELECT 1 FROM mailbox LIMIT 1`;
         if (there !== undefined)
           throw storeFault("store/filled", `Cannot fill ${this.#name}: it isn't empty`);
+        if (relay !== null) await sql`UPDATE dchat_state SET relay = ${relay} WHERE number = 1`;
         await loadRecords(sql, records);
       });
     });

@@ -3,7 +3,16 @@
  * what it finds there, and writes conditionally on their terms and sizes; nothing is remembered between batches,
  * so any number of nodes may write to one database.
  */
-import { assert, type Fault, type Hash, hash, HASH_BYTES, limit, type MailboxId } from "../ground/mod.ts";
+import {
+  assert,
+  type Fault,
+  type Hash,
+  hash,
+  HASH_BYTES,
+  limit,
+  type MailboxId,
+  type PublicKey,
+} from "../ground/mod.ts";
 import {
   type BatchOptions,
   decideBatch,
@@ -29,7 +38,7 @@ import {
   type Transaction,
 } from "./postgres_connect.ts";
 import { nameOf } from "./place_name.ts";
-import { entryColumns, loadPostgres, mailboxColumns, selectReaders } from "./postgres_load.ts";
+import { entryColumns, loadPostgres, mailboxColumns, selectReaders, selectRelay } from "./postgres_load.ts";
 import { tryPostgresRoom } from "./postgres_probe.ts";
 import { sweepPostgres } from "./postgres_sweep.ts";
 import { migratePostgres, POSTGRES_SCHEMA_VERSION, postgresVersion } from "./postgres_version.ts";
@@ -176,6 +185,14 @@ class PostgresEngine implements StoreEngine {
           coalesce(sum(entries_held), 0)::bigint AS entries, coalesce(sum(bytes_held), 0)::bigint AS bytes
         FROM mailbox WHERE NOT deleted`;
       return row ?? { mailboxes: 0, entries: 0, bytes: 0 };
+    });
+  }
+
+  /** As MailboxStore.claim. */
+  claim(by: PublicKey | null): Promise<PublicKey | null> {
+    return this.#inTime(async (sql) => {
+      if (by !== null) await sql`UPDATE dchat_state SET relay = ${by} WHERE number = 1 AND relay IS NULL`;
+      return selectRelay(sql);
     });
   }
 

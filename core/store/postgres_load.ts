@@ -1,5 +1,5 @@
 /** Loads what a batch touches, with the rows that it will write locked. */
-import type { MailboxId } from "../ground/mod.ts";
+import type { MailboxId, PublicKey } from "../ground/mod.ts";
 import {
   type EntryRow,
   type Loaded,
@@ -20,6 +20,7 @@ import {
   mailboxRow,
   type ReaderRecord,
   readerRow,
+  relayOf,
   type TurnRecord,
   turnRow,
 } from "./row.ts";
@@ -73,6 +74,12 @@ async function selectMailboxes(
         >`SELECT ${mailboxColumns(sql)} FROM mailbox WHERE id = ANY(${bytesArray(free)}::bytea[])`,
   ]);
   return [...a, ...b];
+}
+
+/** Whose mailboxes these are; null where it isn't noted. */
+export async function selectRelay(sql: Sql): Promise<PublicKey | null> {
+  const [row] = await sql<{ relay: Uint8Array | null }[]>`SELECT relay FROM dchat_state WHERE number = 1`;
+  return relayOf(row);
 }
 
 /** Readers of mailboxes, by the mailbox's hex id. */

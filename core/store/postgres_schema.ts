@@ -139,9 +139,14 @@ export const receipt = pgTable(
   (table) => [primaryKey({ columns: [table.mailbox, table.reader] })],
 );
 
-/** One row: the schema's version, and a count that grows with every probe, a write that means nothing else. */
+/**
+ * One row: the schema's version, a count that grows with every probe, a write that means nothing else, and whose
+ * mailboxes these are.
+ */
 export const state = pgTable("dchat_state", {
   number: integer("number").primaryKey(),
   version: integer("version").notNull(),
   probes: long("probes").notNull(),
+  /** The identity of the relay that they were made on; null until one has started. */
+  relay: bytes("relay"),
 });

@@ -2,7 +2,7 @@
  * What a store holds, one row after the other, the same for both databases: backups, checks and moves are made of
  * these. A mailbox comes first, then its turns, its receipts, and its entries by sequence number.
  */
-import type { Hash, MailboxId } from "../ground/mod.ts";
+import type { Hash, MailboxId, PublicKey } from "../ground/mod.ts";
 import type { EntryRow, MailboxRow, Receipt, StoreCounts, TurnRow } from "../mailbox/mod.ts";
 
 /** An entry with all that is stored of it. */
@@ -55,15 +55,18 @@ export interface StoreDatabase extends AsyncDisposable {
   migrate(): Promise<number>;
   /** As MailboxStore.counts; wants a current schema. */
   counts(): Promise<StoreCounts>;
+  /** As MailboxStore.claim(null). */
+  relay(): Promise<PublicKey | null>;
   /** What the database itself finds wrong with its files and indexes. */
   integrity(): Promise<readonly string[]>;
   /** Everything, from one snapshot, while others may go on writing. `sound`: its checksum holds. */
   records(): AsyncIterable<StoreRecord>;
   /**
-   * Fills an empty store, in one transaction: all of it or nothing. Throws Fault<"store/filled"> where the store
-   * isn't empty, and what `records` throws.
+   * Fills an empty store, in one transaction: all of it or nothing. `relay` is whose it then is, whoever's the empty
+   * one was; null leaves that as it is. Throws Fault<"store/filled"> where the store isn't empty, and what `records`
+   * throws.
    */
-  load(records: AsyncIterable<StoreRecord>): Promise<void>;
+  load(records: AsyncIterable<StoreRecord>, relay: PublicKey | null): Promise<void>;
   /** Who else works on the database, in words; null where nobody does or it can't be told. */
   others(): Promise<string | null>;
 }

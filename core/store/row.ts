@@ -1,5 +1,5 @@
 /** Stored rows to the mailbox's values, for both databases: statements name their columns as the schemas do. */
-import { type EntryId, entryId, hash, mailboxId, publicKey } from "../ground/mod.ts";
+import { type EntryId, entryId, hash, mailboxId, publicKey, type PublicKey } from "../ground/mod.ts";
 import type { EntryRow, MailboxRow, ReaderRow, StoredEntry, TurnRow } from "../mailbox/mod.ts";
 import { reasonOf, storeFault } from "./fault.ts";
 import { hex, splitHashes } from "./hashes.ts";
@@ -82,6 +82,12 @@ export function turnRow(record: TurnRecord): TurnRow {
     writer: publicKey(blob(record.writer)),
     firstSeq: record.firstSeq,
   }));
+}
+
+/** The identity that a store's one row notes; null where it notes none. */
+export function relayOf(record: { readonly relay: Uint8Array | null } | null | undefined): PublicKey | null {
+  const relay = record?.relay ?? null;
+  return relay === null ? null : parse("whose the mailboxes are", () => publicKey(blob(relay)));
 }
 
 function takenBy(bytes: Uint8Array | null): EntryId | null {

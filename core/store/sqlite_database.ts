@@ -1,7 +1,7 @@
 /** The relay's SQLite file for backups, checks and moves. */
 import type { Database } from "bun:sqlite";
 import { existsSync } from "node:fs";
-import { isFault, type MailboxId, publicKey, signature } from "../ground/mod.ts";
+import { isFault, type MailboxId, publicKey, type PublicKey, signature } from "../ground/mod.ts";
 import type { MailboxRow, Receipt, StoreCounts } from "../mailbox/mod.ts";
 import { reasonOf, storeFault } from "./fault.ts";
 import { hex, splitHashes } from "./hashes.ts";
@@ -17,6 +17,7 @@ import {
   mailboxRow,
   readerRow,
   type ReaderRecord,
+  relayOf,
   type SqliteEntry,
   type SqliteMailbox,
   type StoredRecord,
@@ -92,6 +93,13 @@ class SqliteDatabase implements StoreDatabase {
     return Promise.resolve(row ?? { mailboxes: 0, entries: 0, bytes: 0 });
   }
 
+  relay(): Promise<PublicKey | null> {
+    const row = this.#current()
+      .query<{ relay: Uint8Array | null }, []>("SELECT relay FROM total WHERE number = 1")
+      .get();
+    return Promise.resolve(relayOf(row));
+  }
+
   integrity(): Promise<readonly string[]> {
     const db = this.#current();
     const found: string[] = [];
@@ -140,7 +148,7 @@ class SqliteDatabase implements StoreDatabase {
     }
   }
 
-  async load(records: AsyncIterable<StoreRecord>): Promise<void> {
+  async load(records: AsyncIterable<StoreRecord>, relay: PublicKey | null): Promise<void> {
     // Made where there is none; loading is done by the relay's own statements.
     const db = openSqliteFile({ path: this.#path, migrate: false });
     const sql = prepareStatements(db);
@@ -149,6 +157,7 @@ class SqliteDatabase implements StoreDatabase {
       if (db.query("SELECT 1 FROM mailbox LIMIT 1").get() !== null) {
         throw storeFault("store/filled", `Cannot fill ${this.#path}: it isn't empty`);
       }
+      if (relay !== null) db.query("UPDATE total SET relay = ?1 WHERE number = 1").run(relay);
       await loadRecords(sql, records);
       sql.commit.run();
     } catch (error) {

@@ -16,6 +16,7 @@ import {
   isFault,
   limit,
   type MailboxId,
+  type PublicKey,
 } from "../ground/mod.ts";
 import {
   type BatchOptions,
@@ -37,7 +38,7 @@ import { RowCache } from "./row_cache.ts";
 import { loadBatch, loadMailbox } from "./sqlite_load.ts";
 import { LogRoom } from "./sqlite_log.ts";
 import { openSqliteFile, type SqliteFile } from "./sqlite_open.ts";
-import { storedEntry } from "./row.ts";
+import { relayOf, storedEntry } from "./row.ts";
 import { prepareStatements, type SqliteStatements } from "./sqlite_statements.ts";
 import { sweepSqlite } from "./sqlite_sweep.ts";
 import { STALE_TRIES_MAX, StaleRow } from "./stale_row.ts";
@@ -239,6 +240,16 @@ export class SqliteEngine implements StoreEngine {
 
   counts(): StoreCounts {
     return this.#sql.total.get() ?? { mailboxes: 0, entries: 0, bytes: 0 };
+  }
+
+  /** As MailboxStore.claim. */
+  claim(by: PublicKey | null): PublicKey | null {
+    const noted = relayOf(this.#sql.relay.get());
+    if (noted !== null || by === null) return noted;
+    return this.#transaction(() => {
+      this.#sql.claim.run(by);
+      return relayOf(this.#sql.relay.get());
+    });
   }
 
   /** As MailboxStore.probe. */

@@ -140,7 +140,10 @@ export const receipt = sqliteTable(
   (table) => [uniqueIndex("receipt_reader").on(table.box, table.reader)],
 );
 
-/** One row: what all mailboxes hold together, moved along in each transaction, so that nobody has to count. */
+/**
+ * One row: what all mailboxes hold together, moved along in each transaction, so that nobody has to count, and
+ * whose mailboxes they are.
+ */
 export const total = sqliteTable("total", {
   number: integer("number").primaryKey(),
   mailboxes: integer("mailboxes").notNull(),
@@ -148,4 +151,6 @@ export const total = sqliteTable("total", {
   bytes: integer("bytes").notNull(),
   /** Grows with every probe: a write that means nothing else. */
   probes: integer("probes").notNull(),
+  /** The identity of the relay that they were made on; null until one has started. */
+  relay: bytes("relay"),
 });

@@ -2,8 +2,9 @@
 import first from "../../migrations/sqlite/0000_first.sql" with { type: "text" };
 import sums from "../../migrations/sqlite/0001_sums_of_rows.sql" with { type: "text" };
 import sumsFilled from "../../migrations/sqlite/0002_sums_of_rows_filled.sql" with { type: "text" };
+import relay from "../../migrations/sqlite/0003_relay_identity.sql" with { type: "text" };
 
-export const SQLITE_MIGRATIONS: readonly string[] = [first, sums, sumsFilled];
+export const SQLITE_MIGRATIONS: readonly string[] = [first, sums, sumsFilled, relay];
 
 /** Kept in PRAGMA user_version, so that it changes with the schema in one transaction. */
 export const SQLITE_SCHEMA_VERSION = SQLITE_MIGRATIONS.length;

@@ -48,9 +48,6 @@ function reading(db: Database) {
     nodes: db.prepare<{ nodes: Uint8Array }, [number, number]>(
       "SELECT nodes FROM entry WHERE place = (?1 << 32) + ?2",
     ),
-    total: db.prepare<{ mailboxes: number; entries: number; bytes: number }, []>(
-      "SELECT mailboxes, entries, bytes FROM total WHERE number = 1",
-    ),
   };
 }
 
@@ -114,21 +111,35 @@ function writing(db: Database) {
     receiptSum: db.prepare<{ sum: number }, [number, Uint8Array]>(
       "SELECT sum FROM receipt WHERE box = ?1 AND reader = ?2",
     ),
+    logFrames: db.prepare("PRAGMA wal_checkpoint(NOOP)"),
+    checkpoint: db.prepare("PRAGMA wal_checkpoint(PASSIVE)"),
+  };
+}
+
+/** Of the one row of `total`. */
+function counting(db: Database) {
+  return {
+    total: db.prepare<{ mailboxes: number; entries: number; bytes: number }, []>(
+      "SELECT mailboxes, entries, bytes FROM total WHERE number = 1",
+    ),
     addTotal: db.prepare<unknown, Value[]>(
       "UPDATE total SET mailboxes = mailboxes + ?1, entries = entries + ?2, bytes = bytes + ?3 WHERE number = 1",
     ),
-    logFrames: db.prepare("PRAGMA wal_checkpoint(NOOP)"),
-    checkpoint: db.prepare("PRAGMA wal_checkpoint(PASSIVE)"),
+    relay: db.prepare<{ relay: Uint8Array | null }, []>("SELECT relay FROM total WHERE number = 1"),
+    claim: db.prepare<unknown, [Uint8Array]>(
+      "UPDATE total SET relay = ?1 WHERE number = 1 AND relay IS NULL",
+    ),
     probe: db.prepare<unknown, []>("UPDATE total SET probes = probes + 1 WHERE number = 1"),
   };
 }
 
 export type SqliteStatements = ReturnType<typeof loading> &
   ReturnType<typeof reading> &
-  ReturnType<typeof writing> & { readonly all: readonly Statement[] };
+  ReturnType<typeof writing> &
+  ReturnType<typeof counting> & { readonly all: readonly Statement[] };
 
 /** Prepares all statements; throws SQLite's error where the schema isn't what this version knows. */
 export function prepareStatements(db: Database): SqliteStatements {
-  const each = { ...loading(db), ...reading(db), ...writing(db) };
+  const each = { ...loading(db), ...reading(db), ...writing(db), ...counting(db) };
   return { ...each, all: Object.values(each) };
 }

@@ -57,6 +57,8 @@ async function answer(request: Exclude<StoreRequest, CommitRequest>): Promise<un
       return opened().sweep(request.nowMs);
     case "counts":
       return opened().counts();
+    case "claim":
+      return opened().claim(request.by);
     case "probe":
       await opened().probe(request.bytes);
       return null;

@@ -4,7 +4,7 @@
  * A batch's number is its lane's, and where all of it is in the lane the number is the whole message; so is the
  * answer where all outcomes are: a bare number crosses at half the cost of the smallest object.
  */
-import type { MailboxId } from "../ground/mod.ts";
+import type { MailboxId, PublicKey } from "../ground/mod.ts";
 import type { Outcome, ReadRange } from "../mailbox/mod.ts";
 import type { CheckedCommand } from "../wire/mod.ts";
 import type { Others } from "./batch_message.ts";
@@ -32,6 +32,7 @@ export type StoreRequest =
     }
   | { readonly op: "sweep"; readonly nowMs: number }
   | { readonly op: "counts" }
+  | { readonly op: "claim"; readonly by: PublicKey | null }
   | { readonly op: "probe"; readonly bytes: number }
   | { readonly op: "close" };
 

@@ -127,6 +127,6 @@ export const COLUMNS: Readonly<Record<string, Readonly<Record<string, string>>>>
     signature: "V15",
     sum: OWN,
   },
-  total: { number: OWN, mailboxes: "V8", entries: "V8", bytes: "V8", probes: OWN },
-  dchat_state: { number: OWN, version: OWN, probes: OWN },
+  total: { number: OWN, mailboxes: "V8", entries: "V8", bytes: "V8", probes: OWN, relay: "V6" },
+  dchat_state: { number: OWN, version: OWN, probes: OWN, relay: "V6" },
 };

@@ -1,0 +1,35 @@
+/** A relay's store and its keys, which belong together: mailboxes are those of one identity. */
+import { join } from "node:path";
+import type { MailboxStore } from "../mailbox/mod.ts";
+import { locationName, type StoreLocation } from "../store/mod.ts";
+import type { Config } from "./config.ts";
+import { openRelayKeys, type RelayKeys, type RelayKeysOptions, requireSameRelay } from "./relay_keys.ts";
+
+/** Where the mailboxes of a relay are whose data directory is `dataDir`. */
+export function storeLocation({ database }: Config, dataDir: string): StoreLocation {
+  return { url: database.url ?? null, path: join(dataDir, "relay.sqlite") };
+}
+
+/**
+ * Opens the relay's keys, sure that the store is this relay's: noted in it where nobody has said so before. Throws
+ * what openRelayKeys throws.
+ */
+export async function openOwnKeys(
+  store: MailboxStore,
+  options: RelayKeysOptions & { readonly config: Config },
+): Promise<RelayKeys> {
+  const { dataDir } = options;
+  const name = locationName(storeLocation(options.config, dataDir));
+  const holdsMailboxes = (await store.counts()).mailboxes > 0;
+  const relay = await store.claim(null);
+  const keys = await openRelayKeys({ ...options, store: { name, holdsMailboxes, relay } });
+  try {
+    // Two nodes with identities of their own may have started on an empty database: the first one has it.
+    const first = await store.claim(keys.identity);
+    requireSameRelay({ name, relay: first }, { dataDir, identity: keys.identity });
+    return keys;
+  } catch (error) {
+    keys[Symbol.dispose]();
+    throw error;
+  }
+}

@@ -1,0 +1,1 @@
+ALTER TABLE "dchat_state" ADD COLUMN "relay" "bytea";

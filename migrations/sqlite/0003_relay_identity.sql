@@ -1,0 +1,1 @@
+ALTER TABLE `total` ADD `relay` blob;
