@@ -127,14 +127,15 @@ export const restore = command({
 
 export const exportAll = command({
   about:
-    "Writes everything that is stored to standard output, with the relay stopped, for `dchat database import` into another database. Generations stay, so the old database must not be used again.",
+    "Writes everything that is stored to standard output, from one snapshot, for `dchat database import` into another database. Generations stay, so stop the relay first and never start it on the old database again. While one works on it, what comes out is a backup, which import refuses and `dchat database restore` takes.",
   args: place,
   input: z.strictObject({}),
   examples: [
     {
-      line: "dchat database export > mailboxes.jsonl",
-      does: "The first of two steps from SQLite to PostgreSQL.",
+      line: "dchat database export | dchat database import --url postgres://dchat@db/dchat",
+      does: "From SQLite to PostgreSQL; the data directory, with the relay's keys, stays.",
     },
+    { line: "dchat database export > mailboxes.jsonl", does: "The same in two steps." },
   ],
   async run(_, context) {
     const out = Bun.stdout.writer();
@@ -142,21 +143,26 @@ export const exportAll = command({
       await out.write(bytes);
       await out.flush();
     };
-    const records = await exportDatabase({ ...(await options(context)), sink });
+    const { records, busy } = await exportDatabase({ ...(await options(context)), sink });
     await out.end();
-    context.note(`Exported ${records} records. Don't start a relay on the old database again.`);
+    context.note(
+      busy === null
+        ? `Exported ${records} records. Don't start a relay on the old database again.`
+        : `Wrote ${records} records as a backup, since ${busy}. To move, stop it and export again.`,
+    );
     return exit.done;
   },
 });
 
 export const importAll = command({
-  about: "Fills the empty store of a stopped relay from an export on standard input. Generations stay.",
+  about:
+    "Fills the empty store of a stopped relay from an export on standard input. Generations stay. Nothing is locked but that store: with --url, a relay may run in the data directory.",
   args: { ...place, ...jsonArg },
   input: z.strictObject({ json: z.boolean() }),
   examples: [
     {
-      line: "dchat database import --url postgres://dchat@db/dchat < mailboxes.jsonl",
-      does: "The second, once the first has ended: both want the data directory for themselves.",
+      line: "dchat database export --data-dir OLD | dchat database import --data-dir NEW --url URL",
+      does: "From the SQLite of one directory to the PostgreSQL of a relay in another.",
     },
     { line: "dchat database import < mailboxes.jsonl", does: "Fill the store of this machine's relay." },
   ],

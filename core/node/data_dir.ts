@@ -3,7 +3,7 @@
  * works in one, and `relay.json`, by which a running relay is found.
  */
 import { Database } from "bun:sqlite";
-import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { homedir } from "node:os";
 import { isAbsolute, join } from "node:path";
 import { z } from "zod";
@@ -118,14 +118,47 @@ function takeLock(path: string): Database {
     return lock;
   } catch (error) {
     lock?.close();
-    const code = error instanceof Error && "code" in error ? String(error.code) : "";
-    if (!code.startsWith("SQLITE_BUSY") && !code.startsWith("SQLITE_LOCKED")) throw unusable(path, error);
-    const holder = holderOf(path);
-    const who = holder === null ? "another process" : `another process (pid ${holder})`;
-    throw new Fault("data/locked", `Cannot use the data directory ${path}: ${who} works in it`, {
+    if (!isHeld(error)) throw unusable(path, error);
+    throw new Fault("data/locked", `Cannot use the data directory ${path}: ${whoHolds(path)} works in it`, {
       cause: error,
     });
   }
+}
+
+function isHeld(error: unknown): boolean {
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  return code.startsWith("SQLITE_BUSY") || code.startsWith("SQLITE_LOCKED");
+}
+
+function whoHolds(path: string): string {
+  const holder = holderOf(path);
+  return holder === null ? "another process" : `another process (pid ${holder})`;
+}
+
+/** A directory that others may look into meanwhile, and nobody take for himself, until it is disposed of. */
+export interface SharedDir extends Disposable {
+  /** Who has it for himself already, in words; null where nobody has. */
+  readonly holder: string | null;
+}
+
+/** Shares the directory with all who only read, changing nothing in it. Throws Fault<"data/unusable">. */
+export function shareDataDir(path: string): SharedDir {
+  const file = join(path, LOCK);
+  // Nobody has ever worked in it, as where a store was copied to be looked at.
+  if (!existsSync(file)) return { holder: null, [Symbol.dispose]() {} };
+  let lock: Database | undefined;
+  try {
+    lock = new Database(file, { readonly: true });
+    lock.run("PRAGMA busy_timeout = 0");
+    lock.run("BEGIN");
+    lock.query("SELECT 1 FROM sqlite_schema").get();
+  } catch (error) {
+    lock?.close();
+    if (!isHeld(error)) throw unusable(path, error);
+    return { holder: `${whoHolds(path)} works in ${path}`, [Symbol.dispose]() {} };
+  }
+  const taken = lock;
+  return { holder: null, [Symbol.dispose]: () => taken.close() };
 }
 
 function holderOf(path: string): number | null {

@@ -12,7 +12,14 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isFault } from "../ground/mod.ts";
-import { defaultRelayDir, defaultUserDir, findRelay, openDataDir, publishRelay } from "./data_dir.ts";
+import {
+  defaultRelayDir,
+  defaultUserDir,
+  findRelay,
+  openDataDir,
+  publishRelay,
+  shareDataDir,
+} from "./data_dir.ts";
 
 let folder: string;
 beforeEach(() => (folder = mkdtempSync(join(tmpdir(), "dchat-dir-"))));
@@ -146,4 +153,35 @@ test("default directories follow XDG_STATE_HOME where it is absolute, else the h
   expect(defaultRelayDir({ XDG_STATE_HOME: "/x", HOME: "/h" })).toBe("/x/dchat/relay");
   expect(defaultRelayDir({ XDG_STATE_HOME: "x", HOME: "/h" })).toBe("/h/.local/state/dchat/relay");
   expect(defaultUserDir({ HOME: "/h" }, "abc")).toBe("/h/.local/state/dchat/user/abc");
+});
+
+describe("shareDataDir()", () => {
+  test("lets others share and nobody take the directory, and changes nothing in it", () => {
+    openDataDir(folder)[Symbol.dispose]();
+    const before = readdirSync(folder);
+    {
+      using first = shareDataDir(folder);
+      using second = shareDataDir(folder);
+      expect([first.holder, second.holder]).toEqual([null, null]);
+      expect(refusal(folder)).toContain("data/locked");
+      expect(readdirSync(folder)).toEqual(before);
+    }
+    expect(refusal(folder)).toBe("opened");
+  });
+
+  test("says who has it for himself, in another process too", async () => {
+    const child = await holder(folder);
+    using shared = shareDataDir(folder);
+    expect(shared.holder).toBe(`another process (pid ${child.pid}) works in ${folder}`);
+    child.kill("SIGKILL");
+    await child.exited;
+    using after = shareDataDir(folder);
+    expect(after.holder).toBeNull();
+  });
+
+  test("makes nothing where nobody has worked", () => {
+    using shared = shareDataDir(join(folder, "none"));
+    expect(shared.holder).toBeNull();
+    expect(readdirSync(folder)).toEqual([]);
+  });
 });

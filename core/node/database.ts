@@ -26,7 +26,7 @@ import { Checker, type Checked } from "./database_check.ts";
 import { type Dump, readDump, type Sink, writeDump } from "./database_dump.ts";
 import type { DatabaseCode, DumpHeader, DumpKind } from "./database_file.ts";
 import { fileReason } from "./file.ts";
-import { type DataDir, defaultRelayDir, homePath, openDataDir } from "./data_dir.ts";
+import { defaultRelayDir, homePath, openDataDir, shareDataDir } from "./data_dir.ts";
 import { storeLocation } from "./relay_store.ts";
 
 export interface DatabaseOptions {
@@ -54,17 +54,31 @@ async function openPlace(options: DatabaseOptions): Promise<Place> {
   return { database, dataDir, isInDir, [Symbol.asyncDispose]: () => database[Symbol.asyncDispose]() };
 }
 
-/** The same with no relay at work on it: throws Fault<"data/locked"> or Fault<"database/in-use">. */
+/**
+ * The same with no relay at work on it: throws Fault<"data/locked"> or Fault<"database/in-use">. The lock is that of
+ * the store: a directory that PostgreSQL's relay has, or another relay, is left alone.
+ */
 async function openAlone(options: DatabaseOptions): Promise<Place> {
   await using stack = new AsyncDisposableStack();
-  const lock: DataDir = stack.use(openDataDir(dataDirOf(options)));
+  if (options.config.database.url === undefined) stack.use(openDataDir(dataDirOf(options)));
   const place = stack.use(await openPlace(options));
   const others = await place.database.others();
   if (others !== null) {
     throw new Fault<DatabaseCode>("database/in-use", `Cannot do that while ${others}; stop it first`);
   }
   const owned = stack.move();
-  return { ...place, dataDir: lock.path, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+  return { ...place, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
+
+/** The same beside others who read, with who works on it, in words. As far as that can be, no relay starts meanwhile. */
+async function openShared(options: DatabaseOptions): Promise<Place & { readonly busy: string | null }> {
+  await using stack = new AsyncDisposableStack();
+  const shared =
+    options.config.database.url === undefined ? stack.use(shareDataDir(dataDirOf(options))) : null;
+  const place = stack.use(await openPlace(options));
+  const busy = shared?.holder ?? (await place.database.others());
+  const owned = stack.move();
+  return { ...place, busy, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
 /** What is there: kind, place, schema's version, and how much is held where the schema is current. */
@@ -166,10 +180,22 @@ export async function backupDatabase(options: DatabaseOptions & { readonly file:
   }
 }
 
-/** Writes an export to `sink`: for a move to another database, with the generations that are. Wants the relay stopped. */
-export async function exportDatabase(options: DatabaseOptions & { readonly sink: Sink }): Promise<number> {
-  await using place = await openAlone(options);
-  return await dump(place, { kind: "export", nowMs: options.nowMs }, options.sink);
+export interface Exported {
+  readonly records: number;
+  /** Who works on the store, in words: what was written then is a backup. Null where it is an export. */
+  readonly busy: string | null;
+}
+
+/**
+ * Writes an export to `sink`, from one snapshot: for a move to another database, with the generations that are.
+ * While a relay works on the store, what it promises next isn't in it; so it is a backup then, which importDatabase
+ * doesn't take.
+ */
+export async function exportDatabase(options: DatabaseOptions & { readonly sink: Sink }): Promise<Exported> {
+  await using place = await openShared(options);
+  const { busy } = place;
+  const kind = busy === null ? "export" : "backup";
+  return { records: await dump(place, { kind, nowMs: options.nowMs }, options.sink), busy };
 }
 
 /** Fills the empty store of a stopped relay from an export. Throws Fault<"database/foreign"> for a backup. */
@@ -181,7 +207,7 @@ export async function importDatabase(
   if (read.header.kind !== "export") {
     throw new Fault<DatabaseCode>(
       "database/foreign",
-      "Cannot import a backup: what came after it is gone, so its mailboxes need new generations; use `dchat database restore`",
+      "Cannot import a backup, or an export made while a relay worked on the store: what came after it is gone, so its mailboxes need new generations; use `dchat database restore`, or stop the relay and export again",
     );
   }
   return await fill(place, read, (record) => record);

@@ -170,12 +170,30 @@ for (const kind of KINDS) {
       await backupDatabase({ ...here, file });
       using _lock = openDataDir(dirOf(here));
       await using _store = await open(here);
-      expect(await codeOf(restoreDatabase({ ...here, file }))).toBe("data/locked");
-      expect(await codeOf(migrateDatabase(here))).toBe("data/locked");
+      const code = kind === "sqlite" ? "data/locked" : "database/in-use";
+      expect(await codeOf(restoreDatabase({ ...here, file }))).toBe(code);
+      expect(await codeOf(migrateDatabase(here))).toBe(code);
       if (kind === "sqlite") return;
       const elsewhere = await place("sqlite");
       const same = { ...here, config: { ...elsewhere.config, database: here.config.database } };
-      expect(await codeOf(restoreDatabase({ ...same, file }))).toBe("database/in-use");
+      expect(await codeOf(restoreDatabase({ ...same, file }))).toBe(code);
+    });
+
+    test("exportDatabase() while a relay works on the store makes a backup, which importDatabase() refuses", async () => {
+      const here = await place(kind);
+      await fill(here);
+      const chunks: Uint8Array[] = [];
+      const sink = async (bytes: Uint8Array): Promise<void> => void chunks.push(bytes.slice());
+      {
+        using _lock = openDataDir(dirOf(here));
+        await using _store = await open(here);
+        expect((await exportDatabase({ ...here, sink })).busy).toContain("works ");
+      }
+      const there = await place(kind);
+      expect(await codeOf(importDatabase({ ...there, source: stream(chunks) }))).toBe("database/foreign");
+      chunks.length = 0;
+      expect((await exportDatabase({ ...here, sink })).busy).toBeNull();
+      expect(await codeOf(importDatabase({ ...there, source: stream(chunks) }))).toBe("done");
     });
 
     test("backupDatabase() replaces no file", async () => {

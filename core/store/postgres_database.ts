@@ -135,6 +135,8 @@ class PostgresDatabase implements StoreDatabase {
       if ((await postgresVersion(this.#sql)) === null) await migratePostgres(this.#sql);
       await this.#requireCurrent();
       await this.#sql.begin(async (sql) => {
+        // What comes through a pipe comes when it does.
+        await sql`SET LOCAL idle_in_transaction_session_timeout = 0`;
         await sql`LOCK TABLE mailbox IN EXCLUSIVE MODE`;
         const [there] = await sql`SELECT 1 FROM mailbox LIMIT 1`;
         if (there !== undefined)
