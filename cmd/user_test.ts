@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { dchatCommand, type Ran, runDchat } from "../test/harness/dchat.ts";
@@ -22,6 +22,19 @@ afterAll(async () => {
 function firstLine({ err }: Ran): string {
   return err.split("\n").find((line) => line.startsWith("error")) ?? err;
 }
+
+test("a device whose database was emptied is refused with exit 1, and no new one begins in its place", async () => {
+  const dataDir = join(pair.dir, "emptied");
+  cpSync(pair.ann.dataDir, dataDir, { recursive: true });
+  writeFileSync(join(dataDir, "device.db"), "");
+  const args = ["user", "contacts", "--identity", pair.ann.identity, "--data-dir", dataDir];
+  for (let round = 0; round < 2; round++) {
+    const { code, out, err } = await runDchat(args);
+    expect([code, out]).toEqual([1, ""]);
+    expect(err).toContain(`${join(dataDir, "device.db")}: it is empty`);
+    expect(err).toContain("Put the file back from a copy.");
+  }
+});
 
 describe("dchat user send", () => {
   test("prints the sequence number alone where no terminal is, and JSON where it is asked for", async () => {

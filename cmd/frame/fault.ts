@@ -133,6 +133,10 @@ export const meanings: Record<Code, Meaning> = {
   "store/older": { exit: exit.failed, mend: "dchat database migrate brings it up." },
   "store/newer": { exit: exit.failed, mend: "Use the dchat that wrote it, or a newer one." },
   "store/key": { exit: exit.failed, mend: "dchat keygen rewrap changes both passphrases together." },
+  "store/emptied": {
+    exit: exit.failed,
+    mend: "Put the file back from a copy. Without one, move it and the files beside it out of the way: a new device begins then, which has no conversations, and people must invite one another anew.",
+  },
   "store/filled": {
     exit: exit.failed,
     mend: "Name an empty one by --data-dir or --url, or move what is there out of the way first.",

@@ -4,7 +4,8 @@ import { Fault } from "../ground/mod.ts";
  * unavailable: nothing was kept, whether it's worth trying again is in the message · unknown: the commit may or
  * may not have been kept · corrupt: what is stored contradicts itself or isn't ours · older, newer: the schema is
  * of another version · busy: another process holds the store · filled: it
- * holds something, where an empty one is needed · key: what should open it doesn't.
+ * holds something, where an empty one is needed · key: what should open it doesn't · emptied: a device's file has
+ * lost what it held.
  */
 export type StoreCode =
   | "store/unavailable"
@@ -14,7 +15,8 @@ export type StoreCode =
   | "store/newer"
   | "store/busy"
   | "store/filled"
-  | "store/key";
+  | "store/key"
+  | "store/emptied";
 
 export type StoreFault = Fault<StoreCode>;
 

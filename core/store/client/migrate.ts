@@ -33,7 +33,8 @@ export function migrateClient(database: Database, path: string): void {
   }
 }
 
-function userVersion(database: Database): number {
+/** How many migrations a database has had; 0 where it has no tables of ours. */
+export function userVersion(database: Database): number {
   const row: unknown = database.query("PRAGMA user_version").get();
   return typeof row === "object" && row !== null && "user_version" in row ? Number(row.user_version) : 0;
 }

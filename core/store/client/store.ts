@@ -8,9 +8,11 @@ import type { Crypto } from "@dchat/crypto-wasm";
 import { ne } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/bun-sqlite";
 import type { DeviceStore, Keeper } from "../../conversation/mod.ts";
+import { isFault } from "../../ground/mod.ts";
 import { reasonOf, storeFault } from "../fault.ts";
+import { emptied, ensureDeviceFile } from "./create.ts";
 import { type DeviceSql, openKeeper } from "./keeper.ts";
-import { migrateClient } from "./migrate.ts";
+import { migrateClient, userVersion } from "./migrate.ts";
 import { wrap } from "./schema.ts";
 import { Vault } from "./vault.ts";
 import { unwrapKey, wrapKey } from "./wrap.ts";
@@ -28,12 +30,15 @@ export interface DeviceStoreOptions {
   readonly passphrase: Uint8Array | null;
 }
 
-/** Opens or makes a device's database; throws Fault<"store/key" | "store/newer" | "store/corrupt" | "store/unavailable">. */
+/**
+ * Opens or makes a device's database; throws Fault<"store/key" | "store/newer" | "store/corrupt" |
+ * "store/unavailable">, and Fault<"store/emptied"> rather than begin a new device where one was.
+ */
 export async function openDeviceStore(options: DeviceStoreOptions): Promise<DeviceStore> {
   const { path, crypto, passphrase } = options;
   const database = openFile(path);
   try {
-    migrateClient(database, path);
+    upgrade(database, path);
     const sql = drizzle({ client: database });
     const vault = openVault(sql, database, { crypto, passphrase });
     return makeStore(database, { keeper: openKeeper(sql, { crypto, vault }), vault });
@@ -43,9 +48,15 @@ export async function openDeviceStore(options: DeviceStoreOptions): Promise<Devi
   }
 }
 
+function upgrade(database: Database, path: string): void {
+  if (userVersion(database) === 0) throw emptied(path, "it has no tables of a device");
+  migrateClient(database, path);
+}
+
 function openFile(path: string): Database {
   try {
-    const database = new Database(path, { create: true, strict: true });
+    ensureDeviceFile(path);
+    const database = new Database(path, { readwrite: true, strict: true });
     // The journal's files take the mode of this one.
     chmodSync(path, 0o600);
     // Waiting for the file's first moments only: transactions wait on their own, without holding up the loop.
@@ -56,6 +67,7 @@ function openFile(path: string): Database {
     database.run("PRAGMA secure_delete = ON");
     return database;
   } catch (error) {
+    if (isFault(error)) throw error;
     throw storeFault(
       "store/unavailable",
       `Cannot open the device's database ${path}: ${reasonOf(error)}`,
@@ -192,7 +204,7 @@ export function rewrapDeviceStore(options: {
 }): void {
   const { path, crypto, from, to } = options;
   using database = openFile(path);
-  migrateClient(database, path);
+  upgrade(database, path);
   const sql = drizzle({ client: database });
   const kept = sql.select().from(wrap).all();
   const key = unwrapAny(crypto, kept, from);

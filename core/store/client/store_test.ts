@@ -1,11 +1,21 @@
 import { Database } from "bun:sqlite";
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { crypto, makePlace, randomId, randomKey } from "../../../test/harness/party.ts";
 import { type DeviceStore, type Invite, INVITE_SECRET_BYTES, type Keeper } from "../../conversation/mod.ts";
 import { hash, isFault } from "../../ground/mod.ts";
+import { ensureDeviceFile } from "./create.ts";
 import { openDeviceStore, rewrapDeviceStore } from "./mod.ts";
 
 const passphrase = new TextEncoder().encode("correct horse");
@@ -122,6 +132,70 @@ describe("openDeviceStore()", () => {
       });
       expect(got).toEqual(founding);
     }
+  });
+
+  test("makes a file that is whole from its first moment, and leaves nothing beside it", async () => {
+    await using store = await open();
+    expect(readdirSync(dir).sort()).toEqual(["device.db", "device.db-shm", "device.db-wal"]);
+    for (const name of readdirSync(dir)) expect(statSync(join(dir, name)).mode & 0o777).toBe(0o600);
+    await store.transact((keeper) => keeper.putValue("identity", secretSeed));
+  });
+
+  test("refuses a file that was emptied, and leaves it and its journal as they are", async () => {
+    const store = await open();
+    await store.transact((keeper) => keeper.putValue("identity", secretSeed));
+    cpSync(`${path}-wal`, join(dir, "kept-wal"));
+    await store[Symbol.asyncDispose]();
+    const whole = readFileSync(path);
+    const refusal = async (): Promise<void> => {
+      const said = await open().catch((error: unknown) => error);
+      expect(isFault(said, "store/emptied")).toBe(true);
+      expect(String(said)).toContain(path);
+    };
+    writeFileSync(path, "");
+    await refusal();
+    cpSync(join(dir, "kept-wal"), `${path}-wal`);
+    await refusal();
+    rmSync(path);
+    await refusal();
+    expect(readFileSync(`${path}-wal`).equals(readFileSync(join(dir, "kept-wal")))).toBe(true);
+    expect(() => rewrapDeviceStore({ path, crypto, from: null, to: passphrase, between() {} })).toThrow(path);
+    rmSync(`${path}-wal`);
+    new Database(path, { create: true }).run("PRAGMA user_version = 0; CREATE TABLE other (a)");
+    await refusal();
+    writeFileSync(path, whole);
+    await using again = await open();
+    expect(await again.transact((keeper) => keeper.value("identity"))).toEqual(secretSeed);
+  });
+
+  test("begins a new device where the making of one was cut short at any moment", async () => {
+    const folder = join(dir, "cut");
+    // What was written by then of the file under its first name.
+    for (const length of [0, 1, 4096, 9000]) {
+      rmSync(folder, { recursive: true, force: true });
+      mkdirSync(folder);
+      writeFileSync(join(folder, "device.db.77.abc.tmp"), new Uint8Array(length));
+      await using store = await openDeviceStore({
+        path: join(folder, "device.db"),
+        crypto,
+        passphrase: null,
+      });
+      expect(await store.transact((keeper) => keeper.value("identity"))).toBeNull();
+    }
+    // Linked, and no key yet.
+    ensureDeviceFile(path);
+    await using store = await open(passphrase);
+    expect(await store.transact((keeper) => keeper.value("identity"))).toBeNull();
+  });
+
+  test("is one device for processes that begin it at once", async () => {
+    const stores = await Promise.all(Array.from({ length: 8 }, () => open()));
+    await stores[0]?.transact((keeper) => keeper.putValue("device", secretSeed));
+    for (const store of stores) {
+      expect(await store.transact((keeper) => keeper.value("device"))).toEqual(secretSeed);
+      await store[Symbol.asyncDispose]();
+    }
+    expect(readdirSync(dir).filter((name) => name.endsWith(".tmp"))).toEqual([]);
   });
 
   test("refuses a newer database and names both versions", async () => {
