@@ -18,7 +18,7 @@ export const userArgs = {
     setting: "user.bootstrap",
     multiple: true,
     valueHint: "MULTIADDR",
-    description: "The relay to use; else the one of this machine, by its relay.json",
+    description: "The relay to use, with its /p2p/ part; else the one of this machine, by its relay.json",
   },
   relayDir: {
     type: "string",

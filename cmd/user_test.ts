@@ -229,6 +229,14 @@ describe("dchat user with the relay away", () => {
 });
 
 describe("dchat user with a relay that moved", () => {
+  test("refuses --bootstrap without /p2p/ with exit 2, and asks nobody", async () => {
+    const bare = relay.address.replace(/\/p2p\/.*$/, "");
+    const { code, err } = await pair.ann.user("invite", "--name", "nobody", "--bootstrap", bare);
+    expect(code).toBe(2);
+    expect(err).toContain("--bootstrap must be a list of multiaddrs with their /p2p/ part");
+    expect(err).toContain(`got "${bare}"`);
+  });
+
   test("finds it by --bootstrap, and by relay.json of --relay-dir", async () => {
     await using own = await spawnRelay();
     using two = await makePair(own.address);

@@ -124,6 +124,15 @@ export function multiaddrs(options: Common & { initial: readonly string[] }) {
     .register(settingMeta, { ...options, expected, form: "list" });
 }
 
+/** Several multiaddrs that say who must answer there: without that, whoever answers first is believed. */
+export function peerAddresses(options: Common & { initial: readonly string[] }) {
+  const expected =
+    'a list of multiaddrs with their /p2p/ part, like "/dns4/relay.example/tcp/7070/p2p/12D3KooW…"';
+  return z
+    .array(z.string().refine((text) => reads(() => parseAddress(text)) && parseAddress(text).peer !== null))
+    .register(settingMeta, { ...options, expected, form: "list" });
+}
+
 /** Addresses, networks and PeerIds, as an access list takes them. */
 export function accessEntries(options: Common) {
   const expected = 'a list of IP addresses, networks like "192.0.2.0/24", and PeerIds';

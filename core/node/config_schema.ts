@@ -13,6 +13,7 @@ import {
   listenAddresses,
   multiaddrs,
   path,
+  peerAddresses,
   postgresUrl,
   type SettingMeta,
   settingMeta,
@@ -211,7 +212,7 @@ const user = z.strictObject({
   identity: path({
     about: "The key file of the person who writes",
   }).optional(),
-  bootstrap: multiaddrs({
+  bootstrap: peerAddresses({
     about: "The relay to use, with its /p2p/ part; else the relay of this machine, found by relay.json",
     initial: [],
   }),

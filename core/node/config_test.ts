@@ -84,6 +84,24 @@ describe("loadConfig()", () => {
     );
   });
 
+  test("refuses a bootstrap address that doesn't say who must answer, wherever it comes from", () => {
+    const peer = "12D3KooWEzo8AaY3JMzzDuA1VXqEWEAbcMNvuyqvwFxwe1x7LDeS";
+    const [bare, whole] = ["/ip4/192.0.2.7/tcp/7070", `/ip4/192.0.2.7/tcp/7070/p2p/${peer}`];
+    const flags = (values: string[]) => ({ "user.bootstrap": { flag: "--bootstrap", values } });
+    const says = `must be a list of multiaddrs with their /p2p/ part, like "/dns4/relay.example/tcp/7070/p2p/12D3KooW…", got "${bare}"`;
+    const path = file(`[user]\nbootstrap = [\n  "${whole}",\n  "${bare}",\n]\n`);
+    expect(refusal({ env: {}, file: path })).toBe(`Cannot read ${path}: user.bootstrap ${says} (line 4)`);
+    expect(refusal({ env: {}, file: file(""), flags: flags([whole, bare]) })).toBe(`--bootstrap ${says}`);
+    const env = { DCHAT_USER_BOOTSTRAP: `${whole},${bare}` };
+    expect(refusal({ env, file: file("") })).toBe(`DCHAT_USER_BOOTSTRAP ${says}`);
+    expect(refusal({ env: {}, file: file(""), flags: flags([`${bare}/p2p/nobody`]) })).toContain(
+      "--bootstrap must",
+    );
+    expect(loadConfig({ env: {}, file: file(""), flags: flags([whole]) }).config.user.bootstrap).toEqual([
+      whole,
+    ]);
+  });
+
   test("refuses unknown keys and sections with their line, and tables that are none", () => {
     expect(refusal({ env: {}, file: file("[relay]\nmax_conections = 3\n") })).toContain(
       "there is no key relay.max_conections (line 2)",
