@@ -45,7 +45,8 @@ export function parseConfigFile(path: string, text: string): ConfigFile {
     };
   } catch (error) {
     if (!(error instanceof TomlError)) throw error;
-    const what = error.message.split("\n")[0]?.replace(/^Invalid TOML document: /, "") ?? "not TOML";
+    const said = error.message.split("\n")[0]?.replace(/^Invalid TOML document: /, "") ?? "not TOML";
+    const what = said.startsWith("trying to redefine") ? setTwice(text, error) : said;
     throw new Fault(
       "config/syntax",
       `Cannot read ${path}: ${what} (line ${error.line}, column ${error.column})`,
@@ -54,39 +55,77 @@ export function parseConfigFile(path: string, text: string): ConfigFile {
   }
 }
 
-/**
- * Lines of headers and keys of a document that is known to parse. Follows strings over lines, so that text in
- * them is not taken for a key. An element of an array has the line where it begins, by its index; what stands deeper
- * counts as its element's line, and what stands in an inline table as its key's.
- */
+/** Lines of headers, keys and elements of a document that is known to parse, by their joined paths. */
 function keyLines(text: string): Map<string, number> {
   const lines = new Map<string, number>();
+  for (const { path, line, is } of placesOf(text)) {
+    for (let length = 1; length < path.length; length++) {
+      const parent = path.slice(0, length).join("\0");
+      if (!lines.has(parent)) lines.set(parent, line);
+    }
+    const joined = path.join("\0");
+    if (is !== "header" || !lines.has(joined)) lines.set(joined, line);
+  }
+  return lines;
+}
+
+interface KeyPlace {
+  readonly is: "header" | "key" | "element";
+  readonly path: readonly string[];
+  readonly line: number;
+}
+
+/**
+ * Headers and keys of a document, in order. Follows strings over lines, so that text in them is not taken for a
+ * key. An element of an array has the line where it begins, by its index; what stands deeper counts as its
+ * element's line, and what stands in an inline table as its key's.
+ */
+function* placesOf(text: string): Generator<KeyPlace> {
   let table: readonly string[] = [];
   let owner: readonly string[] = [];
   let place: Place = { depth: 0, closing: undefined, element: 0, expects: false };
-  for (const [index, line] of text.split(/\r?\n/).entries()) {
+  for (const [index, written] of text.split(/\r?\n/).entries()) {
+    const line = index + 1;
     if (place.closing === undefined && place.depth === 0) {
-      const header = /^\s*\[{1,2}\s*([^\]]+?)\s*\]{1,2}/.exec(line)?.[1];
-      const key = /^\s*((?:"(?:[^"\\]|\\.)*"|'[^']*'|[A-Za-z0-9_-]|\s*\.\s*)+?)\s*=/.exec(line)?.[1];
-      if (header !== undefined) table = keyPath(header);
-      const path = header !== undefined ? table : key !== undefined ? [...table, ...keyPath(key)] : [];
-      for (let length = 1; length <= path.length; length++) {
-        const joined = path.slice(0, length).join("\0");
-        if (length === path.length ? !lines.has(joined) || header === undefined : !lines.has(joined)) {
-          lines.set(joined, index + 1);
-        }
+      const header = /^\s*\[{1,2}\s*([^\]]+?)\s*\]{1,2}/.exec(written)?.[1];
+      const key = KEY.exec(written)?.[1];
+      if (header !== undefined) {
+        table = keyPath(header);
+        yield { is: "header", path: table, line };
+        continue;
       }
-      if (header !== undefined) continue;
-      owner = path;
+      owner = key === undefined ? [] : [...table, ...keyPath(key)];
+      if (key !== undefined) yield { is: "key", path: owner, line };
       place = { ...place, element: 0 };
     }
     const before = place.element;
-    place = follow(line, place);
+    place = follow(written, place);
     for (let element = before; element < place.element; element++) {
-      lines.set([...owner, element].join("\0"), index + 1);
+      yield { is: "element", path: [...owner, String(element)], line };
     }
   }
-  return lines;
+}
+
+const KEY = /^\s*((?:"(?:[^"\\]|\\.)*"|'[^']*'|[A-Za-z0-9_-]|\s*\.\s*)+?)\s*=/;
+
+/** Which key stands where something is set that was set before, and where that was. */
+function setTwice(text: string, { line, column }: TomlError): string {
+  const before = [...placesOf(text)].filter((each) => each.is !== "element" && each.line <= line);
+  const last = before.pop();
+  const written = text.split(/\r?\n/)[line - 1] ?? "";
+  const path = last?.path ?? [];
+  if (last?.line !== line || !/^[\s[]*$/.test(written.slice(0, column - 1))) {
+    const inner = KEY.exec(written.slice(column - 1))?.[1] ?? "";
+    return `${[...path, ...keyPath(inner)].join(".")} is set already`;
+  }
+  const first = before.find(
+    (each) => startsWith(each.path, path) || (each.is === "key" && startsWith(path, each.path)),
+  );
+  return `${path.join(".")} is set already${first === undefined ? "" : `, on line ${first.line}`}`;
+}
+
+function startsWith(path: readonly string[], start: readonly string[]): boolean {
+  return start.every((name, at) => path[at] === name);
 }
 
 function keyPath(text: string): string[] {

@@ -64,10 +64,23 @@ describe("parseConfigFile()", () => {
     expect(file.lineOf(key.split("."))).toBe(line);
   });
 
+  const twice: [string, string][] = [
+    ["[relay]\na = 1\n\na = 2\n", "relay.a is set already, on line 2 (line 4, column 1)"],
+    ['[relay]\n"a" = """\na = 3\n"""\n  a = 2\n', "relay.a is set already, on line 2 (line 5, column 3)"],
+    ["[relay]\na = 1\n[log]\n[relay]\n", "relay is set already, on line 1 (line 4, column 2)"],
+    ["relay.a = 1\n[relay]\n", "relay is set already, on line 1 (line 2, column 2)"],
+    ["[relay]\na.b = 1\na = 2\n", "relay.a is set already, on line 2 (line 3, column 1)"],
+    ["[relay]\na = 1\na.b = 2\n", "relay.a.b is set already, on line 2 (line 3, column 1)"],
+    ["[relay]\nx = { a = 1, a = 2 }\n", "relay.x.a is set already (line 2, column 14)"],
+    ["[relay]\nx = { a = 1,\n a = 2 }\n", "relay.x.a is set already (line 3, column 2)"],
+  ];
+  test.each(twice)("names the key that is set twice in %j", (bad, says) => {
+    expect(() => parseConfigFile("x.toml", bad)).toThrow(`Cannot read x.toml: ${says}`);
+  });
+
   test("names file, line and column of a mistake in TOML", () => {
     expect(() => parseConfigFile("x.toml", '[relay]\nlisten = ["a"\nmax = 3\n')).toThrow(
       /^Cannot read x\.toml: .+ \(line \d, column \d+\)$/,
     );
-    expect(() => parseConfigFile("x.toml", "[relay]\na = 1\na = 2\n")).toThrow(/line 3/);
   });
 });
