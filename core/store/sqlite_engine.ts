@@ -37,7 +37,7 @@ import { withoutBody } from "./outcome.ts";
 import { RowCache } from "./row_cache.ts";
 import { loadBatch, loadMailbox } from "./sqlite_load.ts";
 import { LogRoom } from "./sqlite_log.ts";
-import { openSqliteFile, type SqliteFile } from "./sqlite_open.ts";
+import { openSqliteFile, PRIVATE, type SqliteFile } from "./sqlite_open.ts";
 import { relayOf, storedEntry } from "./row.ts";
 import { prepareStatements, type SqliteStatements } from "./sqlite_statements.ts";
 import { sweepSqlite } from "./sqlite_sweep.ts";
@@ -263,7 +263,7 @@ export class SqliteEngine implements StoreEngine {
   #tryRoom(bytes: number): void {
     const path = `${this.#path}-room`;
     try {
-      writeFileSync(path, new Uint8Array(bytes));
+      writeFileSync(path, new Uint8Array(bytes), { mode: PRIVATE });
     } catch (error) {
       throw storeFault("store/unavailable", `Cannot write to ${this.#path}: ${reasonOf(error)}`, error);
     } finally {

@@ -10,6 +10,7 @@ import {
   readSync,
   renameSync,
   rmSync,
+  statSync,
   writeSync,
 } from "node:fs";
 import { dirname } from "node:path";
@@ -26,6 +27,8 @@ export interface SqliteFile {
   readonly migrations?: readonly string[];
 }
 
+/** Only its owner reads it: keys of mailboxes, sizes and times stand in it. */
+export const PRIVATE = 0o600;
 const COPY_BYTES = 1024 * 1024;
 const BUSY_TIMEOUT_MS = 5_000;
 /** Pages that SQLite keeps in memory, in KiB as a negative number; grows only as far as it's used. */
@@ -62,6 +65,20 @@ function syncPath(path: string): void {
     fsyncSync(file);
   } finally {
     closeSync(file);
+  }
+}
+
+/** Makes an empty file that only its owner reads where there is none: SQLite alone would go by the umask. */
+function makePrivate(path: string): void {
+  if (!existsSync(path)) closeSync(openSync(path, "a", PRIVATE));
+}
+
+/** Shuts a file and its journal's that others may read; those that aren't there, or aren't ours, stay. */
+function shut(path: string): void {
+  for (const each of [path, `${path}-wal`, `${path}-shm`]) {
+    const there = statSync(each, { throwIfNoEntry: false });
+    if (there === undefined || (there.mode & 0o077) === 0) continue;
+    if (process.getuid === undefined || there.uid === process.getuid()) chmodSync(each, PRIVATE);
   }
 }
 
@@ -120,8 +137,8 @@ export function migrateSqlite(db: Database, file: SqliteFile): void {
     // Under another name first: a copy that a crash cut short must not pass for one.
     const backup = migrationBackupPath(path, version);
     rmSync(`${backup}.part`, { force: true });
+    makePrivate(`${backup}.part`);
     db.run("VACUUM INTO ?", [`${backup}.part`]);
-    chmodSync(`${backup}.part`, 0o600);
     renameDurably(`${backup}.part`, backup);
   }
   migrate(db, migrations.slice(version), migrations.length);
@@ -153,10 +170,13 @@ function openFault(path: string, error: unknown): Error {
 function open(path: string, prepare: (db: Database) => void): Database {
   let db: Database | undefined;
   try {
+    makePrivate(path);
     db = new Database(path, { create: true, readwrite: true });
     db.run(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
     // Before anything is set: a file of somebody else's stays as it is.
     sqliteVersion(db, path);
+    // The journal's files take the mode of this one, so it comes first.
+    shut(path);
     configure(db);
     prepare(db);
     // SQLite syncs the folder for its log, but not for the file itself.

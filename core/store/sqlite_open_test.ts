@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { Database } from "bun:sqlite";
-import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { getTableConfig } from "drizzle-orm/sqlite-core";
@@ -129,6 +129,35 @@ describe("openSqliteStore()", () => {
       );
     expect(await told()).toContain("dchat database check");
     expect(await told()).toContain("store/unavailable");
+  });
+
+  test("lets nobody else read its files, whatever the umask, and shuts those that were open", async () => {
+    const umask = process.umask(0);
+    const modes = () =>
+      readdirSync(folder).map((name) => `${name} ${(statSync(join(folder, name)).mode & 0o777).toString(8)}`);
+    const all = ["relay.sqlite 600", "relay.sqlite-shm 600", "relay.sqlite-wal 600"];
+    try {
+      {
+        await using store = await openSqliteStore({ path });
+        await store.commit([new Owner().create()], OPTIONS);
+        expect(modes().sort()).toEqual(all);
+        // As an older dchat left them, its journal too.
+        for (const each of readdirSync(folder)) chmodSync(join(folder, each), 0o644);
+        await using again = await openSqliteStore({ path });
+        expect((await again.counts()).mailboxes).toBe(1);
+        expect(modes().sort()).toEqual(all);
+        const probing = store.probe(64 * 1024 * 1024);
+        // The worker makes it and takes it away while this thread looks.
+        const endMs = performance.now() + 5_000;
+        while (!existsSync(`${path}-room`) && performance.now() < endMs);
+        expect(modes()).toContain("relay.sqlite-room 600");
+        await probing;
+      }
+      openSqliteFile({ path, migrate: true, migrations: [...SQLITE_MIGRATIONS, "SELECT 1"] }).close();
+      expect(modes()).toContain(`relay.sqlite.schema-${SQLITE_SCHEMA_VERSION}.backup 600`);
+    } finally {
+      process.umask(umask);
+    }
   });
 
   test("leaves one file behind when it is closed", async () => {
