@@ -4,6 +4,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   statSync,
@@ -38,6 +39,15 @@ describe("dchat keygen", () => {
     expect(JSON.parse(out)).toMatchObject({ type: "identity", sealed: false, version: 1 });
     expect(statSync(at("deep/er/burner.json")).mode & 0o777).toBe(0o600);
     expect(statSync(at("deep/er")).mode & 0o777).toBe(0o700);
+  });
+
+  test("refuses -o= with exit 2, and makes no file called =", async () => {
+    const dir = at("cwd");
+    mkdirSync(dir);
+    const { code, err } = await runDchat(["keygen", "-o=", "--burner"], { cwd: dir });
+    expect(code).toBe(2);
+    expect(err).toContain("write -o FILE or --output=FILE");
+    expect(readdirSync(dir)).toEqual([]);
   });
 
   test("says of a burner that it is unencrypted", async () => {

@@ -77,7 +77,7 @@ interface OptionToken {
   readonly inlineValue?: boolean | undefined;
 }
 
-function valueOf({ arg }: Flag, token: OptionToken): string | true {
+function valueOf({ name, arg }: Flag, token: OptionToken): string | true {
   if (arg.type === "boolean") {
     if (token.value === undefined) return true;
     throw usage(`${token.rawName} is a switch and takes no value, got ${quoted(token.value)}`);
@@ -85,6 +85,11 @@ function valueOf({ arg }: Flag, token: OptionToken): string | true {
   const hint = arg.valueHint ?? "VALUE";
   if (token.value === undefined) throw usage(`${token.rawName} needs a value: ${token.rawName} ${hint}`);
   const value = token.value;
+  if (token.inlineValue && !token.rawName.startsWith("--") && value.startsWith("=")) {
+    throw usage(
+      `${token.rawName} takes no = before its value, got ${quoted(`${token.rawName}${value}`)}; write ${token.rawName} ${hint} or --${kebab(name)}=${hint}`,
+    );
+  }
   if (value === "") throw usage(`${token.rawName} has an empty value; expected ${hint}`);
   if (!token.inlineValue && value.startsWith("-") && value !== "-") {
     throw usage(

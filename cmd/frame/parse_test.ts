@@ -68,6 +68,12 @@ describe("parse()", () => {
       expect(refusal(one, "x")).toBe(`There is no flag ${one.replace("=x", "")}. Did you mean --output?`);
     }
     expect(refusal("-okeys/a.json")).toBe("taken");
+    for (const one of ["-o=", "-o=keys/a.json"]) {
+      expect(refusal(one)).toBe(
+        `-o takes no = before its value, got "${one}"; write -o FILE or --output=FILE`,
+      );
+    }
+    expect(refusal("--output==")).toBe("taken");
     expect(refusal("--no-json")).toStartWith("There is no flag --no-json");
     expect(refusal("--colour")).toBe("There is no flag --colour");
   });
