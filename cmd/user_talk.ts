@@ -11,7 +11,7 @@ const STDIN_BYTES_MAX = 1024 * 1024;
 
 export const send = command({
   about:
-    "Sends a text and prints its sequence number once the relay has it on disk. With the relay away it waits in the outbox, sealed, and goes out in order with the next send or receive.",
+    "Sends a text and prints its sequence number once the relay has it on disk. With the relay away it waits in the outbox, sealed, and goes out in order with the next send or receive. A line of JSON has the same as one of receive; sequence is null while it waits.",
   args: {
     to: { type: "string", required: true, alias: "t", valueHint: "NAME", description: "Whom to write to" },
     text: {
@@ -39,6 +39,7 @@ export const send = command({
         conversation: sent.conversation,
         sender: "me",
         sequence: sent.seq,
+        generation: sent.generation,
         time: new Date(sent.timeMs).toISOString(),
         text: sent.text,
       });

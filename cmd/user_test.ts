@@ -47,6 +47,7 @@ describe("dchat user send", () => {
       conversation: "bob",
       sender: "me",
       sequence: number + 1,
+      generation: 1,
       time: expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/),
       text: "two",
     });

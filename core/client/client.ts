@@ -59,6 +59,8 @@ export interface ClientOptions {
 export interface Sent {
   readonly conversation: string;
   readonly seq: number | null;
+  /** That `seq` counts in. */
+  readonly generation: number;
   readonly timeMs: number;
   readonly text: string;
 }
@@ -119,8 +121,8 @@ export class Client {
       await this.#tryConversation(id, options.signal, { onlySend: true }).catch(butItWaits);
       const message = await store.transact((keeper) => keeper.message(id, entry));
       if (message === null) throw fault("client/damaged", "The message that was sent is missing");
-      const { seq, timeMs, text } = message;
-      if (seq !== null || options.wait !== true) return { conversation: name, seq, timeMs, text };
+      const { seq, generation, timeMs, text } = message;
+      if (seq !== null || options.wait !== true) return { conversation: name, seq, generation, timeMs, text };
       await pause(pauseMs, options.signal);
     }
   }
