@@ -9,6 +9,7 @@ import {
   migrateDatabase,
   restoreDatabase,
 } from "@dchat/core/node/mod.ts";
+import { requireVersion } from "@dchat/core/store/mod.ts";
 import { z } from "zod";
 import { type ArgTable, command, type Context, exit, jsonArg } from "./frame/mod.ts";
 
@@ -38,7 +39,7 @@ function held(counts: { mailboxes: number; entries: number; bytes: number }): st
 
 export const status = command({
   about:
-    "Shows which database the relay keeps mailboxes in, the version of its schema, and how much it holds.",
+    "Shows which database the relay keeps mailboxes in, the version of its schema, and how much it holds. Exits 1 where the schema is newer than this dchat knows.",
   args: { ...place, ...jsonArg },
   input: z.strictObject({ json: z.boolean() }),
   examples: [{ line: "dchat database status", does: "The database of this machine's relay." }],
@@ -53,6 +54,8 @@ export const status = command({
       context.print(`schema  version ${version}, ${state}`);
       if (counts !== null) context.print(held(counts));
     }
+    // An older one is what `migrate` is for; with a newer one nothing here can be done.
+    if (found.version > found.known) requireVersion(found.where, found.version, found.known);
     return exit.done;
   },
 });

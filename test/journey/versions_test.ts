@@ -31,6 +31,12 @@ describe("a relay that finds another version", () => {
     const { code, err } = await runDchat(["relay", "--data-dir", dataDir, ...free]);
     expect(code).toBe(1);
     expect(err).toMatch(new RegExp(`version 41.*version ${SQLITE_SCHEMA_VERSION}\\b`, "s"));
+    for (const more of [[], ["--json"]]) {
+      const status = await runDchat(["database", "status", "--data-dir", dataDir, ...more]);
+      expect(status.code).toBe(1);
+      expect(status.out).toContain("41");
+      expect(status.err).toMatch(new RegExp(`version 41.*version ${SQLITE_SCHEMA_VERSION}\\b`, "s"));
+    }
     expect(readFileSync(path).equals(before)).toBe(true);
   });
 
@@ -50,11 +56,16 @@ describe("a relay that finds another version", () => {
     const older = await start();
     expect(older.code).toBe(1);
     expect(older.err).toContain("dchat database migrate");
+    expect((await runDchat(["database", "status"], { env })).code).toBe(0);
     await setVersion(41);
     const newer = await start();
     expect(newer.code).toBe(1);
     expect(newer.err).toMatch(NEWER);
     expect((await runDchat(["database", "migrate"], { env })).err).toMatch(NEWER);
+    expect(await runDchat(["database", "status"], { env })).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(NEWER),
+    });
     await setVersion(POSTGRES_SCHEMA_VERSION);
     await using relay = await spawnRelay({ dataDir, env });
     expect((await relay.get("/ready")).status).toBe(200);
