@@ -24,12 +24,14 @@ const place = {
     type: "string",
     setting: "database.url",
     valueHint: "URL",
-    description: "The relay's PostgreSQL database, in place of SQLite",
+    description:
+      "The relay's PostgreSQL database, in place of SQLite; with a password, set DCHAT_DATABASE_URL in its place",
   },
 } satisfies ArgTable;
 
 async function options(context: Context): Promise<DatabaseOptions> {
-  const { config } = await context.config();
+  const { config, warnings } = await context.config();
+  for (const warning of warnings) context.note(`${context.err.style.warn("warning")}  ${warning}`);
   return { config, env: context.env, nowMs: Date.now() };
 }
 

@@ -39,7 +39,7 @@ export interface LoadedConfig {
   readonly origins: ReadonlyMap<string, Origin>;
   /** Values as they were given, by key, for showing; secrets are in it. */
   readonly given: ReadonlyMap<string, unknown>;
-  /** What is odd and still no reason to stop: variables that look like settings and are none. */
+  /** What is odd and still no reason to stop: variables that look like settings and are none, secrets in flags. */
   readonly warnings: readonly string[];
 }
 
@@ -58,7 +58,7 @@ export function loadConfig(options: LoadOptions): LoadedConfig {
   }
   const parsed = configSchema.safeParse(nested(given));
   if (!parsed.success) throw valueFault(parsed.error.issues, { origins, given, file });
-  const warnings = strays(options.env);
+  const warnings = [...strays(options.env), ...exposed(options.flags ?? {})];
   return { config: parsed.data, file: file?.path ?? null, filePath, origins, given, warnings };
 }
 
@@ -220,6 +220,17 @@ function strays(env: Environment): string[] {
     .filter((name) => prefixes.some((prefix) => name.startsWith(prefix)) && !known.has(name))
     .filter((name) => !/_(?:SERVICE|PORT)(?:_|$)/.test(name))
     .map((name) => `${name} is set, but there is no such setting`);
+}
+
+/** Flags that hold a password: whoever lists the machine's processes sees them. */
+function exposed(flags: NonNullable<LoadOptions["flags"]>): string[] {
+  return Object.entries(flags).flatMap(([key, { flag, values }]) => {
+    const setting = settings.get(key);
+    if (setting?.secret === undefined || values.every((value) => masked(setting, value) === value)) return [];
+    return [
+      `${flag} has a password in it, which whoever lists this machine's processes can read; set ${setting.variable} in its place`,
+    ];
+  });
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -141,6 +141,26 @@ describe("loadConfig()", () => {
     expect(loadConfig({ env, file: path }).config.relay.data_dir).toBe(resolve("data"));
   });
 
+  test("warns of a password in a flag, naming the variable to set and not the password", () => {
+    const warnings = (url: string) =>
+      loadConfig({ env: {}, file: file(""), flags: { "database.url": { flag: "--url", values: [url] } } })
+        .warnings;
+    for (const url of ["postgres://u:hunter2@h/d", "postgres://u@h/d?password=hunter2"]) {
+      expect(warnings(url)).toEqual([
+        expect.stringMatching(/^--url has a password.*set DCHAT_DATABASE_URL in/),
+      ]);
+      expect(warnings(url).join()).not.toContain("hunter2");
+    }
+    for (const url of [
+      "postgres://u@h/d",
+      "postgres://h/d?application_name=x",
+      "postgresql://h:5432/d?host=%2Frun",
+    ])
+      expect(warnings(url)).toEqual([]);
+    const env = { DCHAT_DATABASE_URL: "postgres://u:hunter2@h/d" };
+    expect(loadConfig({ env, file: file("") }).warnings).toEqual([]);
+  });
+
   test("warns of a variable that looks like a setting, not of those that Kubernetes sets", () => {
     const env = {
       DCHAT_RELAY_MAX_CONECTIONS: "3",
