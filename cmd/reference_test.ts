@@ -82,6 +82,7 @@ const examples: Readonly<Record<string, string>> = {
   "relay.tls_certificate": '"/etc/dchat/certificate.pem"',
   "relay.tls_key": '"/etc/dchat/key.pem"',
   "relay.data_dir": '"/var/lib/dchat/relay"',
+  "relay.max_accepts_per_second": "50",
   "database.url": '"postgres://dchat:password@127.0.0.1:5432/dchat"',
   "log.format": '"json"',
   "user.identity": '"keys/identity.json"',

@@ -3,6 +3,7 @@ import { type Crypto, openCrypto } from "@dchat/crypto-wasm";
 import type { Socket } from "bun";
 import { limit } from "../ground/mod.ts";
 import { BufferPool, Link } from "../link/mod.ts";
+import { linkLimits } from "./driver.ts";
 import { openListener } from "./listener.ts";
 import { noiseIdentity } from "./own.ts";
 import type {
@@ -219,7 +220,8 @@ export async function connectHostile(port: number): Promise<Hostile> {
       role: "dialler",
       noise,
       pool: new BufferPool(),
-      limits: () => LIMITS,
+      limits: () => linkLimits(LIMITS),
+      hasMemory: () => true,
       protocols: () => null,
       expectedPeer: null,
       events: {

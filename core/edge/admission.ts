@@ -2,14 +2,12 @@ import { limit } from "../ground/mod.ts";
 import { AccessList } from "./access.ts";
 import { Buckets } from "./bucket.ts";
 import { Counts } from "./counts.ts";
+import { MemoryBudget } from "./memory.ts";
 import { type Origin, Origins, isLoopback, subnetOf } from "./origin.ts";
 import type { Access, EdgeLimits } from "./port.ts";
 
 /** A burst is this many seconds' worth of the rate. */
 const BURST_SECONDS = 4;
-const MEMORY_LOOK_MS = 1000;
-/** Of the connections that were there when memory was full, as many as may be there again. */
-const MEMORY_AGAIN = 0.9;
 
 /** How full a process is when somebody asks to come in. */
 interface Fullness {
@@ -28,10 +26,8 @@ export class Admission {
   readonly #accepts = new Buckets();
   readonly #peers = new Counts();
   #access = new AccessList({ allow: [], deny: [] });
+  readonly #memory = new MemoryBudget();
   #connections = 0;
-  /** How many connections there were when memory was first found over its budget; null while it isn't. */
-  #fullAt: number | null = null;
-  #memoryLookedMs = -Infinity;
 
   /** Lets these in from now on; throws Fault<"edge/access">, and then the old lists stay. */
   setAccess(access: Access): AccessList {
@@ -45,7 +41,7 @@ export class Admission {
     if (!this.#access.admitsAddress(address)) return "ACCESS_DENIED";
     if (this.#connections >= limits.connectionsMax) return "CONNECTIONS_MAX";
     if (fullness.handshakes >= limits.handshakesMax) return "HANDSHAKES_MAX";
-    if (this.#overMemory(limits.memoryBytesMax ?? 0, now)) return "MEMORY_BYTES_MAX";
+    if (this.isMemoryFull(fullness)) return "MEMORY_BYTES_MAX";
     const perSecond =
       limits.acceptsPerSecondMax ?? (isLoopback(address) ? 0 : limit.ACCEPTS_PER_SECOND_MAX_DEFAULT);
     const bucket = { perSecond, burst: perSecond * BURST_SECONDS };
@@ -82,17 +78,9 @@ export class Admission {
     this.#origins.release(origin);
   }
 
-  /**
-   * What connections leave behind is used again and not given back, so resident memory doesn't fall with them: once
-   * it was over the budget, so many may come as there were then, less a tenth.
-   */
-  #overMemory(bytesMax: number, now: number): boolean {
-    if (bytesMax === 0) return false;
-    if (now - this.#memoryLookedMs >= MEMORY_LOOK_MS) {
-      this.#memoryLookedMs = now;
-      this.#fullAt = process.memoryUsage.rss() > bytesMax ? (this.#fullAt ?? this.#connections) : null;
-    }
-    return this.#fullAt !== null && this.#connections >= this.#fullAt * MEMORY_AGAIN;
+  /** Whether this process is over its memory budget, so that new work has to wait. */
+  isMemoryFull({ limits, now }: Pick<Fullness, "limits" | "now">): boolean {
+    return this.#memory.isFull(limits.memoryBytesMax ?? 0, { connections: this.#connections, now });
   }
 }
 

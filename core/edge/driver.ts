@@ -1,5 +1,5 @@
 import { type Clock, limit } from "../ground/mod.ts";
-import { BufferPool, type Link, type LinkEvents, type LinkProfile } from "../link/mod.ts";
+import { BufferPool, type Link, type LinkEvents, type LinkLimits, type LinkProfile } from "../link/mod.ts";
 import type { Connection } from "./connection.ts";
 import { Admission } from "./admission.ts";
 import { HandshakeTurns } from "./handshake_turns.ts";
@@ -21,6 +21,23 @@ export interface DriverOptions {
   readonly admission?: Admission;
 }
 
+/** What links of one role have beside what all links of a driver share. */
+type OwnProfile = Omit<LinkProfile<Connection>, "pool" | "events" | "limits" | "hasMemory">;
+
+/** What links are held to, whole. */
+export function linkLimits(limits: EdgeLimits): LinkLimits {
+  return {
+    streamsMax: limits.streamsMax,
+    streamWindowBytes: limits.streamWindowBytes ?? limit.STREAM_WINDOW_BYTES_DEFAULT,
+    streamFrameBytesMax: limits.streamFrameBytesMax ?? limit.STREAM_FRAME_BYTES_MAX_DEFAULT,
+    streamOpensPerSecond: limits.streamOpensPerSecond ?? limit.STREAM_OPENS_PER_SECOND_DEFAULT,
+    outputBytesMax: limits.outputBytesMax ?? limit.LINK_OUTPUT_MARK_BYTES,
+    handshakeTimeoutMs: limits.handshakeTimeoutMs,
+    keepaliveIntervalMs: limits.keepaliveIntervalMs,
+    keepaliveTimeoutMs: limits.keepaliveTimeoutMs,
+  };
+}
+
 /**
  * Moves bytes between sockets and links: input as it comes, output once a tick for each connection that has some.
  * One for a listener or a dialler; it owns the buffers and the one timer that all its connections share.
@@ -31,6 +48,8 @@ export class Driver implements LinkEvents<Connection> {
   readonly connections = new Set<Connection>();
   readonly clock: Clock;
   limits: EdgeLimits;
+  /** What all links share. */
+  #linkLimits: LinkLimits;
   /** Inbound connections whose handshake is under way. */
   handshakes = 0;
   /** Called when the last connection has gone. */
@@ -51,6 +70,7 @@ export class Driver implements LinkEvents<Connection> {
     this.admission = options.admission ?? new Admission();
     this.clock = options.clock;
     this.limits = options.limits;
+    this.#linkLimits = linkLimits(options.limits);
     this.#events = options.events;
     this.#tickedMs = options.clock.monotonic();
     this.#wheel = new TimingWheel(this.#tickedMs);
@@ -89,6 +109,9 @@ export class Driver implements LinkEvents<Connection> {
   /** Limits that are in force from now on, for who is there too. */
   setLimits(limits: EdgeLimits): void {
     this.limits = limits;
+    // Streams that are open count with the window that they began with.
+    const { streamWindowBytes } = this.#linkLimits;
+    this.#linkLimits = { ...linkLimits(limits), streamWindowBytes };
     for (const connection of this.connections) this.#wheel.arm(connection);
   }
 
@@ -125,7 +148,7 @@ export class Driver implements LinkEvents<Connection> {
         this.#schedule();
       }
       // A pause takes hold a moment late. Whoever sends far more than was asked for is cut off.
-      else if (held.length + bytes.length > limit.HELD_INPUT_BYTES_MAX) this.#overrun(connection);
+      else if (held.length + bytes.length > this.#heldBytesMax) this.#overrun(connection);
       else connection.heldInput = Buffer.concat([held, bytes]);
     } catch (error) {
       this.#broke(connection, error);
@@ -201,6 +224,8 @@ export class Driver implements LinkEvents<Connection> {
   }
 
   limited(link: Link<Connection>, name: string): void {
+    // A queue that fills faster than a turn of the loop empties it is no slow reader's.
+    if (name === "LINK_OUTPUT_MARK_BYTES" && link.owner.blockedMs === 0) return;
     this.#events?.limited(name, link.owner.remoteAddress);
   }
 
@@ -210,8 +235,23 @@ export class Driver implements LinkEvents<Connection> {
   }
 
   /** A profile's part that all links of this driver share. */
-  profile(rest: Omit<LinkProfile<Connection>, "pool" | "events" | "limits">): LinkProfile<Connection> {
-    return { ...rest, pool: this.pool, events: this, limits: () => this.limits };
+  profile(rest: OwnProfile): LinkProfile<Connection> {
+    return {
+      ...rest,
+      pool: this.pool,
+      events: this,
+      limits: () => this.#linkLimits,
+      hasMemory: () => !this.isMemoryFull,
+    };
+  }
+
+  /** Whether this process is over its memory budget, so that new work has to wait. */
+  get isMemoryFull(): boolean {
+    return this.admission.isMemoryFull({ limits: this.limits, now: this.clock.monotonic() });
+  }
+
+  get #heldBytesMax(): number {
+    return this.limits.heldInputBytesMax ?? limit.HELD_INPUT_BYTES_MAX;
   }
 
   #schedule(): void {
@@ -295,6 +335,7 @@ export class Driver implements LinkEvents<Connection> {
       if (connection.put(this.#out, length)) continue;
       if (connection.gone) return;
       connection.blockedMs = this.clock.monotonic();
+      if (connection.link.isHeldUp) this.limited(connection.link, "LINK_OUTPUT_MARK_BYTES");
       if (connection.dueMs < Infinity) this.#wheel.arm(connection);
       return;
     }

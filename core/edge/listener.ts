@@ -154,6 +154,10 @@ export class EdgeListener implements Listener {
     return this.#driver.connections.size;
   }
 
+  get isMemoryFull(): boolean {
+    return this.#driver.isMemoryFull;
+  }
+
   bind(address: Address, makeLink: MakeLink): void {
     const hostname = address.host.name;
     try {

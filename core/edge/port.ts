@@ -75,7 +75,7 @@ export interface EdgeEvents {
   arrived?(connection: EdgeConnection): void;
   /** The socket of one that arrived is gone, secured or not. */
   left?(connection: EdgeConnection): void;
-  /** Somebody was turned away; `limit` is the limit's name in ground/limit.ts less _DEFAULT, or ACCESS_DENIED. */
+  /** Somebody was turned away, or held up; `limit` is the limit's name in ground/limit.ts less _DEFAULT, or ACCESS_DENIED. */
   limited(limit: string, remoteAddress: string): void;
   bytes(received: number, sent: number): void;
   error(error: unknown): void;
@@ -87,7 +87,7 @@ export interface ListenAddress {
   readonly port: number;
 }
 
-/** Limits that may change while running. */
+/** Limits that may change while running. For what is left out there is ground/limit.ts's default. */
 export interface EdgeLimits {
   readonly connectionsMax: number;
   readonly connectionsPerAddressMax: number;
@@ -95,12 +95,22 @@ export interface EdgeLimits {
   readonly connectionsPerSubnetMax?: number;
   /** With one PeerId; the default is ground/limit.ts's. */
   readonly connectionsPerPeerMax?: number;
-  /** Made by one address in a second, on average; the default is ground/limit.ts's, and none for loopback. */
+  /** Made by one address in a second, on average; left out, ground/limit.ts's, and none for loopback. */
   readonly acceptsPerSecondMax?: number;
-  /** Resident memory of this process above which nobody new comes in; left out or 0 for no such budget. */
+  /** Resident memory of this process above which no new work is taken; left out or 0 for no such budget. */
   readonly memoryBytesMax?: number;
   readonly handshakesMax: number;
   readonly streamsMax: number;
+  /** What a peer may have under way on one stream. As it was at first: setLimits() doesn't change it. */
+  readonly streamWindowBytes?: number;
+  /** Of data in one yamux frame. */
+  readonly streamFrameBytesMax?: number;
+  /** That one peer may open, on average. */
+  readonly streamOpensPerSecond?: number;
+  /** That wait for one reader. */
+  readonly outputBytesMax?: number;
+  /** Kept of one connection while its link takes none. */
+  readonly heldInputBytesMax?: number;
   readonly handshakeTimeoutMs: number;
   readonly keepaliveIntervalMs: number;
   readonly keepaliveTimeoutMs: number;
@@ -126,6 +136,8 @@ export interface Listener extends AsyncDisposable {
   readonly addresses: readonly string[];
   readonly peer: PeerId;
   readonly connections: number;
+  /** Whether this process is over its memory budget, so that new work has to wait. */
+  readonly isMemoryFull: boolean;
   setLimits(limits: EdgeLimits): void;
   /** Holds from now on, for those who are there too; throws Fault<"edge/access"> and then changes nothing. */
   setAccess(access: Access): void;

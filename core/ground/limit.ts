@@ -86,22 +86,33 @@ export const READ_BYTES_MAX = 256 * KIB;
 
 /** Noise: a frame's length has 16 bits; libp2p-noise spec. */
 export const NOISE_FRAME_BYTES_MAX = 65_535;
-/** Yamux's default initial window, which every implementation grants without asking. */
+/** Yamux's initial window, which every implementation grants without asking: no stream can have less. */
 export const YAMUX_WINDOW_BYTES = 256 * KIB;
-/** A yamux frame that a peer may send; more than a window can't be legal. */
-export const YAMUX_FRAME_BYTES_MAX = 256 * KIB;
+/** What a peer may have under way on one stream; more is for fast links over long ways, and memory for each stream. */
+export const STREAM_WINDOW_BYTES_DEFAULT = 256 * KIB;
+/** A yamux frame that a peer may send; more than the least window can't be of use. */
+export const STREAM_FRAME_BYTES_MAX_DEFAULT = 256 * KIB;
+/** js-libp2p and go-libp2p cut at this: below it they would be cut off for honest use. */
+export const STREAM_FRAME_BYTES_MIN = 64 * KIB;
 export const STREAMS_MAX_DEFAULT = 64;
-/** Streams that a peer may open at once, and on average: beyond, each is refused (rapid reset costs as much as honest use). */
-export const STREAM_OPENS_BURST = 256;
-export const STREAM_OPENS_PER_SECOND = 64;
+/**
+ * Streams that a peer may open a second, on average, and RATE_BURST_MS's worth at once; beyond, each is refused, so
+ * that opening and resetting them in turn (rapid reset) costs as much as honest use.
+ */
+export const STREAM_OPENS_PER_SECOND_DEFAULT = 64;
 export const MULTISTREAM_LINE_BYTES_MAX = 1024;
 /** Proposals that one negotiation may make before it is given up. */
 export const MULTISTREAM_PROPOSALS_MAX = 16;
 /** A handshake message with the largest legal payload: RSA-8192 key, signature and a list of muxers. */
 export const NOISE_HANDSHAKE_BYTES_MAX = 4 * KIB;
 export const IDENTIFY_BYTES_MAX = 8 * KIB;
-/** Ciphertext queued for a slow reader; beyond, the link takes no more and the edge drops the reader after a time. */
+/**
+ * Bytes queued for a slow reader; beyond, the link takes no more, from it or for it, until half has gone, and the edge
+ * drops the reader after a time.
+ */
 export const LINK_OUTPUT_MARK_BYTES = 256 * KIB;
+/** Room for one largest frame of the mailbox protocol while another goes out. */
+export const LINK_OUTPUT_MARK_BYTES_MIN = 160 * KIB;
 export const HANDSHAKE_TIMEOUT_MS = 5 * SECOND_MS;
 /** What all handshakes may take of one turn of the event loop while devices talk: any agreement of keys ends it. */
 export const HANDSHAKE_TURN_MS = 0.05;
@@ -117,6 +128,8 @@ export const SLOW_READER_TIMEOUT_MS = 30 * SECOND_MS;
 export const CLOSE_LINGER_MS = 5 * SECOND_MS;
 /** Input kept while a link takes none: what a socket may still bring after it was paused. */
 export const HELD_INPUT_BYTES_MAX = 2 * 1024 * KIB;
+/** One WebSocket message, or what the kernel gives in one go. */
+export const HELD_INPUT_BYTES_MIN = 1024 * KIB;
 /** Output that waits between a relay and one of its edge processes; above it neither takes more from its own side. */
 export const EDGE_PIPE_MARK_BYTES = 1024 * KIB;
 /** A frame between them: a piece of a stream, or a whole list of who may come in. */
@@ -143,6 +156,11 @@ export const CONNECTIONS_PER_PEER_MAX_DEFAULT = 16;
 /** Connections that an address may make a second, on average; four seconds' worth at once. */
 export const ACCEPTS_PER_SECOND_MAX_DEFAULT = 50;
 export const HANDSHAKES_MAX_DEFAULT = 512;
+/** How often resident memory is looked at, and garbage collected at most while there is too much of it. */
+export const MEMORY_LOOK_MS = SECOND_MS;
+export const MEMORY_TIDY_MS = 60 * SECOND_MS;
+/** What new work that memory lacks for is told to wait: it comes back as connections leave, not as commands end. */
+export const MEMORY_RETRY_MS = 5 * SECOND_MS;
 /**
  * What one connection may ask of a relay in a second, on average, and one signing key of one mailbox; beyond that
  * it is told when to come again. Far above what people do, and so low that one alone can't take the whole relay.
@@ -162,9 +180,25 @@ export const SUBSCRIBES_PER_SECOND_MAX_DEFAULT = 500;
 export const APPEND_BYTES_PER_SECOND_MIN = (ENTRY_BYTES_MAX * SECOND_MS) / RATE_BURST_MS;
 export const SHUTDOWN_GRACE_MS_DEFAULT = 30 * SECOND_MS;
 
-assert(YAMUX_FRAME_BYTES_MAX <= YAMUX_WINDOW_BYTES, "a frame larger than a window can't be legal");
+assert(
+  STREAM_FRAME_BYTES_MIN <= STREAM_FRAME_BYTES_MAX_DEFAULT &&
+    STREAM_FRAME_BYTES_MAX_DEFAULT <= YAMUX_WINDOW_BYTES,
+  "a frame larger than a window can't be legal",
+);
+assert(STREAM_WINDOW_BYTES_DEFAULT >= YAMUX_WINDOW_BYTES, "a window can't be less than yamux starts with");
+assert(
+  LINK_OUTPUT_MARK_BYTES_MIN >= 2 * FRAME_BYTES_MAX && LINK_OUTPUT_MARK_BYTES >= LINK_OUTPUT_MARK_BYTES_MIN,
+  "half of what may be queued has room for a frame",
+);
+assert(
+  HELD_INPUT_BYTES_MIN >= WEBSOCKET_MESSAGE_BYTES_MAX && HELD_INPUT_BYTES_MAX >= HELD_INPUT_BYTES_MIN,
+  "one message of a WebSocket can be held",
+);
 assert(NOISE_HANDSHAKE_BYTES_MAX <= NOISE_FRAME_BYTES_MAX, "a handshake message is a frame");
-assert(STREAM_OPENS_BURST >= STREAMS_MAX_DEFAULT, "an honest peer may open all its streams at once");
+assert(
+  STREAMS_MAX_DEFAULT <= (STREAM_OPENS_PER_SECOND_DEFAULT * RATE_BURST_MS) / SECOND_MS,
+  "an honest peer may open all its streams at once",
+);
 assert(ENTRY_SIZE_CLASSES_BYTES.at(-1) === ENTRY_BYTES_MAX, "the largest size class is the largest entry");
 assert(
   FRAME_BYTES_MAX > ENTRY_BYTES_MAX + CONTROL_READERS_MAX * 32 + 1024,

@@ -4,7 +4,8 @@ import { limit } from "../ground/mod.ts";
 import { withBuiltins } from "./builtin.ts";
 import { NO_BYTES } from "./bytes.ts";
 import { IdentifyAnswer, encodeIdentify } from "./identify.ts";
-import { Link, type LinkLimits, type LinkProfile } from "./link.ts";
+import { Link, type LinkProfile } from "./link.ts";
+import type { LinkLimits } from "./muxer.ts";
 import { type NoiseIdentity } from "./noise_handshake.ts";
 import { signPayload } from "./noise_payload.ts";
 import { BufferPool } from "./pool.ts";
@@ -15,6 +16,10 @@ export const crypto: Crypto = await openCrypto({ needs: [] });
 
 export const LIMITS: LinkLimits = {
   streamsMax: 64,
+  streamWindowBytes: limit.STREAM_WINDOW_BYTES_DEFAULT,
+  streamFrameBytesMax: limit.STREAM_FRAME_BYTES_MAX_DEFAULT,
+  streamOpensPerSecond: limit.STREAM_OPENS_PER_SECOND_DEFAULT,
+  outputBytesMax: limit.LINK_OUTPUT_MARK_BYTES,
   handshakeTimeoutMs: limit.HANDSHAKE_TIMEOUT_MS,
   keepaliveIntervalMs: limit.KEEPALIVE_INTERVAL_MS,
   keepaliveTimeoutMs: limit.KEEPALIVE_TIMEOUT_MS,
@@ -59,6 +64,7 @@ export class Side {
       noise,
       pool: new BufferPool(),
       limits: () => limits,
+      hasMemory: options.hasMemory ?? (() => true),
       expectedPeer: options.expected,
       protocols: withBuiltins(identify, options.protocols ?? (() => null)),
       events: {
@@ -77,6 +83,7 @@ export interface PairOptions {
   readonly diallerEarly?: boolean;
   readonly protocols?: (protocol: string) => LinkStreamHandler<Side> | null;
   readonly limits?: Partial<LinkLimits>;
+  readonly hasMemory?: () => boolean;
   readonly now?: number;
   /** Whom the dialler expects: the listener, where it is left out. */
   readonly expected?: Uint8Array | null;

@@ -4,7 +4,7 @@
  */
 import { expect, test } from "bun:test";
 import { limit } from "../ground/mod.ts";
-import { Pair, Recorder, type Side, crypto, frame, openPair, pullAll, randomFrom } from "./_pair.ts";
+import { LIMITS, Pair, Recorder, type Side, crypto, frame, openPair, pullAll, randomFrom } from "./_pair.ts";
 import { NO_BYTES, concat } from "./bytes.ts";
 import { decodeIdentify, encodeIdentify } from "./identify.ts";
 import { decodeMultiaddr, encodeMultiaddr, parseAddress } from "./multiaddr.ts";
@@ -176,7 +176,8 @@ test("a link takes anything before, in and after its handshake", () => {
 class Bench implements MuxerHost<Side> {
   readonly owner = openOwner;
   readonly queue = new OutputQueue(new BufferPool());
-  readonly streamsMax = 8;
+  readonly limits = { ...LIMITS, streamsMax: 8 };
+  readonly hasMemory = true;
   readonly handlers: Recorder[] = [];
   isOpen = true;
   now = 0;
@@ -251,7 +252,7 @@ test("Muxer takes anything in any pieces, holds its bounds and answers in whole 
         at = end;
       }
       act(random, bench);
-      expect(bench.muxer.streams).toBeLessThanOrEqual(bench.streamsMax);
+      expect(bench.muxer.streams).toBeLessThanOrEqual(bench.limits.streamsMax);
     }
     expect(wellFormed(bench.queue.peek(bench.queue.length))).toBe(true);
     for (const handler of bench.handlers) {

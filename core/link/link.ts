@@ -8,7 +8,7 @@
  */
 import { limit } from "../ground/mod.ts";
 import { NO_BYTES, equalBytes, readU16, writeU16 } from "./bytes.ts";
-import { Muxer, type MuxerHost } from "./muxer.ts";
+import { type LinkLimits, Muxer, type MuxerHost } from "./muxer.ts";
 import { Negotiation, encodeProposal } from "./multistream.ts";
 import { NoiseHandshake, type NoiseIdentity } from "./noise_handshake.ts";
 import { YAMUX } from "./noise_payload.ts";
@@ -33,14 +33,6 @@ export interface LinkEvents<Owner> {
   error(error: unknown): void;
 }
 
-/** Limits that may change while links live. */
-export interface LinkLimits {
-  readonly streamsMax: number;
-  readonly handshakeTimeoutMs: number;
-  readonly keepaliveIntervalMs: number;
-  readonly keepaliveTimeoutMs: number;
-}
-
 /** What many links share. */
 export interface LinkProfile<Owner> {
   readonly role: "listener" | "dialler";
@@ -48,6 +40,8 @@ export interface LinkProfile<Owner> {
   readonly pool: BufferPool;
   /** As they stand now. */
   readonly limits: () => LinkLimits;
+  /** Whether there is memory for streams that peers open. */
+  readonly hasMemory: () => boolean;
   readonly events: LinkEvents<Owner>;
   /** Who serves a protocol that the peer asks for, or null; see withBuiltins(). */
   readonly protocols: ProtocolTable<Owner>;
@@ -110,7 +104,12 @@ export class Link<Owner> implements MuxerHost<Owner> {
 
   /** Whether so much output waits that receive() takes nothing. */
   get isFull(): boolean {
-    return this.queue.length > limit.LINK_OUTPUT_MARK_BYTES;
+    return this.queue.length > this.limits.outputBytesMax;
+  }
+
+  /** Whether somebody waits for output to leave: a writer here, or the peer. */
+  get isHeldUp(): boolean {
+    return this.isFull || this.#muxer?.isHeldUp === true;
   }
 
   /** Whether the peer was asked if it lives, and hasn't said anything since. */
@@ -138,7 +137,9 @@ export class Link<Owner> implements MuxerHost<Owner> {
       if (this.#phase === "security") at = this.#security(bytes, at);
       else at = this.#frame(bytes, at);
     }
-    return this.isClosed ? bytes.length : at;
+    if (this.isClosed) return bytes.length;
+    if (at < bytes.length) this.limited("LINK_OUTPUT_MARK_BYTES");
+    return at;
   }
 
   /** Fills `into` with output and returns how much; 0 when nothing waits. `into` holds at least 1 KiB. */
@@ -199,9 +200,13 @@ export class Link<Owner> implements MuxerHost<Owner> {
     this.#transport = null;
   }
 
-  /** For the muxer: what the driver should hear. */
-  get streamsMax(): number {
-    return this.profile.limits().streamsMax;
+  /** For the muxer, as what follows: what is in force, and what the driver should hear. */
+  get limits(): LinkLimits {
+    return this.profile.limits();
+  }
+
+  get hasMemory(): boolean {
+    return this.profile.hasMemory();
   }
 
   wrote(): void {
@@ -290,6 +295,7 @@ export class Link<Owner> implements MuxerHost<Owner> {
 
   #legalLength(length: number): boolean {
     if (this.#phase !== "handshake" || length <= limit.NOISE_HANDSHAKE_BYTES_MAX) return true;
+    this.limited("NOISE_HANDSHAKE_BYTES_MAX");
     this.#close("handshake message too long");
     return false;
   }

@@ -175,6 +175,7 @@ describe("Link", () => {
     const sealed = pullAll(pair.dialler.link);
     const taken = deliver(pair.listener.link, sealed, 0, true);
     expect(taken).toBeLessThan(sealed.length);
+    expect(pair.listener.limited).toEqual(["LINK_OUTPUT_MARK_BYTES"]);
     const waiting = pair.listener.link.queue.length;
     expect(waiting).toBeGreaterThan(limit.LINK_OUTPUT_MARK_BYTES);
     expect(waiting).toBeLessThan(limit.LINK_OUTPUT_MARK_BYTES + limit.NOISE_FRAME_BYTES_MAX);

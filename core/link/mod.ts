@@ -9,7 +9,8 @@ export {
   decodeIdentify,
   encodeIdentify,
 } from "./identify.ts";
-export { Link, type LinkEvents, type LinkLimits, type LinkProfile } from "./link.ts";
+export { Link, type LinkEvents, type LinkProfile } from "./link.ts";
+export type { LinkLimits } from "./muxer.ts";
 export {
   type Address,
   type Host,

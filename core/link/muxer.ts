@@ -9,6 +9,21 @@ import type { OutputQueue } from "./output.ts";
 import { LinkStream, type LinkStreamHandler, noStream } from "./stream.ts";
 import { FLAG, GO_AWAY, HEADER_BYTES, TYPE } from "./yamux.ts";
 
+/** Limits that may change while links live; one object for all of them. */
+export interface LinkLimits {
+  readonly streamsMax: number;
+  /** At least yamux's own; the same for as long as a link lives. */
+  readonly streamWindowBytes: number;
+  /** Of data that a peer sends in one yamux frame. */
+  readonly streamFrameBytesMax: number;
+  readonly streamOpensPerSecond: number;
+  /** Output that may wait; above it a link takes no input, and its streams take no writes until half has gone. */
+  readonly outputBytesMax: number;
+  readonly handshakeTimeoutMs: number;
+  readonly keepaliveIntervalMs: number;
+  readonly keepaliveTimeoutMs: number;
+}
+
 /** What a session needs of the connection that it runs on. */
 export interface MuxerHost<Owner> {
   readonly owner: Owner;
@@ -18,7 +33,9 @@ export interface MuxerHost<Owner> {
   readonly isOpen: boolean;
   /** The time of the last call that brought it. */
   readonly now: number;
-  readonly streamsMax: number;
+  readonly limits: LinkLimits;
+  /** Whether there is memory for a stream that the peer opens. */
+  readonly hasMemory: boolean;
   /** Something was put into the queue. */
   wrote(): void;
   limited(name: string): void;
@@ -47,13 +64,15 @@ export class Muxer<Owner> {
   /** A header that came in pieces. */
   #held: Uint8Array | null = null;
   #heldLength = 0;
-  #opens = limit.STREAM_OPENS_BURST;
+  /** Streams that the peer may open at once. */
+  #opens: number;
   #opensAt: number;
   #drainWanted = false;
 
   constructor(link: MuxerHost<Owner>, options: { dialler: boolean; now: number }) {
     this.#link = link;
     this.#nextId = options.dialler ? 1 : 2;
+    this.#opens = burstOf(link.limits);
     this.#opensAt = options.now;
   }
 
@@ -67,14 +86,20 @@ export class Muxer<Owner> {
 
   /** Bytes of data that fit below the output mark, headers set aside. */
   get room(): number {
-    return limit.LINK_OUTPUT_MARK_BYTES - this.#link.queue.length - HEADER_BYTES;
+    return this.#link.limits.outputBytesMax - this.#link.queue.length - HEADER_BYTES;
+  }
+
+  /** What a stream's other end may have under way. */
+  get windowBytes(): number {
+    return this.#link.limits.streamWindowBytes;
   }
 
   /** Opens a stream; throws Fault<"link/closed"> where the peer is leaving or too many are open. */
   open<T>(protocol: string, handler: LinkStreamHandler<Owner, T>, context: T): LinkStream<Owner, T> {
     if (this.peerLeaving || this.leaving) throw noStream("the connection is going away");
-    if (this.streams >= this.#link.streamsMax) {
-      throw noStream(`${this.streams} are open, the limit is ${this.#link.streamsMax}`);
+    const { streamsMax } = this.#link.limits;
+    if (this.streams >= streamsMax) {
+      throw noStream(`${this.streams} are open, the limit is ${streamsMax}`);
     }
     const stream = new LinkStream(this, this.#nextId, { proposal: protocol, handler, context });
     this.#nextId += 2;
@@ -115,13 +140,21 @@ export class Muxer<Owner> {
 
   /** Lets writers that wait for room go on. */
   drained(): void {
-    if (!this.#drainWanted || this.room < limit.LINK_OUTPUT_MARK_BYTES / 2) return;
+    if (!this.#drainWanted || this.room < this.#link.limits.outputBytesMax / 2) return;
     this.#drainWanted = false;
     if (this.#streams !== null) for (const stream of this.#streams.values()) stream.drain();
   }
 
+  /** Whether a writer waits for the queue to get shorter. */
+  get isHeldUp(): boolean {
+    return this.#drainWanted && this.room <= 0;
+  }
+
+  /** A writer waits for room, on its stream or here. */
   wantsDrain(): void {
+    const wasHeldUp = this.isHeldUp;
     this.#drainWanted = true;
+    if (!wasHeldUp && this.isHeldUp) this.#link.limited("LINK_OUTPUT_MARK_BYTES");
   }
 
   handlerOf(protocol: string): LinkStreamHandler<Owner> | null {
@@ -196,7 +229,9 @@ export class Muxer<Owner> {
 
   #streamFrame(type: number, flags: number, id: number, length: number): void {
     if (id === 0) return this.#violation("stream 0");
-    if (type === TYPE.data && length > limit.YAMUX_FRAME_BYTES_MAX) return this.#violation("frame too long");
+    if (type === TYPE.data && length > this.#link.limits.streamFrameBytesMax) {
+      return this.#excess("STREAM_FRAME_BYTES_MAX", "frame too long");
+    }
     if ((flags & FLAG.syn) !== 0 && !this.#accept(id)) return;
     const stream = this.#streams?.get(id) ?? null;
     const reset = (flags & FLAG.rst) !== 0;
@@ -204,7 +239,8 @@ export class Muxer<Owner> {
     if (type === TYPE.data) {
       // Bytes of a stream that is gone may still be on their way: they are skipped.
       const live = reset ? null : stream;
-      if (live !== null && !live.reserve(length)) return this.#violation("window overrun");
+      if (live !== null && !live.reserve(length))
+        return this.#excess("STREAM_WINDOW_BYTES", "window overrun");
       this.#bodyLeft = length;
       this.#bodyStream = live;
       this.#bodyFlags = flags;
@@ -223,10 +259,9 @@ export class Muxer<Owner> {
       this.#violation("stream id");
       return false;
     }
-    const full = this.streams >= this.#link.streamsMax;
-    if (this.leaving || full || !this.#mayOpen()) {
-      if (full) this.#link.limited("STREAMS_MAX");
-      else if (!this.leaving) this.#link.limited("STREAM_OPENS_PER_SECOND");
+    const over = this.leaving ? null : this.#overLimit();
+    if (this.leaving || over !== null) {
+      if (over !== null) this.#link.limited(over);
       this.send(TYPE.windowUpdate, FLAG.rst | FLAG.ack, id, 0);
       return true;
     }
@@ -234,11 +269,18 @@ export class Muxer<Owner> {
     return true;
   }
 
+  /** The name of the limit that is in the way of one more stream of the peer's; null where none is. */
+  #overLimit(): string | null {
+    if (this.streams >= this.#link.limits.streamsMax) return "STREAMS_MAX";
+    if (!this.#mayOpen()) return "STREAM_OPENS_PER_SECOND";
+    return this.#link.hasMemory ? null : "MEMORY_BYTES_MAX";
+  }
+
   /** A bucket of opens that refills with time. */
   #mayOpen(): boolean {
-    const now = this.#link.now;
-    const refilled = this.#opens + ((now - this.#opensAt) * limit.STREAM_OPENS_PER_SECOND) / 1000;
-    this.#opens = Math.min(limit.STREAM_OPENS_BURST, refilled);
+    const { now, limits } = this.#link;
+    const refilled = this.#opens + ((now - this.#opensAt) * limits.streamOpensPerSecond) / 1000;
+    this.#opens = Math.min(burstOf(limits), refilled);
     this.#opensAt = now;
     if (this.#opens < 1) return false;
     this.#opens--;
@@ -260,7 +302,18 @@ export class Muxer<Owner> {
     this.#streams.set(stream.id, stream);
   }
 
+  /** More than a limit lets through, which no peer does that keeps to the protocol. */
+  #excess(name: string, what: string): void {
+    this.#link.limited(name);
+    this.#violation(what);
+  }
+
   #violation(what: string): void {
     this.#link.violated(`yamux: ${what}`);
   }
+}
+
+/** Whatever the rate is, a peer may open all its streams at once. */
+function burstOf({ streamOpensPerSecond, streamsMax }: LinkLimits): number {
+  return Math.max(streamsMax, (streamOpensPerSecond * limit.RATE_BURST_MS) / 1000);
 }

@@ -1,10 +1,12 @@
 import { describe, expect, test } from "bun:test";
 import { limit } from "../ground/mod.ts";
 import { type Pair, Recorder, type Side, frame, inject, openPair, pattern } from "./_pair.ts";
+import type { LinkLimits } from "./muxer.ts";
 import type { LinkStream } from "./stream.ts";
 import { FLAG, TYPE } from "./yamux.ts";
 
 const WINDOW = limit.YAMUX_WINDOW_BYTES;
+const OPENS_BURST = (limit.STREAM_OPENS_PER_SECOND_DEFAULT * limit.RATE_BURST_MS) / 1000;
 
 interface Opened {
   readonly pair: Pair;
@@ -15,9 +17,9 @@ interface Opened {
 }
 
 /** A pair with one stream that the dialler has opened; the listener's end is `far`. */
-function openStream(): Opened {
+function openStream(limits: Partial<LinkLimits> = {}): Opened {
   const far = new Recorder();
-  const pair = openPair({ protocols: (name) => (name === "/test/1" ? far : null) });
+  const pair = openPair({ limits, protocols: (name) => (name === "/test/1" ? far : null) });
   const near = new Recorder();
   const stream = pair.dialler.link.open<unknown>("/test/1", near, null);
   pair.run();
@@ -55,6 +57,23 @@ describe("LinkStream", () => {
       left = far.received.length - before;
     }
     expect(far.received.equals(Buffer.from(bytes))).toBe(true);
+  });
+
+  test("a window above yamux's own is granted on both sides' streams, used whole and reopened", () => {
+    const { pair, far, stream, farStream } = openStream({
+      streamWindowBytes: 4 * WINDOW,
+      outputBytesMax: 8 * WINDOW,
+    });
+    far.consuming = false;
+    const proposal = "\u0013/multistream/1.0.0\n\u0008/test/1\n".length;
+    expect([stream.writable, farStream.writable]).toEqual([4 * WINDOW - proposal, 4 * WINDOW - proposal]);
+    expect(stream.write(pattern(5 * WINDOW))).toBe(4 * WINDOW - proposal);
+    pair.run();
+    expect([far.received.length, stream.writable]).toEqual([4 * WINDOW - proposal, 0]);
+    farStream.consume(far.received.length);
+    pair.run();
+    expect(stream.writable).toBe(4 * WINDOW);
+    expect([pair.listener.closed, ...pair.listener.limited, ...pair.listener.errors]).toEqual([null]);
   });
 
   test("consume() of more than came is a mistake that shows", () => {
@@ -122,6 +141,7 @@ describe("LinkStream", () => {
     let filled = 0;
     for (const other of others) filled += other.write(pattern(WINDOW));
     expect(filled).toBeLessThanOrEqual(limit.LINK_OUTPUT_MARK_BYTES);
+    expect(pair.dialler.limited).toEqual(["LINK_OUTPUT_MARK_BYTES"]);
     expect(stream.write(pattern(10))).toBe(0);
     let drained = 0;
     near.onDrainDo = (which) => {
@@ -150,7 +170,7 @@ const VIOLATIONS: readonly [string, Uint8Array, string][] = [
   ["data on stream 0", frame(TYPE.data, 0, 0, 0), "yamux: stream 0"],
   [
     "a frame longer than the limit",
-    frame(TYPE.data, 0, 1, limit.YAMUX_FRAME_BYTES_MAX + 1),
+    frame(TYPE.data, 0, 1, limit.STREAM_FRAME_BYTES_MAX_DEFAULT + 1),
     "yamux: frame too long",
   ],
   ["a stream id of the wrong side", frame(TYPE.data, FLAG.syn, 2, 0), "yamux: stream id"],
@@ -181,6 +201,7 @@ describe("Muxer", () => {
     expect(pair.listener.closed).toBeNull();
     inject(pair, pair.dialler, frame(TYPE.data, 0, 1, body.length, body));
     expect(pair.listener.closed).toBe("yamux: window overrun");
+    expect(pair.listener.limited).toEqual(["STREAM_WINDOW_BYTES"]);
     expect(far.received.length).toBeLessThan(WINDOW);
   });
 
@@ -210,6 +231,36 @@ describe("Muxer", () => {
     expect(pair.listener.closed).toBeNull();
   });
 
+  test("refuses every stream while memory is full, and leaves those that are there", () => {
+    const far = new Recorder();
+    let hasMemory = true;
+    const pair = openPair({ protocols: () => far, hasMemory: () => hasMemory });
+    inject(pair, pair.dialler, frame(TYPE.windowUpdate, FLAG.syn, 1, 0));
+    hasMemory = false;
+    inject(pair, pair.dialler, frame(TYPE.windowUpdate, FLAG.syn, 3, 0));
+    expect(pair.listener.link.streams).toBe(1);
+    expect(pair.listener.limited).toEqual(["MEMORY_BYTES_MAX"]);
+    expect(pair.listener.closed).toBeNull();
+  });
+
+  test("holds a peer to the frame's length and the rate of opens that it is told", () => {
+    const limits = { streamFrameBytesMax: 65_536, streamOpensPerSecond: 1, streamsMax: 2 };
+    const slow = openPair({ protocols: () => new Recorder(), limits });
+    for (const id of [1, 3, 5]) {
+      const opened = frame(TYPE.windowUpdate, FLAG.syn, id, 0);
+      inject(slow, slow.dialler, Buffer.concat([opened, frame(TYPE.windowUpdate, FLAG.rst, id, 0)]));
+    }
+    expect(slow.listener.limited).toEqual([]);
+    for (const id of [7, 9]) {
+      const opened = frame(TYPE.windowUpdate, FLAG.syn, id, 0);
+      inject(slow, slow.dialler, Buffer.concat([opened, frame(TYPE.windowUpdate, FLAG.rst, id, 0)]));
+    }
+    expect(slow.listener.limited).toEqual(["STREAM_OPENS_PER_SECOND"]);
+    inject(slow, slow.dialler, frame(TYPE.data, 0, 99, 65_537));
+    expect(slow.listener.closed).toBe("yamux: frame too long");
+    expect(slow.listener.limited.at(-1)).toBe("STREAM_FRAME_BYTES_MAX");
+  });
+
   test("rapid reset: opens beyond the bucket are refused until time refills it", () => {
     const pair = openPair({ protocols: () => new Recorder() });
     const flood = (from: number, count: number): void => {
@@ -221,13 +272,13 @@ describe("Muxer", () => {
       inject(pair, pair.dialler, Buffer.concat(frames));
     };
     flood(0, 1000);
-    expect(pair.listener.limited.length).toBe(1000 - limit.STREAM_OPENS_BURST);
+    expect(pair.listener.limited.length).toBe(1000 - OPENS_BURST);
     expect(pair.listener.link.streams).toBe(0);
     pair.now += 1000;
     pair.run();
     flood(1000, 1000);
-    const refused = pair.listener.limited.length - (1000 - limit.STREAM_OPENS_BURST);
-    expect(refused).toBe(1000 - limit.STREAM_OPENS_PER_SECOND);
+    const refused = pair.listener.limited.length - (1000 - OPENS_BURST);
+    expect(refused).toBe(1000 - limit.STREAM_OPENS_PER_SECOND_DEFAULT);
     expect(pair.listener.closed).toBeNull();
   });
 

@@ -23,8 +23,6 @@ export type ProtocolTable<Owner> = (protocol: string) => LinkStreamHandler<Owner
 
 /** Data frames are cut at this, so that one stream's bulk doesn't hold back the others. */
 const SENT_FRAME_BYTES_MAX = 16 * 1024 - HEADER_BYTES;
-/** Reopening at half a window keeps a sender going and costs one update for 128 KiB. */
-const REOPEN_BYTES = limit.YAMUX_WINDOW_BYTES / 2;
 
 /** Opened by us, its first frame not sent · opened by the peer, not yet acknowledged · … */
 const SYN_DUE = 1;
@@ -46,7 +44,7 @@ export class LinkStream<Owner, T = unknown> {
   /** What the peer still lets us send. */
   #sendWindow = limit.YAMUX_WINDOW_BYTES;
   /** What we still let the peer send. */
-  #receiveWindow = limit.YAMUX_WINDOW_BYTES;
+  #receiveWindow: number;
   /** Consumed and not yet given back to the peer. */
   #consumed = 0;
 
@@ -64,6 +62,12 @@ export class LinkStream<Owner, T = unknown> {
     this.#protocol = ours ? start.proposal : "";
     this.#negotiation = new Negotiation(ours ? start.proposal : null);
     this.#flags = ours ? SYN_DUE : ACK_DUE;
+    const window = muxer.windowBytes;
+    this.#receiveWindow = window;
+    // Only yamux's own window is there without a word.
+    if (window > limit.YAMUX_WINDOW_BYTES) {
+      muxer.send(TYPE.windowUpdate, this.#firstFlags(), id, window - limit.YAMUX_WINDOW_BYTES);
+    }
     if (ours) this.answer(encodeProposal(start.proposal));
   }
 
@@ -105,11 +109,10 @@ export class LinkStream<Owner, T = unknown> {
   consume(bytes: number): void {
     if ((this.#flags & (CLOSED | FIN_RECEIVED)) !== 0) return;
     this.#consumed += bytes;
-    assert(
-      this.#consumed + this.#receiveWindow <= limit.YAMUX_WINDOW_BYTES,
-      "a stream consumes no more than came",
-    );
-    if (this.#consumed < REOPEN_BYTES) return;
+    const window = this.#muxer.windowBytes;
+    assert(this.#consumed + this.#receiveWindow <= window, "a stream consumes no more than came");
+    // Reopening at half a window keeps a sender going and costs one update for 128 KiB.
+    if (this.#consumed < window / 2) return;
     this.#muxer.send(TYPE.windowUpdate, this.#firstFlags(), this.id, this.#consumed);
     this.#receiveWindow += this.#consumed;
     this.#consumed = 0;

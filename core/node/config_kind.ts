@@ -38,7 +38,7 @@ export const settingMeta = z.registry<SettingMeta>();
 type Common = Pick<SettingMeta, "about" | "live" | "initialText">;
 
 /** A whole number. */
-export function integer(options: Common & { min: number; max: number; initial: number }) {
+export function integer(options: Common & { min: number; max: number; initial?: number }) {
   const { min, max, ...meta } = options;
   const expected = `a whole number from ${min} to ${max}`;
   return z
@@ -159,18 +159,23 @@ function reads(parse: () => unknown): boolean {
 
 const sizeUnits = { KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 };
 
-/** `"512MiB"`: read as bytes; `"0"` for no limit. */
-export function size(options: Common & { initial: string; min?: string }) {
-  const { min, ...meta } = options;
+/** `"512MiB"`: read as bytes; `"0"` for no limit, unless there is a most. */
+export function size(options: Common & { initial: string; min?: string; max?: string }) {
+  const { min, max, ...meta } = options;
   const least = min === undefined ? 0 : (parseSize(min) ?? 0);
+  const most = max === undefined ? Infinity : (parseSize(max) ?? 0);
   const schema = z.string().transform((text, context) => {
     const bytes = parseSize(text);
-    if (bytes === 0 || (bytes !== null && bytes >= least)) return bytes;
+    const isUnlimited = bytes === 0 && max === undefined;
+    if (bytes !== null && (isUnlimited || (bytes >= least && bytes <= most))) return bytes;
     context.addIssue("a size");
     return z.NEVER;
   });
   const from = min === undefined ? "" : ` from ${min}`;
-  const expected = `a size${from}, like "512MiB" or "2GiB", or "0" for no limit`;
+  const expected =
+    max === undefined
+      ? `a size${from}, like "512MiB" or "2GiB", or "0" for no limit`
+      : `a size${from} to ${max}, like "${options.initial}"`;
   return schema.register(settingMeta, { ...meta, expected, form: "text" });
 }
 

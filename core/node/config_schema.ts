@@ -26,6 +26,10 @@ function rate({ about, initial }: { about: string; initial: number }) {
   return integer({ about: `${about} ${whose}`, initial, min: 1, max: 1_000_000, live: true });
 }
 
+function kibibytes(bytes: number): string {
+  return `${bytes / 1024}KiB`;
+}
+
 const relay = z.strictObject({
   listen: listenAddresses({
     about: "Where devices connect",
@@ -91,14 +95,14 @@ const relay = z.strictObject({
   }),
   max_accepts_per_second: integer({
     about:
-      "Connections that one IPv4 address or /48 of IPv6 may make in a second, on average; loopback aside by default, and counted where another number is set",
-    initial: limit.ACCEPTS_PER_SECOND_MAX_DEFAULT,
+      "Connections that one IPv4 address or /48 of IPv6 may make in a second, on average; a number that is set holds for loopback too",
+    initialText: `${limit.ACCEPTS_PER_SECOND_MAX_DEFAULT}, and no limit for loopback`,
     min: 1,
     max: 1_000_000,
     live: true,
-  }),
+  }).optional(),
   max_memory: size({
-    about: "Resident memory of a process above which nobody new is let in",
+    about: "Resident memory of a process above which no new work is taken; see below",
     initial: "0",
     live: true,
   }),
@@ -124,6 +128,41 @@ const relay = z.strictObject({
     max: 10_000,
     live: true,
   }),
+  max_stream_opens_per_second: integer({
+    about: "Streams that one connection may open in a second, on average, whether it resets them or not",
+    initial: limit.STREAM_OPENS_PER_SECOND_DEFAULT,
+    min: 1,
+    max: 10_000,
+    live: true,
+  }),
+  stream_window: size({
+    about: "What a device may send ahead on one stream, held in memory at worst",
+    initial: kibibytes(limit.STREAM_WINDOW_BYTES_DEFAULT),
+    min: kibibytes(limit.YAMUX_WINDOW_BYTES),
+    max: "16MiB",
+  }),
+  max_stream_frame: size({
+    about: "Data in one yamux frame of a device's",
+    initial: kibibytes(limit.STREAM_FRAME_BYTES_MAX_DEFAULT),
+    min: kibibytes(limit.STREAM_FRAME_BYTES_MIN),
+    max: kibibytes(limit.YAMUX_WINDOW_BYTES),
+    live: true,
+  }),
+  max_output: size({
+    about:
+      "What waits for one connection that reads slowly; above it nothing more is taken from it or for it until half has gone",
+    initial: kibibytes(limit.LINK_OUTPUT_MARK_BYTES),
+    min: kibibytes(limit.LINK_OUTPUT_MARK_BYTES_MIN),
+    max: "16MiB",
+    live: true,
+  }),
+  max_held_input: size({
+    about: "What is kept of a connection that sends on while nothing is taken from it, before it is dropped",
+    initial: kibibytes(limit.HELD_INPUT_BYTES_MAX),
+    min: kibibytes(limit.HELD_INPUT_BYTES_MIN),
+    max: "64MiB",
+    live: true,
+  }),
   max_creates_per_second: rate({
     about: "Mailboxes made, reset and deleted",
     initial: limit.CREATES_PER_SECOND_MAX_DEFAULT,
@@ -135,7 +174,7 @@ const relay = z.strictObject({
   max_append_bytes_per_second: size({
     about: "Bytes of entries appended, likewise",
     initial: `${limit.APPEND_BYTES_PER_SECOND_MAX_DEFAULT / 1024 ** 2}MiB`,
-    min: `${limit.APPEND_BYTES_PER_SECOND_MIN / 1024}KiB`,
+    min: kibibytes(limit.APPEND_BYTES_PER_SECOND_MIN),
     live: true,
   }),
   max_reads_per_second: rate({

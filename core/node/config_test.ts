@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { limit } from "../ground/mod.ts";
 import { loadConfig, type LoadOptions } from "./config.ts";
 import { configReport } from "./config_report.ts";
 import { settings } from "./config_schema.ts";
@@ -251,6 +252,31 @@ test("sizes have a binary unit, and 0 is none", () => {
   expect([memory("0"), memory("512MiB"), memory("2GiB")]).toEqual([0, 536_870_912, 2_147_483_648]);
   for (const text of ["512", "512MB", "-1MiB", "1.5GiB"])
     expect(() => memory(text)).toThrow(/must be a size/);
+});
+
+test("sizes that need a bound have both, and no 0", () => {
+  const output = (text: string) =>
+    loadConfig({ env: { DCHAT_RELAY_MAX_OUTPUT: text }, file: file("") }).config.relay.max_output;
+  expect([output("160KiB"), output("16MiB")]).toEqual([163_840, 16_777_216]);
+  for (const text of ["0", "159KiB", "17MiB"])
+    expect(() => output(text)).toThrow('must be a size from 160KiB to 16MiB, like "256KiB"');
+});
+
+test("every size's default is legal, and limits of streams are no less than the protocols need", () => {
+  const { relay } = loadConfig({ env: {}, file: file("") }).config;
+  expect(relay.stream_window).toBe(limit.YAMUX_WINDOW_BYTES);
+  expect(relay.max_stream_frame).toBe(limit.STREAM_FRAME_BYTES_MAX_DEFAULT);
+  expect(relay.max_held_input).toBe(limit.HELD_INPUT_BYTES_MAX);
+  const wrong = {
+    STREAM_WINDOW: "255KiB",
+    MAX_STREAM_FRAME: "63KiB",
+    MAX_HELD_INPUT: "1023KiB",
+    MAX_STREAM_OPENS_PER_SECOND: "0",
+  };
+  for (const [name, value] of Object.entries(wrong)) {
+    const variable = `DCHAT_RELAY_${name}`;
+    expect(() => loadConfig({ env: { [variable]: value }, file: file("") })).toThrow(`${variable} must be a`);
+  }
 });
 
 test("parseDuration() reads whole and broken numbers with a unit, and nothing else", () => {

@@ -208,12 +208,17 @@ function edgeLimits({ relay }: Config, room: number | null): EdgeLimits {
     connectionsPerSubnetMax: relay.max_connections_per_subnet,
     connectionsPerPeerMax: relay.max_connections_per_peer,
     // The edge's own default leaves loopback aside; what an operator sets holds for everybody.
-    ...(relay.max_accepts_per_second === limit.ACCEPTS_PER_SECOND_MAX_DEFAULT
+    ...(relay.max_accepts_per_second === undefined
       ? {}
       : { acceptsPerSecondMax: relay.max_accepts_per_second }),
     memoryBytesMax: relay.max_memory,
     handshakesMax: relay.max_handshakes,
     streamsMax: relay.max_streams,
+    streamOpensPerSecond: relay.max_stream_opens_per_second,
+    streamWindowBytes: relay.stream_window,
+    streamFrameBytesMax: relay.max_stream_frame,
+    outputBytesMax: relay.max_output,
+    heldInputBytesMax: relay.max_held_input,
     handshakeTimeoutMs: relay.handshake_timeout,
     keepaliveIntervalMs: relay.keepalive_interval,
     keepaliveTimeoutMs: relay.keepalive_timeout,

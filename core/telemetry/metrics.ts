@@ -64,7 +64,7 @@ export class Metrics {
   );
   readonly #limits = this.#counter(
     "dchat_limits_total",
-    "Times that a limit turned somebody away, by limit",
+    "Times that a limit turned somebody away or, for LINK_OUTPUT_MARK_BYTES, held somebody up, by limit",
     "limit",
   );
   readonly #latency = this.#histogram(

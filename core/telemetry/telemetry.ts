@@ -51,12 +51,16 @@ export interface TelemetryOptions {
   readonly version: string;
 }
 
+/** A reader who is slower than his relay is nothing to warn of; who is so for too long is turned away by another limit. */
+const HOLDS_UP = "LINK_OUTPUT_MARK_BYTES";
+
 /** Ties the parts' events to metrics and log. */
 export function openTelemetry({ log, clock, version }: TelemetryOptions): Telemetry {
   const metrics = new Metrics({ version, startedMs: clock.now() });
   const quiet = new Quiet(clock);
   const limited = (limit: string, whom: string): void => {
     metrics.limited(limit);
+    if (limit === HOLDS_UP) return;
     const times = quiet.ask(`limit ${limit}`);
     if (times > 0) log.warn(`a limit turned ${whom} away`, { limit, times });
   };

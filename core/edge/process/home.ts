@@ -203,10 +203,20 @@ export class EdgeProcess implements PipeOwner, Carrier, Iterable<EdgeConnection>
     const connection = this.#connections.get(id);
     const handler = connection === undefined ? null : this.#options.protocols(protocol);
     if (connection === undefined || handler === null) return this.send(KIND.gone, number);
+    if (this.#isMemoryFull) {
+      this.#options.events.limited("MEMORY_BYTES_MAX", connection.remoteAddress);
+      return this.send(KIND.gone, number);
+    }
     const made = { handler, context: undefined };
     const stream = new CarriedStream(this, { ...made, connection, protocol, number });
     this.#streams.set(number, stream);
     stream.agreed();
+  }
+
+  /** Of the relay's own process; the other's it looks at itself. */
+  get #isMemoryFull(): boolean {
+    const { admission, clock, limits } = this.#options;
+    return admission.isMemoryFull({ limits: limits(), now: clock.monotonic() });
   }
 
   #arrived(number: number, payload: Uint8Array): void {

@@ -114,6 +114,10 @@ class ProcessGroup implements SharedListener {
     return connections;
   }
 
+  get isMemoryFull(): boolean {
+    return this.#own.isMemoryFull;
+  }
+
   async join(fd: number, { used = () => undefined }: JoinOptions = {}): Promise<JoinedProcess> {
     const process = new EdgeProcess({ ...this.#home(), used });
     this.#processes.add(process);
