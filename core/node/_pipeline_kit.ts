@@ -67,6 +67,10 @@ export interface Kit extends AsyncDisposable {
   /** What telemetry would have been told. */
   readonly errors: unknown[];
   readonly counts: { received: number };
+  /** For a test to set. */
+  readonly memory: { isFull: boolean };
+  /** Names of limits that turned commands away. */
+  readonly limited: readonly string[];
   /** Messages of store failures, and "works" where the store came back. */
   readonly store: string[];
   readonly sent: string[];
@@ -102,6 +106,8 @@ export async function openKit(): Promise<Kit> {
   const sent: string[] = [];
   const storeEvents: string[] = [];
   const counts = { received: 0 };
+  const memory = { isFull: false };
+  const limited: string[] = [];
   const pipeline = new Pipeline({
     crypto,
     store,
@@ -109,6 +115,7 @@ export async function openKit(): Promise<Kit> {
     certificate: () => certificate,
     headKey,
     ttlMsMax: 90 * 24 * 60 * 60 * 1000,
+    isMemoryFull: () => memory.isFull,
     rates: {
       creates: limit.CREATES_PER_SECOND_MAX_DEFAULT,
       appends: limit.APPENDS_PER_SECOND_MAX_DEFAULT,
@@ -120,7 +127,7 @@ export async function openKit(): Promise<Kit> {
       received: () => void counts.received++,
       answered: () => undefined,
       refused: () => undefined,
-      limited: () => undefined,
+      limited: (name) => void limited.push(name),
       sent: (reply) => void sent.push(reply),
       committed: () => undefined,
       error: (error) => void errors.push(error),
@@ -144,6 +151,8 @@ export async function openKit(): Promise<Kit> {
     pipeline,
     errors,
     counts,
+    memory,
+    limited,
     store: storeEvents,
     sent,
     pair,

@@ -30,6 +30,8 @@ export interface PipelineOptions {
   readonly headKey: SigningKey;
   readonly ttlMsMax: number;
   readonly rates: Rates;
+  /** Whether new work has to wait for memory. */
+  readonly isMemoryFull: () => boolean;
   readonly events: PipelineEvents;
   readonly deliveryEvents: DeliveryEvents;
 }
@@ -140,8 +142,10 @@ export class Pipeline {
   }
 
   #admit(asked: Asked): void {
-    if (this.#line.reserve(asked.bytes)) this.#check.push(asked);
-    else this.#refuse(asked, { code: "busy", retryMs: limit.RETRY_MS_DEFAULT });
+    const over = this.#line.reserve(asked.bytes);
+    if (over === null) return this.#check.push(asked);
+    this.#options.events.limited(over);
+    this.#refuse(asked, { code: "busy", retryMs: limit.RETRY_MS_DEFAULT });
   }
 
   #checked(items: readonly Asked[], authentic: readonly boolean[]): void {
@@ -261,7 +265,10 @@ export class Pipeline {
       const { mailbox, key: reader } = authority;
       const options = { request, mailbox, reader, from: body.from, row: outcome.row };
       if (stream.subscribe(this.delivery, options)) this.#done(asked);
-      else this.#refuse(asked, { code: "limit" });
+      else {
+        this.#options.events.limited("SUBSCRIPTIONS_MAX");
+        this.#refuse(asked, { code: "limit" });
+      }
     } else if (outcome.is === "reset") this.delivery.changed(outcome.row);
     else if (outcome.is === "deleted") this.delivery.deleted(authority.mailbox);
   }

@@ -39,13 +39,13 @@ export class CommitLine<T extends Waiting> {
     return !this.#committing && this.#waiting.length === 0;
   }
 
-  /** Takes a place for a command of `bytes` that `push` brings later; false where there is none. */
-  reserve(bytes: number): boolean {
-    if (this.#reserved >= limit.QUEUE_COMMANDS_MAX) return false;
-    if (this.#reservedBytes + bytes > limit.QUEUE_BYTES_MAX) return false;
+  /** Takes a place for a command of `bytes` that `push` brings later; the limit's name where there is none, else null. */
+  reserve(bytes: number): string | null {
+    if (this.#reserved >= limit.QUEUE_COMMANDS_MAX) return "QUEUE_COMMANDS_MAX";
+    if (this.#reservedBytes + bytes > limit.QUEUE_BYTES_MAX) return "QUEUE_BYTES_MAX";
     this.#reserved += 1;
     this.#reservedBytes += bytes;
-    return true;
+    return null;
   }
 
   /** Gives back a place that was reserved and isn't used. */

@@ -12,6 +12,7 @@ import {
   decodeStreamControl,
   isStreamControl,
   type NodeCertificate,
+  type Op,
   parseProtocolVersion,
   PROTOCOL_VERSION,
   PROTOCOL_VERSIONS,
@@ -46,6 +47,8 @@ export interface DoorOptions {
   readonly voice: Voice;
   readonly delivery: Delivery;
   readonly rates: CommandRates;
+  /** Whether new work has to wait for memory. */
+  readonly isMemoryFull: () => boolean;
   /** Takes a command whose signature isn't checked yet. */
   admit(asked: Asked): void;
 }
@@ -81,6 +84,9 @@ export function openDoor(options: DoorOptions): StreamDoor {
 
 /** What a device is given to go by itself after a goaway; what it sends meanwhile is refused as draining. */
 const GOING_MS = 500;
+
+/** What makes the relay hold more from then on. What devices say and read of what is there goes on. */
+const NEW_WORK: ReadonlySet<Op> = new Set(["create", "subscribe"]);
 
 class Door implements StreamHandler<MailboxStream>, FrameTaker {
   readonly #options: DoorOptions;
@@ -216,6 +222,7 @@ class Door implements StreamHandler<MailboxStream>, FrameTaker {
     // Credit past its bound is a client that counts wrongly: nothing that it says later can be relied on.
     if (!stream.deliveries(this.#options.delivery).credit(control.bytes)) {
       this.#options.events.refused("limit");
+      this.#options.events.limited("CREDIT_BYTES_MAX");
       stream.edge.reset();
     }
   }
@@ -236,10 +243,17 @@ class Door implements StreamHandler<MailboxStream>, FrameTaker {
   }
 
   /** Why a command isn't even looked at; null where it is. */
-  #refusal({ load, mayWait }: MailboxStream, command: Command, nowMs: number): Refusal | null {
+  #refusal({ load, overWaiting }: MailboxStream, command: Command, nowMs: number): Refusal | null {
     if (this.#shut) return { code: "draining" };
-    if (!mayWait) return { code: "busy", retryMs: limit.RETRY_MS_DEFAULT };
-    const { rates, events } = this.#options;
+    const { rates, events, isMemoryFull } = this.#options;
+    if (overWaiting !== null) {
+      events.limited(overWaiting);
+      return { code: "busy", retryMs: limit.RETRY_MS_DEFAULT };
+    }
+    if (NEW_WORK.has(command.body.op) && isMemoryFull()) {
+      events.limited("MEMORY_BYTES_MAX");
+      return { code: "busy", retryMs: limit.MEMORY_RETRY_MS };
+    }
     const over = rates.ofConnection((load.buckets ??= newBuckets()), command, nowMs);
     if (over === null) return null;
     events.limited(over.limit);

@@ -73,11 +73,10 @@ export class MailboxStream implements Outlet, FrameSink {
     return !this.#closed && this.#out.length === 0;
   }
 
-  /** Whether one more command may wait on this stream and its connection. */
-  get mayWait(): boolean {
-    return (
-      this.#commands < limit.COMMANDS_PER_STREAM_MAX && this.load.commands < limit.COMMANDS_PER_CONNECTION_MAX
-    );
+  /** The name of the limit that is in the way of one more command that waits; null where none is. */
+  get overWaiting(): string | null {
+    if (this.#commands >= limit.COMMANDS_PER_STREAM_MAX) return "COMMANDS_PER_STREAM_MAX";
+    return this.load.commands >= limit.COMMANDS_PER_CONNECTION_MAX ? "COMMANDS_PER_CONNECTION_MAX" : null;
   }
 
   onFrame(kind: number, request: number, payload: Uint8Array): void {

@@ -31,6 +31,23 @@ function acknowledge(through = session): Promise<CommandResult> {
   return through.command({ op: "acknowledge", cursor: 0 }, { ...box, key });
 }
 
+/** Null where a subscription is live, else the code of its refusal. */
+function follow(through = session): Promise<string | null> {
+  const [key] = box.readers;
+  if (key === undefined) throw new Error("no reader");
+  const { promise, resolve } = Promise.withResolvers<string | null>();
+  through.subscribe(
+    0,
+    { ...box, key },
+    {
+      entry: () => undefined,
+      live: () => resolve(null),
+      ended: (refusal) => resolve(refusal?.code ?? "gone"),
+    },
+  );
+  return promise;
+}
+
 function unavailable(after: boolean): { error: Error; after: boolean } {
   const code = after ? "store/unknown" : "store/unavailable";
   return { error: new Fault(code, "the disk is gone"), after };
@@ -39,6 +56,23 @@ function unavailable(after: boolean): { error: Error; after: boolean } {
 const settle = (): Promise<void> => Bun.sleep(20);
 
 describe("Pipeline", () => {
+  test("refuses new work while memory is full, and goes on with what is there", async () => {
+    const other = newMailbox(kit.crypto, { relay: kit.relay });
+    const make = (): Promise<CommandResult> => session.command(other.create, { ...other, key: other.owner });
+    expect(await follow()).toBeNull();
+    kit.memory.isFull = true;
+    const refusal = { code: "busy", retryMs: limit.MEMORY_RETRY_MS } as const;
+    expect(await make()).toEqual({ is: "refused", refusal });
+    expect(await follow()).toBe("busy");
+    expect((await append()).is).toBe("appended");
+    expect((await acknowledge()).is).toBe("acknowledged");
+    expect((await session.command({ op: "describe" }, { ...box, key: box.owner })).is).toBe("described");
+    expect(kit.limited).toEqual(["MEMORY_BYTES_MAX", "MEMORY_BYTES_MAX"]);
+    kit.memory.isFull = false;
+    expect((await make()).is).toBe("created");
+    expect(await follow()).toBeNull();
+  });
+
   test("one batch takes all that waits while another is on its way to disk, at most BATCH_COMMANDS_MAX", async () => {
     kit.moody.batches.length = 0;
     kit.moody.hold();

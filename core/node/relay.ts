@@ -13,6 +13,7 @@ import { PROTOCOL_ID } from "../wire/mod.ts";
 import type { Config } from "./config.ts";
 import { openDataDir, publishRelay, type RelayFile } from "./data_dir.ts";
 import { type EdgeOptions, openEdge } from "./edge_processes.ts";
+import { budgetTooSmall, requireBudget } from "./memory_budget.ts";
 import { connectionRoom, openFilesWarning } from "./open_files.ts";
 import { Pipeline } from "./pipeline.ts";
 import type { Rates } from "./pipeline_rate.ts";
@@ -66,20 +67,13 @@ export async function openRelay(options: RelayOptions): Promise<Relay> {
   ]);
   const keys = stack.use(await openOwnKeys(store, { ...options, crypto, dataDir: dir.path }));
   stack.use(openSweep({ store, clock, telemetry }));
-  const peer = peerIdFromPublicKey(keys.node.publicKey);
-  const pipeline = new Pipeline({
-    crypto,
-    store,
-    clock,
-    certificate: () => keys.certificate(peer.bytes),
-    headKey: keys.head,
-    ttlMsMax: config.relay.max_ttl,
-    rates: commandRates(config),
-    events: telemetry.pipeline,
-    deliveryEvents: telemetry.delivery,
-  });
+  // Whoever listens knows; the pipeline is there before.
+  const memory = { isFull: () => false };
+  const pipeline = openPipeline({ ...options, crypto, store, keys, telemetry, memory });
   stack.use(keepProbing({ pipeline, soundMs: soundProbeMs(config) }));
+  requireBudget(config.relay.max_memory);
   const edge = await openEdge(stack, edgeOptions({ ...options, crypto, keys, pipeline, telemetry, room }));
+  memory.isFull = () => edge.isMemoryFull;
   stack.use(renewTls(config, { edge, log }));
   const addresses = dialable(config.relay.announce, edge);
   const control = controlPorts({
@@ -94,7 +88,7 @@ export async function openRelay(options: RelayOptions): Promise<Relay> {
   });
   const http = stack.use(await openHttp({ config, log, version, ports: control.ports, telemetry, store }));
   const { api, metrics } = http;
-  const file: RelayFile = { pid: process.pid, peerId: peer.text, addresses, api, metrics };
+  const file: RelayFile = { pid: process.pid, peerId: edge.peer.text, addresses, api, metrics };
   stack.use(publishRelay(dir, file));
   control.state.started = true;
   const owned = stack.move();
@@ -111,6 +105,7 @@ export async function openRelay(options: RelayOptions): Promise<Relay> {
       await edge.drain(deadlineMs);
     },
     reconfigure(changed) {
+      warnOfBudget(log, { before: config, changed });
       config = changed;
       edge.setLimits(edgeLimits(changed, room));
       pipeline.setRates(commandRates(changed));
@@ -119,6 +114,30 @@ export async function openRelay(options: RelayOptions): Promise<Relay> {
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
+}
+
+interface PipelineParts extends Pick<RelayOptions, "config" | "clock"> {
+  readonly crypto: Crypto;
+  readonly store: MailboxStore;
+  readonly keys: RelayKeys;
+  readonly telemetry: Telemetry;
+  readonly memory: { readonly isFull: () => boolean };
+}
+
+function openPipeline({ config, clock, crypto, store, keys, telemetry, memory }: PipelineParts): Pipeline {
+  const peer = peerIdFromPublicKey(keys.node.publicKey);
+  return new Pipeline({
+    crypto,
+    store,
+    clock,
+    certificate: () => keys.certificate(peer.bytes),
+    headKey: keys.head,
+    ttlMsMax: config.relay.max_ttl,
+    rates: commandRates(config),
+    isMemoryFull: () => memory.isFull(),
+    events: telemetry.pipeline,
+    deliveryEvents: telemetry.delivery,
+  });
 }
 
 interface Swept {
@@ -234,6 +253,14 @@ function commandRates({ relay }: Config): Rates {
     reads: relay.max_reads_per_second,
     subscribes: relay.max_subscribes_per_second,
   };
+}
+
+/** Says so where a new memory budget is one that is full already. */
+function warnOfBudget(log: Log, { before, changed }: { before: Config; changed: Config }): void {
+  const bytesMax = changed.relay.max_memory;
+  if (bytesMax === before.relay.max_memory) return;
+  const reason = budgetTooSmall(bytesMax, process.memoryUsage.rss());
+  if (reason !== null) log.warn(reason);
 }
 
 /** What others can dial, each with /p2p/. */

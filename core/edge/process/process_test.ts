@@ -136,6 +136,27 @@ test("a relay opens streams to a device through the process, and hears where tha
   expect(() => gone?.open("/hello", handler({}), null)).toThrow();
 });
 
+test("a process over its memory budget resets new streams, counts them, and carries those that are there", async () => {
+  await using shared = await listenShared();
+  await using dialling = dialler();
+  const connection = await dialInto(shared, dialling);
+  let came = 0;
+  const counting = handler({ onData: (_, bytes) => void (came += bytes.length) });
+  const there = connection.open("/echo", counting, null);
+  there.write(new Uint8Array(10));
+  await until("it answers", () => came === 10);
+  shared.listener.setLimits({ ...LIMITS, memoryBytesMax: 1 });
+  await until("it is full", () => shared.listener.isMemoryFull);
+  const reason = await new Promise<string>((resolve) => {
+    connection.open("/echo", handler({ onClose: (_, why) => resolve(why) }), null);
+  });
+  expect(reason).toBe("reset by the peer");
+  there.write(new Uint8Array(10));
+  await until("it answers still", () => came === 20);
+  await until("it is counted", () => shared.log.limits.includes("MEMORY_BYTES_MAX"));
+  expect(shared.log.reasons).toEqual([]);
+});
+
 test("a device that takes nothing makes its writer wait; it holds its window and the process's share, no more", async () => {
   let written = 0;
   const counted = handler({
