@@ -229,6 +229,11 @@ export class Driver implements LinkEvents<Connection> {
     this.#events?.limited(name, link.owner.remoteAddress);
   }
 
+  /** Somebody was turned away of whom nothing is known. */
+  turnedAway(name: string): void {
+    this.#events?.limited(name, "");
+  }
+
   error(error: unknown): void {
     if (this.#events !== null) this.#events.error(error);
     else console.error(error);

@@ -17,6 +17,7 @@ import {
 import type { Admission } from "./admission.ts";
 import type { Connection, MakeLink } from "./connection.ts";
 import { Driver } from "./driver.ts";
+import { FileRoom } from "./file_room.ts";
 import { plainAddress } from "./origin.ts";
 import { AGENT, noiseIdentity, type OwnNoise } from "./own.ts";
 import type {
@@ -62,10 +63,15 @@ export interface Beside {
   readonly admission?: Admission;
 }
 
-/** One bound socket. */
+type Server = { readonly port: number; stop(): void } | WebSocketServer;
+
+/** One address that is listened on. */
 interface Bound {
+  /** Port resolved. */
   readonly address: Address;
-  readonly server: { stop(): void } | WebSocketServer;
+  readonly link: MakeLink;
+  /** Null while there are no files for connections. */
+  server: Server | null;
 }
 
 /**
@@ -134,7 +140,8 @@ export class EdgeListener implements Listener {
   readonly bound: Bound[] = [];
   readonly #driver: Driver;
   readonly #noise: Disposable;
-  readonly #tls: TlsFiles | null;
+  readonly #files: FileRoom;
+  #tls: TlsFiles | null;
   readonly #shared: boolean;
   #accepting = true;
 
@@ -144,6 +151,7 @@ export class EdgeListener implements Listener {
     this.#noise = options.noise;
     this.#tls = options.tls;
     this.#shared = options.shared;
+    this.#files = new FileRoom({ short: () => this.#suspend(), room: () => this.#resume() });
   }
 
   get addresses(): readonly string[] {
@@ -158,17 +166,9 @@ export class EdgeListener implements Listener {
     return this.#driver.isMemoryFull;
   }
 
-  bind(address: Address, makeLink: MakeLink): void {
-    const hostname = address.host.name;
-    try {
-      const server =
-        address.transport === "tcp"
-          ? this.#listenTcp(hostname, address.port, makeLink)
-          : this.#listenWebSocket(address, makeLink);
-      this.bound.push({ address: { ...address, port: server.port, peer: null }, server });
-    } catch (error) {
-      throw bindFault(address, error);
-    }
+  bind(address: Address, link: MakeLink): void {
+    const server = this.#listen(address, link);
+    this.bound.push({ address: { ...address, port: server.port, peer: null }, link, server });
   }
 
   nextId(): number {
@@ -197,12 +197,14 @@ export class EdgeListener implements Listener {
         throw bindFault(address, error);
       }
     }
+    this.#tls = tls;
   }
 
   stopAccepting(): void {
     if (!this.#accepting) return;
     this.#accepting = false;
-    for (const { server } of this.bound) server.stop();
+    this.#files[Symbol.dispose]();
+    for (const { server } of this.bound) server?.stop();
   }
 
   async drain(deadlineMs: number): Promise<void> {
@@ -224,6 +226,38 @@ export class EdgeListener implements Listener {
     this.stopAccepting();
     for (const connection of this.#driver.connections) this.#driver.drop(connection, "closed");
     this.#noise[Symbol.dispose]();
+  }
+
+  /** There are no files for connections: whoever knocks is refused by the kernel, those who are there go on. */
+  #suspend(): void {
+    this.#driver.turnedAway("OPEN_FILES");
+    for (const bound of this.bound) {
+      bound.server?.stop();
+      bound.server = null;
+    }
+  }
+
+  /** Listens again; false where an address can't be bound. */
+  #resume(): boolean {
+    for (const bound of this.bound) {
+      try {
+        bound.server ??= this.#listen(bound.address, bound.link);
+      } catch (error) {
+        this.#driver.error(error);
+      }
+    }
+    return this.bound.every(({ server }) => server !== null);
+  }
+
+  /** Throws Fault<"edge/bind"> and Fault<"edge/tls">. */
+  #listen(address: Address, link: MakeLink): Server {
+    try {
+      return address.transport === "tcp"
+        ? this.#listenTcp(address.host.name, address.port, link)
+        : this.#listenWebSocket(address, link);
+    } catch (error) {
+      throw bindFault(address, error);
+    }
   }
 
   #listenTcp(hostname: string, port: number, link: MakeLink): { port: number; stop(): void } {

@@ -75,7 +75,7 @@ export interface EdgeEvents {
   arrived?(connection: EdgeConnection): void;
   /** The socket of one that arrived is gone, secured or not. */
   left?(connection: EdgeConnection): void;
-  /** Somebody was turned away, or held up; `limit` is the limit's name in ground/limit.ts less _DEFAULT, or ACCESS_DENIED. */
+  /** Somebody was turned away, or held up; `limit` is the limit's name in ground/limit.ts less _DEFAULT, ACCESS_DENIED or OPEN_FILES. */
   limited(limit: string, remoteAddress: string): void;
   bytes(received: number, sent: number): void;
   error(error: unknown): void;

@@ -156,6 +156,11 @@ export const CONNECTIONS_PER_PEER_MAX_DEFAULT = 16;
 /** Connections that an address may make a second, on average; four seconds' worth at once. */
 export const ACCEPTS_PER_SECOND_MAX_DEFAULT = 50;
 export const HANDSHAKES_MAX_DEFAULT = 512;
+/** How often it is tried whether this process can open one more file; what is held open for when it can't. */
+export const OPEN_FILES_LOOK_MS = SECOND_MS;
+export const OPEN_FILES_SPARE = 16;
+/** Connections are taken again when so many could be opened. */
+export const OPEN_FILES_AGAIN = 64;
 /** How often resident memory is looked at, and garbage collected at most while there is too much of it. */
 export const MEMORY_LOOK_MS = SECOND_MS;
 export const MEMORY_TIDY_MS = 60 * SECOND_MS;
@@ -185,6 +190,7 @@ assert(
     STREAM_FRAME_BYTES_MAX_DEFAULT <= YAMUX_WINDOW_BYTES,
   "a frame larger than a window can't be legal",
 );
+assert(OPEN_FILES_AGAIN > OPEN_FILES_SPARE, "there is room for connections when they are taken again");
 assert(STREAM_WINDOW_BYTES_DEFAULT >= YAMUX_WINDOW_BYTES, "a window can't be less than yamux starts with");
 assert(
   LINK_OUTPUT_MARK_BYTES_MIN >= 2 * FRAME_BYTES_MAX && LINK_OUTPUT_MARK_BYTES >= LINK_OUTPUT_MARK_BYTES_MIN,
