@@ -245,10 +245,14 @@ export class Driver implements LinkEvents<Connection> {
       ...rest,
       pool: this.pool,
       events: this,
-      limits: () => this.#linkLimits,
-      hasMemory: () => !this.isMemoryFull,
+      limits: this.#limitsNow,
+      hasMemory: this.#hasMemory,
     };
   }
+
+  // One of each, not one a profile: a dialler makes a profile for each connection.
+  readonly #limitsNow = (): LinkLimits => this.#linkLimits;
+  readonly #hasMemory = (): boolean => !this.isMemoryFull;
 
   /** Whether this process is over its memory budget, so that new work has to wait. */
   get isMemoryFull(): boolean {

@@ -64,15 +64,14 @@ export class Muxer<Owner> {
   /** A header that came in pieces. */
   #held: Uint8Array | null = null;
   #heldLength = 0;
-  /** Streams that the peer may open at once. */
-  #opens: number;
+  /** Streams that the peer may open now; as many as a burst allows before the first. */
+  #opens = Infinity;
   #opensAt: number;
   #drainWanted = false;
 
   constructor(link: MuxerHost<Owner>, options: { dialler: boolean; now: number }) {
     this.#link = link;
     this.#nextId = options.dialler ? 1 : 2;
-    this.#opens = burstOf(link.limits);
     this.#opensAt = options.now;
   }
 
