@@ -76,6 +76,8 @@ export function openSubject(
     usage: () => usage(process_.pid),
     async [Symbol.asyncDispose]() {
       process_.kill("SIGTERM");
+      // One that shuts down in peace and listens to its stdin stays as long as something may come there.
+      void process_.stdin.end();
       const hard = setTimeout(() => process_.kill("SIGKILL"), 5000);
       await process_.exited;
       clearTimeout(hard);
