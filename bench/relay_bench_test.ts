@@ -7,9 +7,10 @@ import { benchmark as health } from "./health_bench.ts";
 import { print } from "./harness/print.ts";
 import { measure } from "./harness/result.ts";
 import { benchmark as loss } from "./loss_bench.ts";
+import { benchmark as scale } from "./scale_bench.ts";
 import { benchmark as start } from "./start_bench.ts";
 
-test.each([append, cores, drain, health, loss, start])(
+test.each([append, cores, drain, health, loss, scale, start])(
   "$name measures every subject of its small run",
   async (benchmark) => {
     const result = await measure(benchmark, {

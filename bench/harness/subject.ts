@@ -26,6 +26,14 @@ export function usage(pid: number): Usage {
   };
 }
 
+/** Bytes that process `pid` has had read from disks, and has dirtied in the page cache to be written (Linux). */
+export function diskBytes(pid: number): { readonly read: number; readonly written: number } {
+  const io = readFileSync(`/proc/${pid}/io`, "utf8");
+  const of = (name: string): number =>
+    Number(new RegExp(`^${name}: (\\d+)`, "m").exec(io)?.[1] ?? Number.NaN);
+  return { read: of("read_bytes"), written: of("write_bytes") };
+}
+
 export interface Subject extends AsyncDisposable {
   readonly pid: number;
   /** The next JSON line that it prints; rejects when it ends or says nothing for `timeoutMs`. */
