@@ -3,6 +3,7 @@ import { plot } from "./plot.ts";
 import { print } from "./print.ts";
 import { quantile, spread } from "./quantile.ts";
 import { atLeast, atMost, holds, type Result } from "./result.ts";
+import { withFigures } from "./scaling.ts";
 import { openSubject } from "./subject.ts";
 
 const result: Result = {
@@ -69,6 +70,24 @@ test("plot() draws a bar for each row in groups, its height by the figure, and l
   expect(fourth).toBe(0);
   expect(svg).toContain("window 8");
   expect(svg).not.toMatch(/NaN|Infinity|9k/);
+});
+
+test("withFigures() makes what stands between marks anew, says what isn't measured, and refuses a name it doesn't know", () => {
+  const page = (name: string, figures: string) =>
+    `before\n<!-- figures: ${name} -->\n${figures}<!-- end of ${name} -->\nafter 7`;
+  const made = withFigures(page("connections", "old 5\n"), new Map());
+  expect(made).toStartWith("before\n<!-- figures: connections -->\n");
+  expect(made).toContain("`bun bench connections --size large --save`");
+  expect(made).toEndWith("<!-- end of connections -->\nafter 7");
+  expect(made).not.toContain("old 5");
+  expect(withFigures(made, new Map())).toBe(made);
+  const row = { subject: "dchat", figures: { kibEach: 2, rssKib: 2048, idleCorePercent: 1, nextCpuMs: 0.5 } };
+  const rows = [0, 1].map((streams) => ({ ...row, parameters: { connections: 300, streams } }));
+  const saved = { file: "connections-2026-01-01.json", result: { ...result, rows } };
+  const filled = withFigures(made, new Map([["connections", saved]]));
+  expect(filled).toContain("| held at once | 300 | 300 |  |");
+  expect(filled).toContain("`bench/result/connections-2026-01-01.json` (small, a cpu");
+  expect(() => withFigures(page("strangers", ""), new Map())).toThrow("no figures named strangers");
 });
 
 test("openSubject() reads a process's lines, accounts for it, and ends it", async () => {
