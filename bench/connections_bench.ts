@@ -9,12 +9,20 @@ import { collect } from "./harness/peer.ts";
 import { type HostName, hostsFor, openHost, openLoad, PEER_VERSIONS, tell } from "./harness/edge_subject.ts";
 import { round } from "./harness/quantile.ts";
 import { collectingRelayCommand, openRelayHost } from "./harness/relay_subject.ts";
-import { atLeast, atMost, type Benchmark, type Ratio, type Row, type Size } from "./harness/result.ts";
+import {
+  atLeast,
+  atMost,
+  type Benchmark,
+  type Plot,
+  type Ratio,
+  type Row,
+  type Size,
+} from "./harness/result.ts";
 import type { Subject } from "./harness/subject.ts";
 
 const STEPS: Readonly<Record<Size, readonly number[]>> = {
   small: [200],
-  standard: [1000, 2500],
+  standard: [1000, 2000],
   large: [1000, 2000, 5000, 10_000, 19_000],
 };
 /** How many the claims are for, and how far peers go. */
@@ -50,17 +58,16 @@ export const benchmark: Benchmark = {
       }
     }
     rows.push(...(await measureRelay(size, progress)));
-    const bare = { title: "Memory of idle connections", x: "connections", y: "kibEach", log: "x" as const };
-    return { rows, ratios: ratios(rows), plots: [bare], notes };
+    return { rows, ratios: ratios(rows), plots: plots(), notes };
   },
 };
 
-/** Held streams are claimed beside js-libp2p alone; the others' bare connections say enough. */
+/** Each host twice, since connections that were closed would leave their memory to the next ones. */
 function stages(everyPeer: boolean): { name: HostName; hold: boolean }[] {
-  return hostsFor({ everyPeer }).flatMap((name) => {
-    const bare = { name, hold: false };
-    return name === "dchat" || name === "js-libp2p" ? [bare, { name, hold: true }] : [bare];
-  });
+  return hostsFor({ everyPeer }).flatMap((name) => [
+    { name, hold: false },
+    { name, hold: true },
+  ]);
 }
 
 /** Devices that are subscribed to a mailbox each, which is there already, on a whole relay. */
@@ -79,6 +86,14 @@ async function measureRelay(size: Size, progress: (text: string) => void): Promi
   }
 }
 
+function plots(): Plot[] {
+  const memory = { x: "connections", y: "kibEach", log: "x" } as const;
+  return [
+    { ...memory, title: "KiB of an idle connection", where: { streams: 0 } },
+    { ...memory, title: "KiB of a connection with one stream", where: { streams: 1 } },
+  ];
+}
+
 interface Stage {
   /** The subject of its rows. */
   readonly name: string;
@@ -91,7 +106,8 @@ interface Stage {
 }
 
 function stepsOf(name: string, size: Size): readonly number[] {
-  const most = name === "dchat" ? Infinity : name === "js-libp2p" ? JS_CONNECTIONS_MAX : CLAIMED_AT;
+  const own = name === "dchat" || name === SUBSCRIBED;
+  const most = own ? Infinity : name === "js-libp2p" ? JS_CONNECTIONS_MAX : CLAIMED_AT;
   return STEPS[size].filter((count) => count <= most);
 }
 
@@ -166,7 +182,7 @@ function ratios(rows: readonly Row[]): Ratio[] {
     )?.figures[name] ?? Number.NaN;
   for (const peer of new Set(rows.map((row) => row.subject))) {
     if (peer === "dchat" || peer === SUBSCRIBED) continue;
-    for (const streams of peer === "js-libp2p" ? [0, 1] : [0]) {
+    for (const streams of [0, 1]) {
       const count = Math.min(at, peer === "js-libp2p" ? JS_CONNECTIONS_MAX : CLAIMED_AT);
       const value = figure(peer, count, streams, "kibEach") / figure("dchat", count, streams, "kibEach");
       found.push(

@@ -47,6 +47,9 @@ test("plot() draws a line for each subject and escapes names", () => {
   expect(svg.match(/<polyline/g)).toHaveLength(2);
   expect(svg).toContain("&lt;peer>");
   expect(svg).not.toMatch(/NaN|Infinity/);
+  const where = { connections: 1000 };
+  const some = plot(result, { title: "memory", x: "connections", y: "rssKib", log: "x", where });
+  expect(some.match(/<circle/g)).toHaveLength(2);
 });
 
 test("plot() draws a bar for each row in groups, its height by the figure, and leaves out the others", () => {

@@ -63,6 +63,7 @@ function curve(result: Result, of: Curve): string {
 function seriesOf(result: Result, of: Curve): Map<string, Point[]> {
   const series = new Map<string, Point[]>();
   for (const row of result.rows) {
+    if (!has(row.parameters, of.where)) continue;
     const all: Record<string, number | string> = { ...row.parameters, ...row.figures };
     const x = all[of.x];
     const y = all[of.y];
@@ -75,13 +76,17 @@ function seriesOf(result: Result, of: Curve): Map<string, Point[]> {
   return series;
 }
 
+function has(parameters: Row["parameters"], where: Row["parameters"] = {}): boolean {
+  return Object.entries(where).every(([name, value]) => parameters[name] === value);
+}
+
 /** A group for each value of the parameters, a bar for each subject, its figure above it. */
 function bars(result: Result, of: Bars): string {
   const rows = result.rows.filter(
     ({ figures, parameters }) =>
       figures[of.y] !== undefined &&
       of.bars.every((name) => parameters[name] !== undefined) &&
-      Object.entries(of.where ?? {}).every(([name, value]) => parameters[name] === value),
+      has(parameters, of.where),
   );
   const groupOf = (row: Row): string => of.bars.map((name) => `${name} ${row.parameters[name]}`).join(", ");
   const subjects = [...new Set(rows.map((row) => row.subject))];

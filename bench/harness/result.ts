@@ -28,6 +28,8 @@ export interface Curve {
   readonly x: string;
   readonly y: string;
   readonly log?: "x" | "xy";
+  /** Only rows with these parameters. */
+  readonly where?: Row["parameters"];
 }
 
 /** Bars to plot: the figure `y` in groups by the parameters `bars`, a bar for each subject. */
