@@ -1,4 +1,4 @@
-/** nats-server with JetStream as a peer, and its version; see `natsServer`. */
+/** nats-server as a peer, with JetStream or without, and its version; see `natsServer`. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { openSubject, type Subject } from "./subject.ts";
@@ -38,17 +38,21 @@ export interface NatsHost extends AsyncDisposable {
   readonly port: number;
 }
 
-/** Starts nats-server on a free port, its store in `dir`; it listens when this resolves. */
-export async function openNats(options: { path: string; dir: string; sync: NatsSync }): Promise<NatsHost> {
+export interface NatsOptions {
+  readonly path: string;
+  /** For its configuration, its log, and JetStream's store. */
+  readonly dir: string;
+  /** Without it there is no JetStream: messages are forwarded and nothing is kept. */
+  readonly sync?: NatsSync;
+}
+
+/** Starts nats-server on a free port; it listens when this resolves. */
+export async function openNats(options: NatsOptions): Promise<NatsHost> {
   const port = freePort();
   const config = [
     `listen: "127.0.0.1:${port}"`,
     "max_connections: 65536",
-    "jetstream {",
-    `  store_dir: "${options.dir}"`,
-    "  max_file_store: 16GB",
-    ...(options.sync === "always" ? ["  sync_interval: always"] : []),
-    "}",
+    ...(options.sync === undefined ? [] : jetStream(options.dir, options.sync)),
   ].join("\n");
   const file = join(options.dir, "nats.conf");
   await Bun.write(file, `${config}\n`);
@@ -58,6 +62,16 @@ export async function openNats(options: { path: string; dir: string; sync: NatsS
     await Bun.sleep(25);
   }
   return { subject, port, [Symbol.asyncDispose]: () => subject[Symbol.asyncDispose]() };
+}
+
+function jetStream(dir: string, sync: NatsSync): string[] {
+  return [
+    "jetstream {",
+    `  store_dir: "${dir}"`,
+    "  max_file_store: 16GB",
+    ...(sync === "always" ? ["  sync_interval: always"] : []),
+    "}",
+  ];
 }
 
 function freePort(): number {
