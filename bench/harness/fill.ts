@@ -4,13 +4,26 @@
  * are left out.
  */
 import { type Crypto, openCrypto } from "@dchat/crypto-wasm";
-import { entryId, hash, limit, publicKey, type PublicKey, signature } from "../../core/ground/mod.ts";
+import {
+  entryId,
+  hash,
+  isFault,
+  limit,
+  publicKey,
+  type PublicKey,
+  signature,
+} from "../../core/ground/mod.ts";
 import type { MailboxStore } from "../../core/mailbox/mod.ts";
 import { openStore, type StoreLocation } from "../../core/store/mod.ts";
 import { type CheckedCommand, type CommandBody, GENERATION_FIRST } from "../../core/wire/mod.ts";
 import { openPopulation, type Population, type Resident } from "../load/population.ts";
 
+/** Far more than a relay's own batches hold for SQLite; PostgreSQL must answer one within a deadline. */
 const BATCH = 1024;
+const POSTGRES_BATCH = 256;
+/** Again, where the database was too slow to answer: what was kept answers alike. */
+const TRIES = 5;
+const AGAIN_MS = 2000;
 /** The next batches are made and packed while one is committed. */
 const UNDER_WAY = 3;
 /**
@@ -117,21 +130,22 @@ async function commitAll(
   commands: Iterator<CheckedCommand>,
 ): Promise<void> {
   const wanted = filling.to[what];
+  const size = filling.url === null ? BATCH : POSTGRES_BATCH;
   await using store = await openStore(filling);
   const underWay: Promise<void>[] = [];
   let done = filling.from[what];
-  for (let batch = take(commands); batch.length > 0; batch = take(commands)) {
+  for (let batch = take(commands, size); batch.length > 0; batch = take(commands, size)) {
     if (underWay.length === UNDER_WAY) await underWay.shift();
     underWay.push(commit(store, batch));
     done += batch.length;
-    if (done % (BATCH * 64) < BATCH) filling.progress(`${done} of ${wanted} ${what}`);
+    if (done % (BATCH * 64) < size) filling.progress(`${done} of ${wanted} ${what}`);
   }
   await Promise.all(underWay);
 }
 
-function take(commands: Iterator<CheckedCommand>): CheckedCommand[] {
+function take(commands: Iterator<CheckedCommand>, size: number): CheckedCommand[] {
   const batch: CheckedCommand[] = [];
-  while (batch.length < BATCH) {
+  while (batch.length < size) {
     const next = commands.next();
     if (next.done === true) break;
     batch.push(next.value);
@@ -140,7 +154,18 @@ function take(commands: Iterator<CheckedCommand>): CheckedCommand[] {
 }
 
 async function commit(store: MailboxStore, batch: readonly CheckedCommand[]): Promise<void> {
-  const outcomes = await store.commit(batch, { nowMs: Date.now(), ttlMsMax: limit.ENTRY_TTL_MS_MAX });
+  const outcomes = await kept(store, batch);
   const other = outcomes.find(({ is }) => is !== "created" && is !== "appended");
   if (other !== undefined) throw new Error(`a store that is filled answered ${JSON.stringify(other)}`);
+}
+
+async function kept(store: MailboxStore, batch: readonly CheckedCommand[]) {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await store.commit(batch, { nowMs: Date.now(), ttlMsMax: limit.ENTRY_TTL_MS_MAX });
+    } catch (error) {
+      if (tries >= TRIES || !isFault(error)) throw error;
+      await Bun.sleep(AGAIN_MS);
+    }
+  }
 }
