@@ -5,6 +5,9 @@ import type { Origin } from "./origin.ts";
 import type { EdgeConnection, EdgeStream, StreamHandler } from "./port.ts";
 import { OFF_WHEEL, type Timed } from "./wheel.ts";
 
+/** What put() gets lies behind as many bytes that are the connection's to write on: as many as a frame's head takes. */
+export const HEADROOM_BYTES = 10;
+
 /** Makes the link that a connection drives. */
 export type MakeLink = (owner: Connection) => Link<Connection>;
 
@@ -51,14 +54,17 @@ export abstract class Connection implements EdgeConnection, Timed {
   abstract readonly inbound: boolean;
   abstract readonly remotePort: number;
   abstract readonly kind: "tcp" | "ws";
-  /** Gives the socket the first `length` of `bytes`, copied where it keeps some; false when it takes no more for now. */
+  /**
+   * Gives the socket the `length` bytes after HEADROOM_BYTES of `bytes`, copied where it keeps some; false when it
+   * takes no more for now.
+   */
   abstract put(bytes: Uint8Array, length: number): boolean;
   /** Gives the socket what put() kept; false where some still waits. */
   abstract putRest(): boolean;
   abstract pause(): void;
   abstract resume(): void;
-  /** Ends the socket after what it took. */
-  abstract endSocket(): void;
+  /** Ends the socket after what it took; false where it still waits for the other end. */
+  abstract endSocket(): boolean;
   /** Ends the socket at once. */
   abstract terminateSocket(): void;
 

@@ -15,8 +15,8 @@ import { Driver } from "./driver.ts";
 import { plainAddress } from "./origin.ts";
 import { AGENT, type OwnNoise, noiseIdentity } from "./own.ts";
 import type { DialOptions, Dialler, EdgeConnection, EdgeEvents, EdgeLimits } from "./port.ts";
-import { TcpConnection, type TcpSocket, peerGone, tcpHandlers } from "./tcp.ts";
-import { dialWebSocket } from "./websocket.ts";
+import { type SocketConnection, TcpConnection, type TcpSocket, peerGone, socketHandlers } from "./tcp.ts";
+import { dialWebSocket } from "./websocket_dial.ts";
 
 export interface DiallerOptions {
   readonly crypto: Pick<Crypto, "ed25519" | "x25519" | "noise">;
@@ -149,11 +149,11 @@ function reasonOf(error: unknown): string {
 
 async function dialTcp(driver: Driver, address: Address, attempt: Attempt): Promise<Connection> {
   const { promise, resolve } = Promise.withResolvers<Connection | null>();
-  await Bun.connect<TcpConnection | undefined>({
+  await Bun.connect<SocketConnection | undefined>({
     hostname: address.host.name,
     port: address.port,
     socket: {
-      ...tcpHandlers,
+      ...socketHandlers,
       open(socket: TcpSocket) {
         if (peerGone(socket) || attempt.over()) {
           socket.terminate();

@@ -1,6 +1,6 @@
 import { type Clock, limit } from "../ground/mod.ts";
 import { BufferPool, type Link, type LinkEvents, type LinkLimits, type LinkProfile } from "../link/mod.ts";
-import type { Connection } from "./connection.ts";
+import { type Connection, HEADROOM_BYTES } from "./connection.ts";
 import { Admission } from "./admission.ts";
 import { HandshakeTurns } from "./handshake_turns.ts";
 import type { Origin } from "./origin.ts";
@@ -57,7 +57,8 @@ export class Driver implements LinkEvents<Connection> {
   readonly #events: EdgeEvents | null;
   readonly #wheel: TimingWheel<Connection>;
   readonly #handshakes: HandshakeTurns<Connection>;
-  readonly #out = new Uint8Array(WRITE_BYTES_MAX);
+  readonly #out = new Uint8Array(HEADROOM_BYTES + WRITE_BYTES_MAX);
+  readonly #pulled = this.#out.subarray(HEADROOM_BYTES);
   #scheduled = false;
   #dirty: Connection[] = [];
   #flushing: Connection[] = [];
@@ -155,6 +156,18 @@ export class Driver implements LinkEvents<Connection> {
     }
   }
 
+  /** Bytes that passed a socket and were no link's. */
+  beside(received: number, sent: number): void {
+    this.#events?.bytes(received, sent);
+  }
+
+  /** The socket takes no more for now. */
+  blocked(connection: Connection): void {
+    connection.blockedMs = this.clock.monotonic();
+    if (connection.link.isHeldUp) this.limited(connection.link, "LINK_OUTPUT_MARK_BYTES");
+    if (connection.dueMs < Infinity) this.#wheel.arm(connection);
+  }
+
   /** The socket takes more again. */
   drained(connection: Connection): void {
     if (connection.gone || connection.blockedMs === 0 || !connection.putRest()) return;
@@ -210,7 +223,8 @@ export class Driver implements LinkEvents<Connection> {
     if (reason === "handshake timed out")
       this.#events?.limited("HANDSHAKE_TIMEOUT_MS", connection.remoteAddress);
     if (connection.gone) return;
-    connection.closeByMs = this.clock.monotonic() + limit.CLOSE_LINGER_MS;
+    const lingerMs = connection.established ? limit.CLOSE_LINGER_MS : limit.REFUSAL_LINGER_MS;
+    connection.closeByMs = this.clock.monotonic() + lingerMs;
     this.#wheel.arm(connection);
     this.output(link);
   }
@@ -332,20 +346,16 @@ export class Driver implements LinkEvents<Connection> {
       this.#take(connection, held);
     }
     if (connection.gone || !link.isClosed || connection.blockedMs > 0 || link.queue.length > 0) return;
-    connection.endSocket();
-    this.lost(connection, "closed");
+    if (connection.endSocket()) this.lost(connection, "closed");
   }
 
   #write(connection: Connection): void {
     for (;;) {
-      const length = connection.link.pull(this.#out);
+      const length = connection.link.pull(this.#pulled);
       if (length === 0) return;
       this.#events?.bytes(0, length);
       if (connection.put(this.#out, length)) continue;
-      if (connection.gone) return;
-      connection.blockedMs = this.clock.monotonic();
-      if (connection.link.isHeldUp) this.limited(connection.link, "LINK_OUTPUT_MARK_BYTES");
-      if (connection.dueMs < Infinity) this.#wheel.arm(connection);
+      if (!connection.gone) this.blocked(connection);
       return;
     }
   }

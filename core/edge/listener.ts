@@ -14,11 +14,11 @@ import {
   peerIdFromPublicKey,
   withBuiltins,
 } from "../link/mod.ts";
+import { Acceptor } from "./accept.ts";
 import type { Admission } from "./admission.ts";
 import type { Connection, MakeLink } from "./connection.ts";
 import { Driver } from "./driver.ts";
 import { FileRoom } from "./file_room.ts";
-import { plainAddress } from "./origin.ts";
 import { AGENT, noiseIdentity, type OwnNoise } from "./own.ts";
 import type {
   Access,
@@ -29,9 +29,9 @@ import type {
   ProtocolTable,
   TlsFiles,
 } from "./port.ts";
-import { TcpConnection, type TcpSocket, peerGone, tcpHandlers } from "./tcp.ts";
 import { reachableAddresses } from "./reachable.ts";
-import { WebSocketServer } from "./websocket.ts";
+import { TcpConnection } from "./tcp.ts";
+import { WebSocketConnection } from "./websocket.ts";
 
 export interface ListenOptions {
   readonly crypto: Pick<Crypto, "ed25519" | "x25519" | "noise">;
@@ -63,15 +63,13 @@ export interface Beside {
   readonly admission?: Admission;
 }
 
-type Server = { readonly port: number; stop(): void } | WebSocketServer;
-
 /** One address that is listened on. */
 interface Bound {
   /** Port resolved. */
   readonly address: Address;
   readonly link: MakeLink;
   /** Null while there are no files for connections. */
-  server: Server | null;
+  acceptor: Acceptor | null;
 }
 
 /**
@@ -167,8 +165,8 @@ export class EdgeListener implements Listener {
   }
 
   bind(address: Address, link: MakeLink): void {
-    const server = this.#listen(address, link);
-    this.bound.push({ address: { ...address, port: server.port, peer: null }, link, server });
+    const acceptor = this.#listen(address, link);
+    this.bound.push({ address: { ...address, port: acceptor.port, peer: null }, link, acceptor });
   }
 
   nextId(): number {
@@ -189,10 +187,11 @@ export class EdgeListener implements Listener {
   }
 
   setTls(tls: TlsFiles): void {
-    for (const { address, server } of this.bound) {
-      if (address.transport !== "wss" || !(server instanceof WebSocketServer)) continue;
+    if (!this.#accepting) return;
+    for (const { address, acceptor } of this.bound) {
+      if (address.transport !== "wss") continue;
       try {
-        server.renew(tls);
+        acceptor?.renew(tls);
       } catch (error) {
         throw bindFault(address, error);
       }
@@ -204,7 +203,7 @@ export class EdgeListener implements Listener {
     if (!this.#accepting) return;
     this.#accepting = false;
     this.#files[Symbol.dispose]();
-    for (const { server } of this.bound) server?.stop();
+    for (const { acceptor } of this.bound) acceptor?.stop();
   }
 
   async drain(deadlineMs: number): Promise<void> {
@@ -232,8 +231,8 @@ export class EdgeListener implements Listener {
   #suspend(): void {
     this.#driver.turnedAway("OPEN_FILES");
     for (const bound of this.bound) {
-      bound.server?.stop();
-      bound.server = null;
+      bound.acceptor?.stop();
+      bound.acceptor = null;
     }
   }
 
@@ -241,60 +240,31 @@ export class EdgeListener implements Listener {
   #resume(): boolean {
     for (const bound of this.bound) {
       try {
-        bound.server ??= this.#listen(bound.address, bound.link);
+        bound.acceptor ??= this.#listen(bound.address, bound.link);
       } catch (error) {
         this.#driver.error(error);
       }
     }
-    return this.bound.every(({ server }) => server !== null);
+    return this.bound.every(({ acceptor }) => acceptor !== null);
   }
 
   /** Throws Fault<"edge/bind"> and Fault<"edge/tls">. */
-  #listen(address: Address, link: MakeLink): Server {
+  #listen(address: Address, link: MakeLink): Acceptor {
     try {
-      return address.transport === "tcp"
-        ? this.#listenTcp(address.host.name, address.port, link)
-        : this.#listenWebSocket(address, link);
+      const isSecure = address.transport === "wss";
+      if (isSecure && this.#tls === null) throw new Error("a certificate and its key are missing");
+      return new Acceptor({
+        driver: this.#driver,
+        hostname: address.host.name,
+        port: address.port,
+        shared: this.#shared,
+        tls: isSecure ? this.#tls : null,
+        link,
+        connection: address.transport === "tcp" ? TcpConnection : WebSocketConnection,
+      });
     } catch (error) {
       throw bindFault(address, error);
     }
-  }
-
-  #listenTcp(hostname: string, port: number, link: MakeLink): { port: number; stop(): void } {
-    const driver = this.#driver;
-    return Bun.listen<TcpConnection | undefined>({
-      hostname,
-      port,
-      ...(this.#shared ? { reusePort: true } : { exclusive: true }),
-      socket: {
-        ...tcpHandlers,
-        open(socket: TcpSocket) {
-          // A peer that was gone before it was accepted has no address any more.
-          const origin = peerGone(socket) ? null : driver.admit(plainAddress(socket.remoteAddress));
-          if (origin === null) {
-            socket.terminate();
-            return;
-          }
-          const connection = new TcpConnection(driver, socket, { inbound: true, origin, link });
-          socket.data = connection;
-          driver.add(connection);
-        },
-      },
-    });
-  }
-
-  #listenWebSocket(address: Address, link: MakeLink): WebSocketServer {
-    const tls = address.transport === "wss" ? this.#tls : null;
-    if (address.transport === "wss" && tls === null) throw new Error("a certificate and its key are missing");
-    return new WebSocketServer({
-      driver: this.#driver,
-      hostname: address.host.name,
-      port: address.port,
-      link,
-      tls,
-      shared: this.#shared,
-      accepting: () => this.#accepting,
-    });
   }
 }
 

@@ -1,60 +1,80 @@
 import type { Socket } from "bun";
-import { Connection, type MakeLink } from "./connection.ts";
+import { Connection, HEADROOM_BYTES, type MakeLink } from "./connection.ts";
 import type { Driver } from "./driver.ts";
 import type { Origin } from "./origin.ts";
 
-/** What a TCP socket carries: nothing until it was admitted. */
-export type TcpSocket = Socket<TcpConnection | undefined>;
+/** What a socket carries: nothing until it was admitted. */
+export type TcpSocket = Socket<SocketConnection | undefined>;
 
-export class TcpConnection extends Connection {
+export interface SocketOptions {
   readonly inbound: boolean;
-  readonly kind = "tcp";
-  readonly #socket: TcpSocket;
+  readonly origin: Origin;
+  readonly link: MakeLink;
+}
+
+/** A connection on a socket of Bun's, with TLS or without. */
+export abstract class SocketConnection extends Connection {
+  readonly inbound: boolean;
+  protected readonly socket: TcpSocket;
   /** Sealed output that the socket did not take. */
   #unsent: Uint8Array | null = null;
 
-  constructor(
-    driver: Driver,
-    socket: TcpSocket,
-    options: { inbound: boolean; origin: Origin; link: MakeLink },
-  ) {
+  constructor(driver: Driver, socket: TcpSocket, options: SocketOptions) {
     super(driver, options.origin, options.link);
     this.inbound = options.inbound;
-    this.#socket = socket;
+    this.socket = socket;
   }
 
   get remotePort(): number {
-    return this.gone ? 0 : this.#socket.remotePort;
+    return this.gone ? 0 : this.socket.remotePort;
   }
 
-  put(bytes: Uint8Array, length: number): boolean {
-    const taken = Math.max(0, this.#socket.write(bytes, 0, length));
-    if (taken < length) this.#unsent = bytes.slice(taken, length);
+  /** Takes what came from the socket; it is the connection's to write on and to keep. */
+  abstract receive(bytes: Buffer): void;
+
+  /** Gives the socket `length` of `bytes` from `at` on and keeps a copy of what it doesn't take; false where it kept some. */
+  protected give(bytes: Uint8Array, at: number, length: number): boolean {
+    const taken = Math.max(0, this.socket.write(bytes, at, length));
+    if (taken < length) this.#unsent = bytes.slice(at + taken, at + length);
     return taken === length;
   }
 
   putRest(): boolean {
     const unsent = this.#unsent;
     if (unsent === null) return true;
-    const taken = Math.max(0, this.#socket.write(unsent));
+    const taken = Math.max(0, this.socket.write(unsent));
     this.#unsent = taken < unsent.length ? unsent.subarray(taken) : null;
     return taken === unsent.length;
   }
 
   pause(): void {
-    this.#socket.pause();
+    this.socket.pause();
   }
 
   resume(): void {
-    this.#socket.resume();
-  }
-
-  endSocket(): void {
-    this.#socket.end();
+    this.socket.resume();
   }
 
   terminateSocket(): void {
-    this.#socket.terminate();
+    this.socket.terminate();
+  }
+}
+
+/** The link's bytes as they are. */
+export class TcpConnection extends SocketConnection {
+  readonly kind = "tcp";
+
+  receive(bytes: Buffer): void {
+    this.driver.received(this, bytes);
+  }
+
+  put(bytes: Uint8Array, length: number): boolean {
+    return this.give(bytes, HEADROOM_BYTES, length);
+  }
+
+  endSocket(): boolean {
+    this.socket.end();
+    return true;
   }
 }
 
@@ -63,11 +83,15 @@ export function peerGone(socket: TcpSocket): boolean {
   return typeof socket.remoteAddress !== "string";
 }
 
-/** Handlers that all TCP sockets of a process share: each finds its connection on the socket. */
-export const tcpHandlers = {
+/** What fails inside TLS is the other end's doing. */
+function isPeers(error: Error): boolean {
+  return "code" in error && error.code === "EPROTO";
+}
+
+/** Handlers that all sockets of a process share: each finds its connection on the socket. */
+export const socketHandlers = {
   data(socket: TcpSocket, bytes: Buffer): void {
-    const connection = socket.data;
-    connection?.driver.received(connection, bytes);
+    socket.data?.receive(bytes);
   },
   drain(socket: TcpSocket): void {
     const connection = socket.data;
@@ -80,7 +104,7 @@ export const tcpHandlers = {
   error(socket: TcpSocket, error: Error): void {
     const connection = socket.data;
     if (connection === undefined) return;
-    connection.driver.error(error);
+    if (!isPeers(error)) connection.driver.error(error);
     connection.driver.drop(connection, "socket failed");
   },
 };

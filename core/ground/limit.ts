@@ -126,6 +126,8 @@ export const KEEPALIVE_TIMEOUT_MS = 30 * SECOND_MS;
 export const SLOW_READER_TIMEOUT_MS = 30 * SECOND_MS;
 /** A closed connection's last bytes have this long to leave. */
 export const CLOSE_LINGER_MS = 5 * SECOND_MS;
+/** The same where no handshake was done: there is an answer of a few lines, or nothing. */
+export const REFUSAL_LINGER_MS = SECOND_MS;
 /** Input kept while a link takes none: what a socket may still bring after it was paused. */
 export const HELD_INPUT_BYTES_MAX = 2 * 1024 * KIB;
 /** One WebSocket message, or what the kernel gives in one go. */
@@ -145,6 +147,8 @@ export const EDGE_ASK_MS = 5 * SECOND_MS;
 export const EDGE_START_MS = 10 * SECOND_MS;
 /** One WebSocket message: libp2p sends a few Noise frames in one. */
 export const WEBSOCKET_MESSAGE_BYTES_MAX = 1024 * KIB;
+/** The request that asks for a WebSocket, up to its empty line: browsers send half a KiB, and their cookies. */
+export const WEBSOCKET_HEAD_BYTES_MAX = 8 * KIB;
 
 /** With the files that a relay opens beside them this fits the 20,000 open files that many machines allow at most. */
 export const CONNECTIONS_MAX_DEFAULT = 19_000;
