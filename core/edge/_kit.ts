@@ -3,6 +3,7 @@ import { type Crypto, openCrypto } from "@dchat/crypto-wasm";
 import type { Socket } from "bun";
 import { limit } from "../ground/mod.ts";
 import { BufferPool, Link } from "../link/mod.ts";
+import { ClientEnd, clientFrame, requestOf } from "./_websocket_kit.ts";
 import { linkLimits } from "./driver.ts";
 import { openListener } from "./listener.ts";
 import { noiseIdentity } from "./own.ts";
@@ -97,6 +98,10 @@ export const SERVED: ReadonlyMap<string, StreamHandler<unknown>> = new Map([
   ["/hold", handler({})],
 ]);
 
+/** Addresses to listen on, by transport. */
+export const ANY_PORT = { tcp: "127.0.0.1:0", ws: "/ip4/127.0.0.1/tcp/0/ws" } as const;
+export type Transport = keyof typeof ANY_PORT;
+
 export interface Opened extends AsyncDisposable {
   readonly listener: Listener;
   readonly log: Log;
@@ -147,22 +152,24 @@ export async function until(what: string, condition: () => boolean): Promise<voi
 export interface Bare {
   readonly socket: Socket<Bare | undefined>;
   closed: boolean;
-  received: number;
+  received: Buffer;
 }
 
-export async function connectBare(port: number): Promise<Bare> {
+/** Connects, with TLS where it is told to, and then does nothing of its own. */
+export async function connectBare(port: number, { tls = false } = {}): Promise<Bare> {
   const { promise, resolve } = Promise.withResolvers<Bare>();
   await Bun.connect<Bare | undefined>({
     hostname: "127.0.0.1",
     port,
+    ...(tls ? { tls: { rejectUnauthorized: false } } : {}),
     socket: {
       open(socket) {
-        const bare = { socket, closed: false, received: 0 };
+        const bare: Bare = { socket, closed: false, received: Buffer.alloc(0) };
         socket.data = bare;
         resolve(bare);
       },
       data(socket, bytes) {
-        if (socket.data !== undefined) socket.data.received += bytes.length;
+        if (socket.data !== undefined) socket.data.received = Buffer.concat([socket.data.received, bytes]);
       },
       close(socket) {
         if (socket.data !== undefined) socket.data.closed = true;
@@ -188,10 +195,18 @@ const pulled = new Uint8Array(1 << 20);
 /** What a socket did not take yet, and what gives it more. */
 class Sender {
   readonly #unsent: Uint8Array[] = [];
+  readonly #way: ClientEnd | null;
+
+  /** Sends a link's bytes as they are, or in WebSocket's frames. */
+  constructor(way: ClientEnd | null) {
+    this.#way = way;
+  }
 
   flush(socket: Socket, link: Link<Hostile>): void {
+    if (this.#way?.isOpen === false) return;
     for (let length = link.pull(pulled); length > 0; length = link.pull(pulled)) {
-      this.#unsent.push(pulled.slice(0, length));
+      const bytes = pulled.slice(0, length);
+      this.#unsent.push(this.#way === null ? bytes : clientFrame(bytes));
     }
     this.drain(socket);
   }
@@ -209,9 +224,10 @@ class Sender {
 }
 
 /** Connects and shakes hands; afterwards it reads what comes, or doesn't where the socket is paused. */
-export async function connectHostile(port: number): Promise<Hostile> {
+export async function connectHostile(port: number, transport: Transport | "wss" = "tcp"): Promise<Hostile> {
   const { promise, resolve, reject } = Promise.withResolvers<Hostile>();
-  const sender = new Sender();
+  const way = transport === "tcp" ? null : new ClientEnd();
+  const sender = new Sender(way);
   using identity = crypto.ed25519.generate();
   const noise = noiseIdentity(crypto, identity);
   let hostile: Hostile | null = null;
@@ -239,6 +255,7 @@ export async function connectHostile(port: number): Promise<Hostile> {
   await Bun.connect({
     hostname: "127.0.0.1",
     port,
+    ...(transport === "wss" ? { tls: { rejectUnauthorized: false } } : {}),
     socket: {
       open(socket) {
         hostile = {
@@ -250,10 +267,11 @@ export async function connectHostile(port: number): Promise<Hostile> {
             sender.flush(socket, link);
           },
         };
+        if (way !== null) socket.write(requestOf());
         sender.flush(socket, link);
       },
       data(socket, bytes) {
-        link.receive(bytes, 0);
+        link.receive(way?.payloadOf(bytes) ?? bytes, 0);
         sender.flush(socket, link);
       },
       drain: (socket) => sender.drain(socket),

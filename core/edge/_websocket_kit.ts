@@ -75,3 +75,27 @@ export class ServerFrames {
     return { opcode: first & 0x0f, payload: bytes.slice(at, at + length) };
   }
 }
+
+/** A client's end of a WebSocket: it asks with requestOf(), and then takes frames apart. */
+export class ClientEnd {
+  /** Whether the upgrade was answered. */
+  isOpen = false;
+  #head = Buffer.alloc(0);
+  readonly #frames = new ServerFrames();
+
+  /** What the frames in `bytes` carry, control frames left out. */
+  payloadOf(bytes: Uint8Array): Uint8Array {
+    const data = this.framesOf(bytes).filter((frame) => frame.opcode === 2);
+    return Buffer.concat(data.map((frame) => frame.payload));
+  }
+
+  framesOf(bytes: Uint8Array): ServerFrame[] {
+    if (this.isOpen) return this.#frames.push(bytes);
+    this.#head = Buffer.concat([this.#head, bytes]);
+    const end = this.#head.indexOf("\r\n\r\n");
+    if (end < 0) return [];
+    if (!this.#head.toString("latin1").startsWith("HTTP/1.1 101 ")) throw new Error("no upgrade");
+    this.isOpen = true;
+    return this.#frames.push(this.#head.subarray(end + 4));
+  }
+}

@@ -3,8 +3,10 @@ import { describe, expect, test } from "bun:test";
 import { limit } from "../ground/mod.ts";
 import { randomFrom } from "../link/_pair.ts";
 import {
+  ANY_PORT,
   LIMITS,
   type Opened,
+  type Transport,
   clock,
   connectBare,
   connectHostile,
@@ -99,46 +101,24 @@ describe("openListener() under attack", () => {
       FIRST_FLIGHT.length,
     );
   });
+});
 
-  test("slowloris on WebSocket: requests that never end, and sockets that say nothing", async () => {
-    await using ours = await listen(QUICK, ["/ip4/127.0.0.1/tcp/0/ws"]);
-    await using dialler = openDialler({ crypto, limits: LIMITS, clock });
-    const honest = await dialler.dial({ address: ours.address });
-    const request = new TextEncoder().encode("GET / HTTP/1.1\r\nHost: x\r\nUpgrade: webso");
-    const attackers = await Promise.all(Array.from({ length: 20 }, () => connectBare(ours.port)));
-    for (const attacker of attackers) attacker.socket.write(request);
-    const silent = Array.from({ length: 20 }, () => new WebSocket(`ws://127.0.0.1:${ours.port}/`));
-    const texts = Array.from({ length: 5 }, () => {
-      const socket = new WebSocket(`ws://127.0.0.1:${ours.port}/`);
-      socket.addEventListener("open", () => socket.send("hello"));
-      return socket;
-    });
-    await until("the silent ones are cut off", () =>
-      silent.every((socket) => socket.readyState === WebSocket.CLOSED),
-    );
-    await until("so are those that send text", () =>
-      texts.every((socket) => socket.readyState === WebSocket.CLOSED),
-    );
-    await roundTripMs(honest);
-    expect(ours.listener.connections).toBe(1);
-    for (const attacker of attackers) attacker.socket.terminate();
-  });
-
+describe.each<Transport>(["tcp", "ws"])("openListener() under attack on %s", (transport) => {
   test("garbage from the first byte, and after the handshake", async () => {
-    await using ours = await listen(QUICK);
+    await using ours = await listen(QUICK, [ANY_PORT[transport]]);
     const random = randomFrom(5);
     await beside(ours, async () => {
       for (let round = 0; round < 60; round++) {
         const garbage = Uint8Array.from({ length: 1 + random() * 4000 }, () => random() * 256);
         if (round % 3 === 0) (await connectBare(ours.port)).socket.write(garbage);
-        else if (round % 3 === 1) (await connectHostile(ours.port)).socket.write(garbage);
-        else (await connectHostile(ours.port)).send(garbage);
+        else if (round % 3 === 1) (await connectHostile(ours.port, transport)).socket.write(garbage);
+        else (await connectHostile(ours.port, transport)).send(garbage);
       }
     });
   });
 
   test("many handshakes at once wait for those who talk, and none is forgotten", async () => {
-    await using ours = await listen();
+    await using ours = await listen({}, [ANY_PORT[transport]]);
     await using dialler = openDialler({ crypto, limits: LIMITS, clock });
     const honest = await dialler.dial({ address: ours.address });
     // Only who has been here for a while counts as one who talks.
@@ -147,7 +127,7 @@ describe("openListener() under attack", () => {
     const talking = (async () => {
       while (!talk.over) await roundTripMs(honest);
     })();
-    const came = await Promise.all(Array.from({ length: 300 }, () => connectHostile(ours.port)));
+    const came = await Promise.all(Array.from({ length: 300 }, () => connectHostile(ours.port, transport)));
     talk.over = true;
     await talking;
     expect(came).toHaveLength(300);
@@ -156,17 +136,17 @@ describe("openListener() under attack", () => {
   });
 
   test("floods of connects, of streams, of resets and of pings", async () => {
-    await using ours = await listen({ ...QUICK, handshakesMax: 50 });
+    await using ours = await listen({ ...QUICK, handshakesMax: 50 }, [ANY_PORT[transport]]);
     await beside(ours, async () => {
       const bare = await Promise.all(Array.from({ length: 400 }, () => connectBare(ours.port)));
       await until("all are cut off", () => bare.every((attacker) => attacker.closed));
       expect(ours.log.limits).toContain("HANDSHAKES_MAX");
-      const streams = await connectHostile(ours.port);
+      const streams = await connectHostile(ours.port, transport);
       for (let id = 1; id < 2000; id += 2) streams.send(frame(1, 1, id, 0));
-      const resets = await connectHostile(ours.port);
+      const resets = await connectHostile(ours.port, transport);
       for (let id = 1; id < 4000; id += 2)
         resets.send(Buffer.concat([frame(1, 1, id, 0), frame(1, 8, id, 0)]));
-      const pings = await connectHostile(ours.port);
+      const pings = await connectHostile(ours.port, transport);
       for (let value = 0; value < 2000; value++) pings.send(frame(2, 1, 0, value));
       await until("streams were refused", () => ours.log.limits.includes("STREAMS_MAX"));
       await until("resets were", () => ours.log.limits.includes("STREAM_OPENS_PER_SECOND"));
@@ -175,10 +155,10 @@ describe("openListener() under attack", () => {
   });
 
   test("peers that ask for much and read nothing: bounded, then dropped", async () => {
-    await using ours = await listen(QUICK);
+    await using ours = await listen(QUICK, [ANY_PORT[transport]]);
     await beside(ours, async () => {
       const flood = Buffer.concat(Array.from({ length: 5000 }, () => frame(2, 1, 0, 7)));
-      const deaf = await connectHostile(ours.port);
+      const deaf = await connectHostile(ours.port, transport);
       deaf.socket.pause();
       for (let count = 0; count < FLOODS; count++) deaf.send(flood);
       await until("it is dropped", () => ours.log.reasons.includes("slow reader"));
@@ -189,7 +169,7 @@ describe("openListener() under attack", () => {
   });
 
   test("windows overrun, frames too long, ids of the wrong side: each ends its own connection", async () => {
-    await using ours = await listen(QUICK);
+    await using ours = await listen(QUICK, [ANY_PORT[transport]]);
     await beside(ours, async () => {
       const wrong = [
         frame(0, 0, 0, 1),
@@ -198,7 +178,7 @@ describe("openListener() under attack", () => {
         frame(9, 0, 0, 0),
         frame(3, 0, 0, 2),
       ];
-      const attackers = await Promise.all(wrong.map(() => connectHostile(ours.port)));
+      const attackers = await Promise.all(wrong.map(() => connectHostile(ours.port, transport)));
       for (const [index, attacker] of attackers.entries()) attacker.send(wrong[index] ?? new Uint8Array(0));
       await until("all are cut off", () => attackers.every((attacker) => attacker.closed));
     });
@@ -208,7 +188,7 @@ describe("openListener() under attack", () => {
   });
 
   test("connections that come and go by the thousand leave nothing behind", async () => {
-    await using ours = await listen();
+    await using ours = await listen({}, [ANY_PORT[transport]]);
     await using dialler = openDialler({ crypto, limits: LIMITS, clock });
     const rounds = process.env["DCHAT_TEST_LONG"] === "1" ? 10_000 : 1500;
     let left = rounds;

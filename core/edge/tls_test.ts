@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { canCertify, certificate } from "../../test/harness/certificate.ts";
 import { requireOrSkip } from "../../test/harness/require.ts";
-import { LIMITS, clock, crypto, failure, listen } from "./_kit.ts";
+import { LIMITS, clock, crypto, failure, listen, until } from "./_kit.ts";
 import { ping } from "./ask.ts";
 import { openDialler } from "./dialler.ts";
 import type { Dialler, TlsFiles } from "./port.ts";
@@ -52,6 +52,36 @@ test.if(present)(
     );
     await ping(await second.dial({ address: ours.address }));
     expect(ours.listener.connections).toBe(3);
+  },
+);
+
+test.if(present)(
+  "setTls() many times loses nobody, neither who is there nor who comes meanwhile",
+  async () => {
+    const [one, two] = [await certificate("one"), await certificate("two")];
+    await using ours = await listen({}, [ADDRESS], one);
+    await using trusting = dialler({ cert: one.cert + two.cert, key: "" });
+    const held = await Promise.all(
+      Array.from({ length: 10 }, () => trusting.dial({ address: ours.address })),
+    );
+    let renewals = 0;
+    const renewing = setInterval(() => ours.listener.setTls(renewals++ % 2 === 0 ? two : one), 3);
+    const coming = async (): Promise<void> => {
+      for (let each = 0; each < 25; each++) {
+        const connection = await trusting.dial({ address: ours.address });
+        await Promise.all([connection, ...held].map((each) => ping(each)));
+        connection.close("enough");
+      }
+    };
+    await Promise.all([coming(), coming(), coming(), coming()]);
+    clearInterval(renewing);
+    expect(renewals).toBeGreaterThan(10);
+    await until("those who came have gone", () => ours.listener.connections === held.length);
+    expect(ours.log.errors).toEqual([]);
+    ours.listener.stopAccepting();
+    ours.listener.setTls(two);
+    expect(await failure(trusting.dial({ address: ours.address }))).toMatchObject({ code: "edge/dial" });
+    await Promise.all(held.map((each) => ping(each)));
   },
 );
 

@@ -158,7 +158,7 @@ export class FrameReader {
     const opcode = (bytes[at] ?? 0) & 0x0f;
     if (opcode === OPCODE.pong) return;
     const start = at + 2 + MASK_BYTES;
-    const payload = bytes.slice(start, start + ((bytes[at + 1] ?? 0) & 0x7f));
+    const payload = new Uint8Array(bytes.subarray(start, start + ((bytes[at + 1] ?? 0) & 0x7f)));
     // A frame's payload is wholly behind it when a control frame comes, so the mask is free.
     this.#mask = readMask(bytes, at + 2);
     this.#unmask(payload, 0, payload.length);
