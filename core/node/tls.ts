@@ -60,16 +60,21 @@ export function watchTls(config: Config, { onChange, onRefused }: Watching): Dis
   const paths = tlsPaths(config);
   if (paths === null) return { [Symbol.dispose]: () => undefined };
   let seen = JSON.stringify(readTls(config));
+  let refused = "";
   let settling: ReturnType<typeof setTimeout> | undefined;
   const look = (): void => {
     try {
       const tls = readTls(config);
+      refused = "";
       const text = JSON.stringify(tls);
       if (tls === null || text === seen) return;
       seen = text;
       onChange(tls);
     } catch (error) {
-      onRefused(error);
+      // Said once for as long as it lasts, not on every look.
+      const what = String(error);
+      if (what !== refused) onRefused(error);
+      refused = what;
     }
   };
   const soon = (): void => {

@@ -70,6 +70,30 @@ test("watchTls() tells of a change once, and of one that can't be taken", async 
   expect(refused).toHaveLength(1);
 });
 
+test("watchTls() tells of a file that is missing once, and again where it is missing again", async () => {
+  write({ cert: "one", key: "one" });
+  const seen: string[] = [];
+  const refused: unknown[] = [];
+  using _watching = watchTls(loadConfig({ env: both() }).config, {
+    onChange: (tls) => void seen.push(tls.key),
+    onRefused: (error) => refused.push(error),
+  });
+  for (let times = 1; times <= 2; times++) {
+    rmSync(join(folder, "cert.pem"));
+    while (refused.length < times) await Bun.sleep(20);
+    // Another look each, with the same problem.
+    for (const key of ["two", "three"]) {
+      writeFileSync(join(folder, "key.pem"), key);
+      await Bun.sleep(700);
+    }
+    expect(refused).toHaveLength(times);
+    expect(String(refused.at(-1))).toContain("relay.tls_certificate names");
+    write({ cert: "one", key: `renewed ${times}` });
+    while (seen.length < times) await Bun.sleep(20);
+  }
+  expect(seen).toEqual(["renewed 1", "renewed 2"]);
+}, 30_000);
+
 test.if(requireOrSkip("openssl", canCertify))(
   "a relay shows a renewed certificate without a restart",
   async () => {
