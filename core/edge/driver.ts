@@ -149,7 +149,7 @@ export class Driver implements LinkEvents<Connection> {
         this.#schedule();
       }
       // A pause takes hold a moment late. Whoever sends far more than was asked for is cut off.
-      else if (held.length + bytes.length > this.#heldBytesMax) this.#overrun(connection);
+      else if (held.length + bytes.length > limit.HELD_INPUT_BYTES_MAX) this.#overrun(connection);
       else connection.heldInput = Buffer.concat([held, bytes]);
     } catch (error) {
       this.#broke(connection, error);
@@ -271,10 +271,6 @@ export class Driver implements LinkEvents<Connection> {
   /** Whether this process is over its memory budget, so that new work has to wait. */
   get isMemoryFull(): boolean {
     return this.admission.isMemoryFull({ limits: this.limits, now: this.clock.monotonic() });
-  }
-
-  get #heldBytesMax(): number {
-    return this.limits.heldInputBytesMax ?? limit.HELD_INPUT_BYTES_MAX;
   }
 
   #schedule(): void {

@@ -109,8 +109,6 @@ export interface EdgeLimits {
   readonly streamOpensPerSecond?: number;
   /** That wait for one reader. */
   readonly outputBytesMax?: number;
-  /** Kept of one connection while its link takes none. */
-  readonly heldInputBytesMax?: number;
   readonly handshakeTimeoutMs: number;
   readonly keepaliveIntervalMs: number;
   readonly keepaliveTimeoutMs: number;

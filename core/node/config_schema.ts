@@ -156,13 +156,6 @@ const relay = z.strictObject({
     max: "16MiB",
     live: true,
   }),
-  max_held_input: size({
-    about: "What is kept of a connection that sends on while nothing is taken from it, before it is dropped",
-    initial: kibibytes(limit.HELD_INPUT_BYTES_MAX),
-    min: kibibytes(limit.HELD_INPUT_BYTES_MIN),
-    max: "64MiB",
-    live: true,
-  }),
   max_creates_per_second: rate({
     about: "Mailboxes made, reset and deleted",
     initial: limit.CREATES_PER_SECOND_MAX_DEFAULT,

@@ -237,7 +237,6 @@ function edgeLimits({ relay }: Config, room: number | null): EdgeLimits {
     streamWindowBytes: relay.stream_window,
     streamFrameBytesMax: relay.max_stream_frame,
     outputBytesMax: relay.max_output,
-    heldInputBytesMax: relay.max_held_input,
     handshakeTimeoutMs: relay.handshake_timeout,
     keepaliveIntervalMs: relay.keepalive_interval,
     keepaliveTimeoutMs: relay.keepalive_timeout,

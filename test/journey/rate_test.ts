@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { limit } from "../../core/ground/mod.ts";
+import { Fault, limit } from "../../core/ground/mod.ts";
 import type { CommandResult } from "../../core/client/mod.ts";
 import { PROTOCOL_ID, signCommand } from "../../core/wire/mod.ts";
 import { openSession } from "../../core/client/session/mod.ts";
@@ -213,7 +213,14 @@ test("Client.sync() comes again where it is refused by rate: every message arriv
   await using relay = await openSlow(4);
   const { ann, bob } = await openPair(devices, relay.address);
   const said = Array.from({ length: 32 }, (_, at) => `message ${at}`);
+  // They wait until all are there: sent one by one, a slow machine would keep to the rate by itself.
+  ann.bend(() => ({
+    command() {
+      throw new Fault("session/closed", "the connection is gone");
+    },
+  }));
   for (const text of said) await ann.client.send({ to: "bob", text });
+  ann.bend(() => ({}));
   await ann.client.sync();
   for (let tries = 0; tries < 50; tries++) {
     const [kept] = await ann.client.conversations();
