@@ -73,7 +73,15 @@ export function aeads(part: AeadPart): OnBackend<Aead>[] {
   return each(part).map(({ backend, it }) => ({ backend, it: checkedAead(it) }));
 }
 
-type HashName = "sha256" | "sha512" | "hmacSha256" | "hmacSha512" | "hkdfSha256" | "shake256";
+type HashName =
+  | "sha256"
+  | "sha512"
+  | "sha256Stream"
+  | "sha512Stream"
+  | "hmacSha256"
+  | "hmacSha512"
+  | "hkdfSha256"
+  | "shake256";
 
 /** Every backend's `name`, checked. */
 export function hashes<N extends HashName>(name: N): OnBackend<Hash[N]>[] {
@@ -81,6 +89,8 @@ export function hashes<N extends HashName>(name: N): OnBackend<Hash[N]>[] {
     const parts = {
       sha256: refuse,
       sha512: refuse,
+      sha256Stream: refuse,
+      sha512Stream: refuse,
       hmacSha256: refuse,
       hmacSha512: refuse,
       hkdfSha256: refuse,

@@ -1,39 +1,113 @@
+/**
+ * How arguments are checked: one function for each kind, and tables of them for records. What is wrong throws
+ * CryptoError("argument") naming the argument; values never stand in a message.
+ */
 import { CryptoError } from "./error.ts";
 
+/** The most bytes of data in one call, beside keys and heads: what a request to the WASM module has room for. */
+export const DATA_BYTES_MAX = (1 << 26) - (1 << 16);
+
+/** A check of one argument or field. */
+export type Check = (name: string, value: unknown) => void;
+
 function described(value: unknown): string {
-  if (value instanceof Uint8Array) return `${value.length} bytes`;
+  if (ArrayBuffer.isView(value) && value instanceof Uint8Array)
+    return isAttached(value) ? `${value.length} bytes` : "bytes that were moved away";
+  if (Array.isArray(value)) return "an array";
   return value === null ? "null" : typeof value;
 }
 
-/** Whether `value` is a Uint8Array, of exactly `length` bytes where that is given. */
-export function isBytes(value: Uint8Array, length?: number): boolean {
-  return value instanceof Uint8Array && (length === undefined || value.length === length);
+export function refuseArgument(name: string, expected: string, value: unknown): never {
+  throw new CryptoError("argument", `${name} must be ${expected}, got ${described(value)}`);
 }
 
-/** Throws CryptoError naming `name` unless `value` is a Uint8Array, of exactly `length` bytes where that is given. */
-export function expectBytes(name: string, value: Uint8Array, length?: number): void {
-  if (!isBytes(value, length)) {
-    const expected = length === undefined ? "a Uint8Array" : `a Uint8Array of ${length} bytes`;
-    throw new CryptoError("argument", `${name} must be ${expected}, got ${described(value)}`);
+/** Whether a view's buffer is still there and reaches as far as the view does; asked of empty views only. */
+function isAttached(view: Uint8Array): boolean {
+  try {
+    view.at(0);
+    return true;
+  } catch {
+    return false;
   }
 }
 
-/** Throws CryptoError unless every one of `values` is a Uint8Array; names the position. */
-export function expectAllBytes(name: string, values: readonly Uint8Array[]): void {
-  for (let i = 0; i < values.length; i++) {
-    const value = values[i];
-    if (!(value instanceof Uint8Array)) {
-      throw new CryptoError("argument", `${name}[${i}] must be a Uint8Array, got ${described(value)}`);
-    }
+/** Whether `value` is a Uint8Array with its buffer, of exactly `length` bytes where that is given. */
+export function isBytes(value: unknown, length?: number): value is Uint8Array {
+  if (!(value instanceof Uint8Array) || !ArrayBuffer.isView(value)) return false;
+  if (length !== undefined) return value.length === length;
+  return value.length > 0 || isAttached(value);
+}
+
+/** Throws unless `value` is a Uint8Array, of exactly `length` bytes where that is given. */
+export function expectBytes(name: string, value: unknown, length?: number): asserts value is Uint8Array {
+  if (isBytes(value, length)) return;
+  refuseArgument(name, length === undefined ? "a Uint8Array" : `a Uint8Array of ${length} bytes`, value);
+}
+
+/** Throws unless `value` is a Uint8Array of what one call takes at most. */
+export function expectData(name: string, value: unknown): asserts value is Uint8Array {
+  expectBytes(name, value);
+  if (value.length > DATA_BYTES_MAX) refuseArgument(name, `at most ${DATA_BYTES_MAX} bytes`, value);
+}
+
+/** Throws unless every one of `values` is a Uint8Array; names the position. */
+export function expectAllBytes(name: string, values: readonly unknown[]): void {
+  for (let i = 0; i < values.length; i++) if (!isBytes(values[i])) expectBytes(`${name}[${i}]`, values[i]);
+}
+
+/** Throws unless `value` is a whole number from `min` to `max`. */
+export function expectWhole(
+  name: string,
+  value: unknown,
+  range: { min: number; max: number },
+): asserts value is number {
+  if (Number.isSafeInteger(value) && Number(value) >= range.min && Number(value) <= range.max) return;
+  const got = typeof value === "number" ? value : described(value);
+  throw new CryptoError(
+    "argument",
+    `${name} must be a whole number from ${range.min} to ${range.max}, got ${got}`,
+  );
+}
+
+export function expectArray(name: string, value: unknown): asserts value is readonly unknown[] {
+  if (!Array.isArray(value)) refuseArgument(name, "an array", value);
+}
+
+export function expectMap(name: string, value: unknown): asserts value is ReadonlyMap<unknown, unknown> {
+  if (!(value instanceof Map)) refuseArgument(name, "a Map", value);
+}
+
+export function expectOneOf(name: string, value: unknown, allowed: readonly string[]): void {
+  if (typeof value !== "string" || !allowed.includes(value)) {
+    refuseArgument(name, `one of ${allowed.join(", ")}`, value);
   }
 }
 
-/** Throws CryptoError unless `value` is a whole number from `min` to `max`. */
-export function expectWhole(name: string, value: number, range: { min: number; max: number }): void {
-  if (!Number.isSafeInteger(value) || value < range.min || value > range.max) {
-    throw new CryptoError(
-      "argument",
-      `${name} must be a whole number from ${range.min} to ${range.max}, got ${typeof value === "number" ? value : typeof value}`,
-    );
-  }
+export function expectFunction(name: string, value: unknown): void {
+  if (typeof value !== "function") refuseArgument(name, "a function", value);
+}
+
+/** Throws unless `value` is a record whose fields pass their checks. */
+export function expectFields(name: string, value: unknown, fields: Readonly<Record<string, Check>>): void {
+  if (typeof value !== "object" || value === null) refuseArgument(name, "an object", value);
+  for (const [field, check] of Object.entries(fields)) check(field, Reflect.get(value, field));
+}
+
+/** `check`, but `undefined` passes too. */
+export function optional(check: Check): Check {
+  return (name, value) => {
+    if (value !== undefined) check(name, value);
+  };
+}
+
+export function bytesOf(length: number): Check {
+  return (name, value) => expectBytes(name, value, length);
+}
+
+export function wholeIn(range: { min: number; max: number }): Check {
+  return (name, value) => expectWhole(name, value, range);
+}
+
+export function oneOf(...allowed: readonly string[]): Check {
+  return (name, value) => expectOneOf(name, value, allowed);
 }

@@ -1,37 +1,97 @@
 /** The one place where arguments are checked before they reach a backend. */
-import { expectAllBytes, expectBytes, expectWhole, isBytes } from "./argument.ts";
+import {
+  bytesOf,
+  type Check,
+  DATA_BYTES_MAX,
+  expectAllBytes,
+  expectArray,
+  expectBytes,
+  expectData,
+  expectFields,
+  expectWhole,
+  isBytes,
+  refuseArgument,
+  wholeIn,
+} from "./argument.ts";
+import { CryptoError } from "./error.ts";
 import type { Parts } from "./part.ts";
-import type { Aead, Ed25519, Hash, PasswordHash, Random, SignedMessage, X25519 } from "./port.ts";
+import type { Aead, Ed25519, Hash, HashStream, PasswordHash, Random, SignedMessage, X25519 } from "./port.ts";
 
 const SEED_BYTES = 32;
 const KEY_BYTES = 32;
 const SIGNATURE_BYTES = 64;
 const HKDF_BYTES_MAX = 255 * 32;
 const SHAKE_BYTES_MAX = 65_536;
-const ARGON2_LIMITS = {
-  memoryKib: { min: 8, max: 4 * 1024 * 1024 - 1 },
-  passes: { min: 1, max: 2 ** 32 - 1 },
-  length: { min: 16, max: 1024 },
-} as const;
-const ARGON2_SALT_BYTES_MIN = 8;
+
+/** What every backend computes: libsodium takes salts of 16 bytes alone, and its memory ends at 2 GiB. */
+const ARGON2 = {
+  password: expectData,
+  salt: bytesOf(16),
+  memoryKib: wholeIn({ min: 8, max: 1024 * 1024 }),
+  passes: wholeIn({ min: 1, max: 2 ** 32 - 1 }),
+  length: wholeIn({ min: 16, max: 1024 }),
+} as const satisfies Record<string, Check>;
+
+const HKDF = {
+  ikm: expectData,
+  salt: expectData,
+  info: expectData,
+  length: wholeIn({ min: 0, max: HKDF_BYTES_MAX }),
+} as const satisfies Record<string, Check>;
 
 type HashParts = Pick<
   Parts,
-  "sha256" | "sha512" | "hmacSha256" | "hmacSha512" | "hkdfSha256" | "shake256" | "blake3"
+  | "sha256"
+  | "sha512"
+  | "sha256Stream"
+  | "sha512Stream"
+  | "hmacSha256"
+  | "hmacSha512"
+  | "hkdfSha256"
+  | "shake256"
+  | "blake3"
 >;
 
-/** Throws CryptoError naming the first of `items` whose key, signature or message has a wrong type or length. */
-export function expectSigned(items: readonly SignedMessage[]): void {
+/**
+ * Throws CryptoError unless `items` is an array of signed messages, naming the first whose key, signature or message
+ * has a wrong type or length: anything else would be as many items as its `length` says, and none of them bad.
+ */
+export function expectSigned(items: unknown): asserts items is readonly SignedMessage[] {
+  expectArray("items", items);
   for (let i = 0; i < items.length; i++) {
-    const item = items[i];
-    if (item === undefined) continue;
     // The names are made only where they are needed: this runs for every signature that a relay verifies.
-    if (isBytes(item.key, KEY_BYTES) && isBytes(item.signature, SIGNATURE_BYTES) && isBytes(item.message))
-      continue;
-    expectBytes(`items[${i}].key`, item.key, KEY_BYTES);
-    expectBytes(`items[${i}].signature`, item.signature, SIGNATURE_BYTES);
-    expectBytes(`items[${i}].message`, item.message);
+    if (!isSigned(items[i])) refuseSigned(`items[${i}]`, items[i]);
   }
+}
+
+function isSigned(item: unknown): boolean {
+  if (typeof item !== "object" || item === null) return false;
+  const { key, signature, message } = item as Partial<SignedMessage>;
+  return (
+    isBytes(key, KEY_BYTES) &&
+    isBytes(signature, SIGNATURE_BYTES) &&
+    isBytes(message) &&
+    message.length <= DATA_BYTES_MAX
+  );
+}
+
+function refuseSigned(name: string, item: unknown): never {
+  expectFields(name, item, {
+    key: (_, key) => expectBytes(`${name}.key`, key, KEY_BYTES),
+    signature: (_, signature) => expectBytes(`${name}.signature`, signature, SIGNATURE_BYTES),
+    message: (_, message) => expectData(`${name}.message`, message),
+  });
+  return refuseArgument(name, "a signed message", item);
+}
+
+/** The seed of a key handle of whatever backend, a copy to wipe. */
+function seedOf(key: unknown): Uint8Array {
+  if (typeof key !== "object" || key === null || !("exportSeed" in key)) {
+    return refuseArgument("key", "a signing key", key);
+  }
+  const seed: unknown = typeof key.exportSeed === "function" ? key.exportSeed() : null;
+  expectBytes("key.exportSeed()", seed, SEED_BYTES);
+  return seed;
 }
 
 /** Ed25519; keys and signatures of another length than theirs throw, wrong ones are false. */
@@ -45,21 +105,23 @@ export function checkedEd25519(
   return {
     generate() {
       const seed = random.bytes(SEED_BYTES);
-      const key = signing.fromSeed(seed);
-      seed.fill(0);
-      return key;
+      try {
+        return signing.fromSeed(seed);
+      } finally {
+        seed.fill(0);
+      }
     },
     fromSeed(seed) {
       expectBytes("seed", seed, SEED_BYTES);
       return signing.fromSeed(seed);
     },
     sign(key, message) {
-      expectBytes("message", message);
+      expectData("message", message);
       return signing.sign(key, message);
     },
     verify(key, message, signature) {
       expectBytes("key", key, KEY_BYTES);
-      expectBytes("message", message);
+      expectData("message", message);
       expectBytes("signature", signature, SIGNATURE_BYTES);
       return verifying.verify(key, message, signature);
     },
@@ -72,13 +134,15 @@ export function checkedEd25519(
       return toX25519(publicKey);
     },
     toAgreement(key) {
-      const seed = key.exportSeed();
+      const seed = seedOf(key);
       // RFC 8032 section 5.1.5: the first half of the seed's hash is the scalar; X25519 clamps it alike.
       const hash = parts.sha512(seed);
-      const agreement = parts.x25519.fromSecret(hash.subarray(0, KEY_BYTES));
       seed.fill(0);
-      hash.fill(0);
-      return agreement;
+      try {
+        return parts.x25519.fromSecret(hash.subarray(0, KEY_BYTES));
+      } finally {
+        hash.fill(0);
+      }
     },
   };
 }
@@ -87,9 +151,11 @@ export function checkedX25519(part: Parts["x25519"], random: Random): X25519 {
   return {
     generate() {
       const secret = random.bytes(KEY_BYTES);
-      const key = part.fromSecret(secret);
-      secret.fill(0);
-      return key;
+      try {
+        return part.fromSecret(secret);
+      } finally {
+        secret.fill(0);
+      }
     },
     fromSecret(secret) {
       expectBytes("secret", secret, KEY_BYTES);
@@ -98,6 +164,25 @@ export function checkedX25519(part: Parts["x25519"], random: Random): X25519 {
     agree(key, publicKey) {
       expectBytes("publicKey", publicKey, KEY_BYTES);
       return part.agree(key, publicKey);
+    },
+  };
+}
+
+function checkedStream(stream: HashStream): HashStream {
+  let ended = false;
+  function expectOpen(): void {
+    if (ended) throw new CryptoError("disposed", "the stream has given its digest");
+  }
+  return {
+    update(data) {
+      expectOpen();
+      expectBytes("data", data);
+      stream.update(data);
+    },
+    digest() {
+      expectOpen();
+      ended = true;
+      return stream.digest();
     },
   };
 }
@@ -123,14 +208,11 @@ export function checkedHash(parts: HashParts): Hash {
       return parts.hmacSha512(key, ...data);
     },
     hkdfSha256(options) {
-      expectBytes("ikm", options.ikm);
-      expectBytes("salt", options.salt);
-      expectBytes("info", options.info);
-      expectWhole("length", options.length, { min: 0, max: HKDF_BYTES_MAX });
+      expectFields("options", options, HKDF);
       return parts.hkdfSha256(options);
     },
     shake256(data, length) {
-      expectBytes("data", data);
+      expectData("data", data);
       expectWhole("length", length, { min: 0, max: SHAKE_BYTES_MAX });
       return parts.shake256(data, length);
     },
@@ -141,16 +223,19 @@ export function checkedHash(parts: HashParts): Hash {
     },
     blake3Stream(key) {
       if (key !== undefined) expectBytes("key", key, KEY_BYTES);
-      const stream = parts.blake3.blake3Stream(key);
-      return {
-        update(data) {
-          expectBytes("data", data);
-          stream.update(data);
-        },
-        digest: () => stream.digest(),
-      };
+      return checkedStream(parts.blake3.blake3Stream(key));
     },
+    sha256Stream: () => checkedStream(parts.sha256Stream()),
+    sha512Stream: () => checkedStream(parts.sha512Stream()),
   };
+}
+
+/** Data and associated data go into one request together. */
+function expectRoomFor(name: string, data: Uint8Array, ad: Uint8Array): void {
+  if (data.length + ad.length > DATA_BYTES_MAX) {
+    const [longer, bytes] = data.length < ad.length ? ["ad", ad] : [name, data];
+    refuseArgument(longer, `at most ${DATA_BYTES_MAX} bytes, with ad and data together`, bytes);
+  }
 }
 
 export function checkedAead(aead: Aead): Aead {
@@ -162,6 +247,7 @@ export function checkedAead(aead: Aead): Aead {
       expectBytes("nonce", nonce, aead.nonceBytes);
       expectBytes("plaintext", plaintext);
       expectBytes("ad", ad);
+      expectRoomFor("plaintext", plaintext, ad);
       return aead.seal(key, nonce, plaintext, ad);
     },
     open(key, nonce, ciphertext, ad) {
@@ -169,6 +255,7 @@ export function checkedAead(aead: Aead): Aead {
       expectBytes("nonce", nonce, aead.nonceBytes);
       expectBytes("ciphertext", ciphertext);
       expectBytes("ad", ad);
+      expectRoomFor("ciphertext", ciphertext, ad);
       return aead.open(key, nonce, ciphertext, ad);
     },
   };
@@ -177,12 +264,7 @@ export function checkedAead(aead: Aead): Aead {
 export function checkedPassword(argon2id: PasswordHash["argon2id"]): PasswordHash {
   return {
     argon2id(options) {
-      expectBytes("password", options.password);
-      expectBytes("salt", options.salt);
-      expectWhole("salt.length", options.salt.length, { min: ARGON2_SALT_BYTES_MIN, max: 1024 });
-      expectWhole("memoryKib", options.memoryKib, ARGON2_LIMITS.memoryKib);
-      expectWhole("passes", options.passes, ARGON2_LIMITS.passes);
-      expectWhole("length", options.length, ARGON2_LIMITS.length);
+      expectFields("options", options, ARGON2);
       return argon2id(options);
     },
   };

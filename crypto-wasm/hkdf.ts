@@ -11,9 +11,12 @@ export function hkdfExpand(
   const out = new Uint8Array(options.length);
   let block: Uint8Array = EMPTY;
   for (let at = 0, i = 1; at < out.length; at += block.length, i++) {
-    block = hmac(options.prk, block, options.info, Uint8Array.of(i));
+    const next = hmac(options.prk, block, options.info, Uint8Array.of(i));
+    block.fill(0);
+    block = next;
     out.set(at + block.length <= out.length ? block : block.subarray(0, out.length - at), at);
   }
+  block.fill(0);
   return out;
 }
 

@@ -1,4 +1,4 @@
-import { expectBytes } from "./argument.ts";
+import { expectBytes, expectData, expectOneOf } from "./argument.ts";
 import type { KeysAhead } from "./keys_ahead.ts";
 import { verifyPeerOther } from "./noise_peer.ts";
 import type { Parts } from "./part.ts";
@@ -25,7 +25,7 @@ export function openNoise(parts: NoiseParts, { x25519, sha256, ahead }: NoiseKey
     sha256,
     hkdf2(chainingKey, ikm) {
       expectBytes("chainingKey", chainingKey, KEY_BYTES);
-      expectBytes("ikm", ikm);
+      expectData("ikm", ikm);
       // Noise section 4.3 is RFC 5869 with an empty info: its two outputs are the first 64 bytes.
       const both = parts.hkdfSha256({ ikm, salt: chainingKey, info: EMPTY, length: 2 * KEY_BYTES });
       return [both.subarray(0, KEY_BYTES), both.subarray(KEY_BYTES)];
@@ -36,12 +36,18 @@ export function openNoise(parts: NoiseParts, { x25519, sha256, ahead }: NoiseKey
     },
     verifyPeer(key, message, signature) {
       expectBytes("key", key);
-      expectBytes("message", message);
+      expectData("message", message);
       expectBytes("signature", signature);
       // A peer chooses these lengths, so that they are an answer and not a programmer's mistake.
       if (key.length !== KEY_BYTES || signature.length !== SIGNATURE_BYTES) return false;
       return verifyPeer(key, message, signature);
     },
-    verifyPeerOther,
+    verifyPeerOther(type, key, message, signature) {
+      expectOneOf("type", type, ["rsa", "secp256k1", "ecdsa"]);
+      expectBytes("key", key);
+      expectBytes("message", message);
+      expectBytes("signature", signature);
+      return verifyPeerOther(type, key, message, signature);
+    },
   };
 }

@@ -1,3 +1,13 @@
+import {
+  type Check,
+  expectArray,
+  expectFields,
+  expectFunction,
+  expectOneOf,
+  oneOf,
+  optional,
+  wholeIn,
+} from "./argument.ts";
 import { openBackend } from "./backend.ts";
 import { checkedAead, checkedEd25519, checkedHash, checkedPassword, checkedX25519 } from "./checked.ts";
 import { CryptoError } from "./error.ts";
@@ -11,6 +21,15 @@ import { constantTimeEqual, wipe } from "./wipe.ts";
 
 const EPHEMERALS_AHEAD = 32;
 const ALL_NEEDS: readonly CryptoNeed[] = ["kem", "blake3"];
+const OPTIONS = {
+  backends: optional(oneOf("fast", "portable")),
+  needs: optional((name, needs) => {
+    expectArray(name, needs);
+    for (const [i, need] of needs.entries()) expectOneOf(`${name}[${i}]`, need, ALL_NEEDS);
+  }),
+  ephemeralsAhead: optional(wholeIn({ min: 0, max: 65_536 })),
+  random: optional(expectFunction),
+} as const satisfies Record<string, Check>;
 
 /** Which of the table's parts are to be opened. */
 function wantedParts(needs: readonly CryptoNeed[]): Part[] {
@@ -64,6 +83,7 @@ function blake3NotOpened(): Parts["blake3"] {
  * loaded until the thread ends; dispose drops the keys made ahead.
  */
 export async function openCrypto(options: CryptoOptions = {}): Promise<Crypto> {
+  expectFields("options", options, OPTIONS);
   const choose = await openParts(options);
   const random = openRandom(options.random);
   const x25519 = checkedX25519(choose("x25519"), random);
@@ -79,6 +99,8 @@ export async function openCrypto(options: CryptoOptions = {}): Promise<Crypto> {
     x25519: choose("x25519"),
     sha256: choose("sha256"),
     sha512: choose("sha512"),
+    sha256Stream: choose("sha256Stream"),
+    sha512Stream: choose("sha512Stream"),
     hmacSha256: choose("hmacSha256"),
     hmacSha512: choose("hmacSha512"),
     hkdfSha256: choose("hkdfSha256"),

@@ -32,6 +32,8 @@ export interface Parts {
   };
   sha256: Hash["sha256"];
   sha512: Hash["sha512"];
+  sha256Stream: Hash["sha256Stream"];
+  sha512Stream: Hash["sha512Stream"];
   hmacSha256: Hash["hmacSha256"];
   hmacSha512: Hash["hmacSha512"];
   hkdfSha256: Hash["hkdfSha256"];

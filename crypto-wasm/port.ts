@@ -2,6 +2,10 @@
  * One interface for every cryptographic operation of dchat. Which backend does what is said by one table
  * (table.ts), which cites the benchmark for each row.
  *
+ * What is hashed comes in pieces of any length; one call of anything else takes at most 64 MiB less 64 KiB. AEADs have
+ * no stream: what would open one hands out bytes that nobody has authenticated yet. Whoever seals an attachment cuts
+ * it into pieces with a key of their own and a counter each.
+ *
  * Conventions: inputs are borrowed for the call; outputs are fresh unless `into` is given; lengths are in bytes;
  * a wrong type or length throws CryptoError naming the argument; a failed authentication is a value (false or
  * null), never an exception. Keys are handles that are `Disposable`: dispose wipes them, those that the engine holds as
@@ -52,8 +56,8 @@ export interface X25519 {
   agree(key: AgreementKey, publicKey: Uint8Array): Uint8Array | null;
 }
 
-/** BLAKE3 of what comes in pieces; `digest` is called once. */
-export interface Blake3Stream {
+/** The hash of what comes in pieces; `digest` is called once. */
+export interface HashStream {
   update(data: Uint8Array): void;
   digest(): Uint8Array;
 }
@@ -75,7 +79,9 @@ export interface Hash {
   readonly shake256: (data: Uint8Array, length: number) => Uint8Array;
   /** 32 bytes; keyed where `key` (32 bytes) is given. */
   readonly blake3: (data: Uint8Array, key?: Uint8Array) => Uint8Array;
-  readonly blake3Stream: (key?: Uint8Array) => Blake3Stream;
+  readonly blake3Stream: (key?: Uint8Array) => HashStream;
+  readonly sha256Stream: () => HashStream;
+  readonly sha512Stream: () => HashStream;
 }
 
 /** One-shot AEADs. `seal` returns ciphertext and tag; `open` returns the plaintext or null. */
@@ -106,7 +112,7 @@ export interface NoiseCrypto {
   /** Noise's HKDF with two outputs of 32 bytes. */
   hkdf2(chainingKey: Uint8Array, ikm: Uint8Array): readonly [Uint8Array, Uint8Array];
   cipher(key: Uint8Array): CipherState;
-  /** Strict verification of a peer's static key binding; nobody else's decision depends on it. */
+  /** Strict verification of a peer's static key binding, by the engine's rule or libsodium's: only for this. */
   verifyPeer(key: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean;
   /** Peer keys of libp2p's other types, from their protobuf `Data`; null where malformed. */
   verifyPeerOther(
@@ -118,7 +124,7 @@ export interface NoiseCrypto {
 }
 
 export interface PasswordHash {
-  /** Argon2id (RFC 9106). */
+  /** Argon2id (RFC 9106) in one lane; 16 bytes of salt, at most 1 GiB of memory. */
   argon2id(options: {
     password: Uint8Array;
     salt: Uint8Array;

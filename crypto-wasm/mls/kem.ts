@@ -94,8 +94,10 @@ export function openXWing(crypto: Crypto): HpkeKem {
   const seedBytes = 32;
   const publicKeyBytes = 1216;
 
+  /** The pair of a seed, which is wiped: the secret key is a copy of it. */
   function pairOf(seed: Uint8Array): MlsKeyPair {
     const { publicKey, secretKey } = crypto.xWing.fromSeed(seed);
+    crypto.wipe(seed);
     return {
       publicKey: new MlsPublicKey(name, publicKey),
       privateKey: new MlsPrivateKey(name, publicKey, secretKey),

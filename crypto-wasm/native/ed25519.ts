@@ -1,19 +1,19 @@
 import { sign, verify } from "node:crypto";
 import type { SigningKey } from "../port.ts";
-import { HeldKey, importPrivate, importPublic, secretBytes } from "./key.ts";
+import { HeldKey, importPublic, secretBytes } from "./key.ts";
 
 class NativeSigningKey extends HeldKey implements SigningKey {
   exportSeed(): Uint8Array {
-    return secretBytes(HeldKey.open(this));
+    return secretBytes(HeldKey.open("ed25519", this));
   }
 }
 
 export function fromSeed(seed: Uint8Array): SigningKey {
-  return new NativeSigningKey(importPrivate("ed25519", seed));
+  return new NativeSigningKey("ed25519", seed);
 }
 
 export function signEd25519(key: SigningKey, message: Uint8Array): Uint8Array {
-  return new Uint8Array(sign(null, message, HeldKey.open(key)));
+  return new Uint8Array(sign(null, message, HeldKey.open("ed25519", key)));
 }
 
 /** BoringSSL's rule, which is stricter than ZIP-215: only where nobody else's decision depends on the answer. */

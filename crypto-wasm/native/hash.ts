@@ -1,6 +1,6 @@
 import { createHash, hkdfSync } from "node:crypto";
 import { hkdfByHmac } from "../hkdf.ts";
-import type { Hash } from "../port.ts";
+import type { Hash, HashStream } from "../port.ts";
 
 /** node:crypto refuses a longer `info` and a length of 0, although RFC 5869 allows both. */
 const HKDF_INFO_BYTES_MAX = 1024;
@@ -24,6 +24,27 @@ export function sha512(...parts: readonly Uint8Array[]): Uint8Array {
   for (const part of parts) hash.update(part);
   hash.digest(out);
   return out;
+}
+
+export function sha256Stream(): HashStream {
+  return streamOf(new Bun.SHA256(), 32);
+}
+
+export function sha512Stream(): HashStream {
+  return streamOf(new Bun.SHA512(), 64);
+}
+
+function streamOf(hash: Bun.SHA256 | Bun.SHA512, length: number): HashStream {
+  return {
+    update(data) {
+      hash.update(data);
+    },
+    digest() {
+      const out = new Uint8Array(length);
+      hash.digest(out);
+      return out;
+    },
+  };
 }
 
 function hmac(algorithm: "sha256" | "sha512", key: Uint8Array, parts: readonly Uint8Array[]): Uint8Array {

@@ -15,7 +15,7 @@ const PRIVATE_HEAD = { x25519: head(PKCS8_HEAD, "x25519"), ed25519: head(PKCS8_H
 const PUBLIC_HEAD = { x25519: head(SPKI_HEAD, "x25519"), ed25519: head(SPKI_HEAD, "ed25519") };
 
 /** A KeyObject of 32 secret bytes, which are copied; the copy in JavaScript is wiped. */
-export function importPrivate(curve: Curve, secret: Uint8Array): KeyObject {
+function importPrivate(curve: Curve, secret: Uint8Array): KeyObject {
   const der = Buffer.concat([PRIVATE_HEAD[curve], secret]);
   try {
     return createPrivateKey({ key: der, format: "der", type: "pkcs8" });
@@ -34,7 +34,7 @@ export function importPublic(curve: Curve, raw: Uint8Array): KeyObject | null {
 }
 
 /** The 32 public bytes that belong to a private KeyObject. */
-export function publicBytes(key: KeyObject): Uint8Array {
+function publicBytes(key: KeyObject): Uint8Array {
   return new Uint8Array(createPublicKey(key).export({ format: "der", type: "spki" }).subarray(12));
 }
 
@@ -52,17 +52,21 @@ export function secretBytes(key: KeyObject): Uint8Array {
  */
 export class HeldKey implements Disposable {
   readonly publicKey: Uint8Array;
+  readonly #curve: Curve;
   #secret: KeyObject | null;
 
-  constructor(secret: KeyObject) {
-    this.#secret = secret;
-    this.publicKey = publicBytes(secret);
+  constructor(curve: Curve, secret: Uint8Array) {
+    const key = importPrivate(curve, secret);
+    this.#curve = curve;
+    this.#secret = key;
+    this.publicKey = publicBytes(key);
   }
 
-  /** The KeyObject; throws CryptoError where `key` was disposed or is another backend's. */
-  static open(key: object): KeyObject {
-    if (typeof key !== "object" || key === null || !(#secret in key)) {
-      throw new CryptoError("argument", "key must be a key handle of this Crypto");
+  /** The KeyObject; throws CryptoError where `key` was disposed, is for the other curve or another backend's. */
+  static open(curve: Curve, key: object): KeyObject {
+    if (typeof key !== "object" || key === null || !(#secret in key) || key.#curve !== curve) {
+      const kind = curve === "ed25519" ? "a signing key" : "an agreement key";
+      throw new CryptoError("argument", `key must be ${kind} of this Crypto`);
     }
     if (key.#secret === null) throw new CryptoError("disposed", "key was disposed");
     return key.#secret;

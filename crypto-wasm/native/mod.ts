@@ -2,7 +2,16 @@
 import type { Parts } from "../part.ts";
 import { aesGcm } from "./aes.ts";
 import { fromSeed, signEd25519, verifyStrict } from "./ed25519.ts";
-import { hkdfSha256, hmacSha256, hmacSha512, sha256, sha512, shake256 } from "./hash.ts";
+import {
+  hkdfSha256,
+  hmacSha256,
+  hmacSha512,
+  sha256,
+  sha256Stream,
+  sha512,
+  sha512Stream,
+  shake256,
+} from "./hash.ts";
 import { argon2id } from "./password.ts";
 import { agree, fromSecret } from "./x25519.ts";
 
@@ -13,6 +22,8 @@ export function nativeParts(): Partial<Parts> {
     x25519: { fromSecret, agree },
     sha256,
     sha512,
+    sha256Stream,
+    sha512Stream,
     hmacSha256,
     hmacSha512,
     hkdfSha256,

@@ -1,3 +1,12 @@
+import {
+  type Check,
+  expectArray,
+  expectFields,
+  expectFunction,
+  oneOf,
+  optional,
+  wholeIn,
+} from "../argument.ts";
 import { expectSigned } from "../checked.ts";
 import type { Frost } from "../frost/mod.ts";
 import type { Ed25519, SignedMessage } from "../port.ts";
@@ -109,14 +118,27 @@ export class Threads implements Disposable {
   }
 }
 
+const COUNT = optional(wholeIn({ min: 0, max: 65_535 }));
+const OPTIONS = {
+  ed25519: (name, value) => expectFields(name, value, { verifyBatch: expectFunction }),
+  frost: optional((name, value) => expectFields(name, value, { importShare: expectFunction })),
+  backends: optional(oneOf("fast", "portable")),
+  workers: COUNT,
+  signaturesMin: COUNT,
+  membersMin: COUNT,
+  waitingMax: COUNT,
+} as const satisfies Record<string, Check>;
+
 /** Opens a pool. A thread loads the WASM module when its first request comes. */
 export function openCryptoPool(options: CryptoPoolOptions): CryptoPool {
+  expectFields("options", options, OPTIONS);
   const { ed25519, signaturesMin = SIGNATURES_MIN, waitingMax = WAITING_MAX } = options;
   const build = options.backends === "portable" ? "portable" : "auto";
   const script = options.script ?? workerScript();
   const threads = new Threads(options.workers ?? 1, waitingMax, () => new Thread(script, build));
 
   async function start(items: readonly SignedMessage[]): Promise<readonly number[]> {
+    expectArray("items", items);
     const thread = items.length < signaturesMin ? null : threads.free("batch");
     if (thread === null) return ed25519.verifyBatch(items);
     expectSigned(items);

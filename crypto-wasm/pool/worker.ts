@@ -51,10 +51,9 @@ function nothing(): Answered {
 function moved(membership: FrostMembership): Answered {
   using share = membership.share;
   using group = membership.group;
-  const value: MovedMembership = {
-    share: Uint8Array.from(share.exportSecret()),
-    group: Uint8Array.from(group.encoded),
-  };
+  const secret = share.exportSecret();
+  const value: MovedMembership = { share: Uint8Array.from(secret), group: Uint8Array.from(group.encoded) };
+  secret.fill(0);
   return { value, bytes: [value.share, value.group] };
 }
 

@@ -16,7 +16,6 @@ export function sodiumAead(sodium: Sodium, kind: "chacha20" | "xchacha20"): Aead
     : raw._crypto_aead_chacha20poly1305_ietf_decrypt;
 
   function load(key: Uint8Array, nonce: Uint8Array, data: Uint8Array, ad: Uint8Array): number {
-    arena.reserve(data.length + TAG_BYTES + ad.length);
     const { at } = arena;
     raw.HEAPU8.set(nonce, at + NONCE_OFFSET);
     raw.HEAPU8.set(key, at + KEY_OFFSET);
@@ -30,46 +29,46 @@ export function sodiumAead(sodium: Sodium, kind: "chacha20" | "xchacha20"): Aead
     nonceBytes: extended ? 24 : 12,
     seal(key, nonce, plaintext, ad) {
       const length = plaintext.length;
-      const at = load(key, nonce, plaintext, ad);
-      const data = at + DATA_OFFSET;
-      sealRaw(
-        data,
-        0,
-        data,
-        length,
-        0,
-        data + length + TAG_BYTES,
-        ad.length,
-        0,
-        0,
-        at + NONCE_OFFSET,
-        at + KEY_OFFSET,
-      );
-      const out = raw.HEAPU8.slice(data, data + length + TAG_BYTES);
-      arena.release(length + TAG_BYTES + ad.length);
-      return out;
+      return arena.use(plaintext.length + TAG_BYTES + ad.length, () => {
+        const at = load(key, nonce, plaintext, ad);
+        const data = at + DATA_OFFSET;
+        sealRaw(
+          data,
+          0,
+          data,
+          length,
+          0,
+          data + length + TAG_BYTES,
+          ad.length,
+          0,
+          0,
+          at + NONCE_OFFSET,
+          at + KEY_OFFSET,
+        );
+        return raw.HEAPU8.slice(data, data + length + TAG_BYTES);
+      });
     },
     open(key, nonce, ciphertext, ad) {
       const length = ciphertext.length;
       if (length < TAG_BYTES) return null;
-      const at = load(key, nonce, ciphertext, ad);
-      const data = at + DATA_OFFSET;
-      const failed = openRaw(
-        data,
-        0,
-        0,
-        data,
-        length,
-        0,
-        data + length + TAG_BYTES,
-        ad.length,
-        0,
-        at + NONCE_OFFSET,
-        at + KEY_OFFSET,
-      );
-      const out = failed === 0 ? raw.HEAPU8.slice(data, data + length - TAG_BYTES) : null;
-      arena.release(length + TAG_BYTES + ad.length);
-      return out;
+      return arena.use(length + TAG_BYTES + ad.length, () => {
+        const at = load(key, nonce, ciphertext, ad);
+        const data = at + DATA_OFFSET;
+        const failed = openRaw(
+          data,
+          0,
+          0,
+          data,
+          length,
+          0,
+          data + length + TAG_BYTES,
+          ad.length,
+          0,
+          at + NONCE_OFFSET,
+          at + KEY_OFFSET,
+        );
+        return failed === 0 ? raw.HEAPU8.slice(data, data + length - TAG_BYTES) : null;
+      });
     },
   };
 }

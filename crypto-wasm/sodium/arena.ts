@@ -37,8 +37,18 @@ export class Arena {
     if (this.#at === 0) throw new CryptoError("backend", `libsodium could not take ${size} bytes of memory`);
   }
 
+  /** Makes room for `bytes` of data, does `work`, and wipes what it left there, thrown out of or not. */
+  use<T>(bytes: number, work: () => T): T {
+    this.reserve(bytes);
+    try {
+      return work();
+    } finally {
+      this.#release(bytes);
+    }
+  }
+
   /** Wipes the key and the first `bytes` of data, and gives back what is more than is kept. */
-  release(bytes: number): void {
+  #release(bytes: number): void {
     this.#raw.HEAPU8.fill(0, this.#at, this.#at + DATA_OFFSET + bytes);
     if (this.#bytes <= ARENA_BYTES_KEPT) return;
     this.#raw._free(this.#at);

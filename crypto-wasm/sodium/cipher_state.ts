@@ -26,9 +26,10 @@ export class SodiumCipherState implements CipherState {
   }
 
   seal(counter: number, plaintext: Uint8Array, into: Uint8Array, at: number, ad?: Uint8Array): number {
-    const adLength = this.#load(counter, plaintext, ad);
+    expectBytes("plaintext", plaintext);
     const length = plaintext.length;
     expectRoom(into, at, length + TAG_BYTES);
+    const adLength = this.#load(counter, plaintext, ad);
     const { raw, arena } = this.#sodium;
     const data = arena.at + DATA_OFFSET;
     raw._crypto_aead_chacha20poly1305_ietf_encrypt(
@@ -49,10 +50,11 @@ export class SodiumCipherState implements CipherState {
   }
 
   open(counter: number, ciphertext: Uint8Array, into: Uint8Array, at: number, ad?: Uint8Array): number {
-    const adLength = this.#load(counter, ciphertext, ad);
+    expectBytes("ciphertext", ciphertext);
     const length = ciphertext.length;
     if (length < TAG_BYTES) return -1;
     expectRoom(into, at, length - TAG_BYTES);
+    const adLength = this.#load(counter, ciphertext, ad);
     const { raw, arena } = this.#sodium;
     const data = arena.at + DATA_OFFSET;
     const failed = raw._crypto_aead_chacha20poly1305_ietf_decrypt(
@@ -79,7 +81,6 @@ export class SodiumCipherState implements CipherState {
   /** Copies nonce, data and associated data into the arena; returns the length of the last. */
   #load(counter: number, data: Uint8Array, ad: Uint8Array | undefined): number {
     if (this.#key === 0) throw new CryptoError("disposed", "the cipher was disposed");
-    expectBytes("data", data);
     expectWhole("counter", counter, WHOLE);
     if (ad !== undefined) expectBytes("ad", ad);
     const { raw, arena } = this.#sodium;

@@ -47,17 +47,16 @@ class Places {
       starts.push(total);
       total += length;
     }
-    arena.reserve(total);
-    const data = arena.at + DATA_OFFSET;
-    const at = (place: number): number => data + (starts[place] ?? 0);
-    for (const [place, input] of inputs.entries()) raw.HEAPU8.set(input, at(place));
-    const failed = call(at) !== 0;
-    const answers = outputs.map((length, i) => {
-      const from = at(inputs.length + i);
-      return raw.HEAPU8.slice(from, from + length);
+    return arena.use(total, () => {
+      const data = arena.at + DATA_OFFSET;
+      const at = (place: number): number => data + (starts[place] ?? 0);
+      for (const [place, input] of inputs.entries()) raw.HEAPU8.set(input, at(place));
+      if (call(at) !== 0) return null;
+      return outputs.map((length, i) => {
+        const from = at(inputs.length + i);
+        return raw.HEAPU8.slice(from, from + length);
+      });
     });
-    arena.release(total);
-    return failed ? null : answers;
   }
 }
 
@@ -84,9 +83,11 @@ function kemOf(
     fromSeed,
     generate() {
       const seed = random.bytes(lengths.seed);
-      const pair = fromSeed(seed);
-      seed.fill(0);
-      return pair;
+      try {
+        return fromSeed(seed);
+      } finally {
+        seed.fill(0);
+      }
     },
     encapsulate(publicKey) {
       expectBytes("publicKey", publicKey, lengths.publicKey);

@@ -2,19 +2,23 @@ import { CryptoError } from "../error.ts";
 import type { AgreementKey, SigningKey, X25519 } from "../port.ts";
 import type { Sodium } from "./module.ts";
 
+type KeyKind = "a signing key" | "an agreement key";
+
 /** 32 secret bytes held in JavaScript, wiped by dispose. */
 class SecretBytes implements Disposable {
   readonly publicKey: Uint8Array;
+  readonly #kind: KeyKind;
   #secret: Uint8Array | null;
 
-  constructor(secret: Uint8Array, publicKey: Uint8Array) {
+  constructor(kind: KeyKind, secret: Uint8Array, publicKey: Uint8Array) {
+    this.#kind = kind;
     this.#secret = secret.slice();
     this.publicKey = publicKey;
   }
 
-  static open(key: object): Uint8Array {
-    if (typeof key !== "object" || key === null || !(#secret in key)) {
-      throw new CryptoError("argument", "key must be a key handle of this Crypto");
+  static open(kind: KeyKind, key: object): Uint8Array {
+    if (typeof key !== "object" || key === null || !(#secret in key) || key.#kind !== kind) {
+      throw new CryptoError("argument", `key must be ${kind} of this Crypto`);
     }
     if (key.#secret === null) throw new CryptoError("disposed", "key was disposed");
     return key.#secret;
@@ -28,13 +32,13 @@ class SecretBytes implements Disposable {
 
 class SodiumSigningKey extends SecretBytes implements SigningKey {
   exportSeed(): Uint8Array {
-    return SecretBytes.open(this).slice();
+    return SecretBytes.open("a signing key", this).slice();
   }
 }
 
 class SodiumAgreementKey extends SecretBytes implements AgreementKey {
   exportSecret(): Uint8Array {
-    return SecretBytes.open(this).slice();
+    return SecretBytes.open("an agreement key", this).slice();
   }
 }
 
@@ -47,15 +51,17 @@ export function sodiumSigning(sodium: Sodium): {
     fromSeed(seed) {
       const pair = wrapped.crypto_sign_seed_keypair(seed);
       pair.privateKey.fill(0);
-      return new SodiumSigningKey(seed, pair.publicKey);
+      return new SodiumSigningKey("a signing key", seed, pair.publicKey);
     },
     sign(key, message) {
       const secret = new Uint8Array(64);
-      secret.set(SecretBytes.open(key), 0);
+      secret.set(SecretBytes.open("a signing key", key), 0);
       secret.set(key.publicKey, 32);
-      const signature = wrapped.crypto_sign_detached(message, secret);
-      secret.fill(0);
-      return signature;
+      try {
+        return wrapped.crypto_sign_detached(message, secret);
+      } finally {
+        secret.fill(0);
+      }
     },
   };
 }
@@ -69,9 +75,10 @@ export function sodiumVerify(sodium: Sodium) {
 export function sodiumX25519(sodium: Sodium): Pick<X25519, "fromSecret" | "agree"> {
   const { wrapped } = sodium;
   return {
-    fromSecret: (secret) => new SodiumAgreementKey(secret, wrapped.crypto_scalarmult_base(secret)),
+    fromSecret: (secret) =>
+      new SodiumAgreementKey("an agreement key", secret, wrapped.crypto_scalarmult_base(secret)),
     agree(key, publicKey) {
-      const secret = SecretBytes.open(key);
+      const secret = SecretBytes.open("an agreement key", key);
       try {
         return wrapped.crypto_scalarmult(secret, publicKey);
       } catch {

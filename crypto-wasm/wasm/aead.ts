@@ -2,7 +2,7 @@
  * ChaCha20-Poly1305, XChaCha20-Poly1305 and AES-GCM in the module: one-shots, and ChaCha20 keys that stay inside for
  * connections.
  */
-import { expectBytes } from "../argument.ts";
+import { DATA_BYTES_MAX, expectBytes, refuseArgument } from "../argument.ts";
 import { CryptoError } from "../error.ts";
 import type { Aead, CipherState } from "../port.ts";
 import type { Instance } from "./instance.ts";
@@ -20,23 +20,30 @@ class WasmCipherState extends Handle implements CipherState {
     expectBytes("plaintext", plaintext);
     expectBytes("ad", ad);
     const length = ad.length + plaintext.length;
+    if (length > DATA_BYTES_MAX) refuseArgument("plaintext", `at most ${DATA_BYTES_MAX} bytes`, plaintext);
     expectCounter(counter);
     expectRoom(into, at, plaintext.length + TAG_BYTES);
     const arena = instance.arena(length + TAG_BYTES);
-    if (ad.length > 0) arena.set(ad);
-    arena.set(plaintext, ad.length);
-    const { cipher_seal: seal } = instance.operations;
-    const status = instance.call(
-      seal,
-      length,
-      ad.length,
-      number,
-      counter >>> 0,
-      Math.floor(counter / 2 ** 32),
-    );
-    const sealed = expectDone(status);
-    into.set(arena.subarray(ad.length, sealed), at);
-    return sealed - ad.length;
+    let sealed = 0;
+    try {
+      if (ad.length > 0) arena.set(ad);
+      arena.set(plaintext, ad.length);
+      sealed = expectDone(
+        instance.call(
+          instance.operations.cipher_seal,
+          length,
+          ad.length,
+          number,
+          counter >>> 0,
+          Math.floor(counter / 2 ** 32),
+        ),
+      );
+      into.set(arena.subarray(ad.length, sealed), at);
+      return sealed - ad.length;
+    } finally {
+      // What was sealed may be seen by anyone; what wasn't doesn't stay.
+      if (sealed === 0) instance.clear(length + TAG_BYTES);
+    }
   }
 
   open(counter: number, ciphertext: Uint8Array, into: Uint8Array, at: number, ad = EMPTY): number {
@@ -45,6 +52,7 @@ class WasmCipherState extends Handle implements CipherState {
     if (ciphertext.length < TAG_BYTES) return -1;
     const { instance, number } = this;
     const length = ad.length + ciphertext.length;
+    if (length > DATA_BYTES_MAX) refuseArgument("ciphertext", `at most ${DATA_BYTES_MAX} bytes`, ciphertext);
     expectCounter(counter);
     expectRoom(into, at, ciphertext.length - TAG_BYTES);
     const arena = instance.arena(length);
@@ -61,9 +69,12 @@ class WasmCipherState extends Handle implements CipherState {
     );
     if (status === STATUS.notAuthentic) return -1;
     const opened = expectDone(status);
-    into.set(arena.subarray(ad.length, opened), at);
-    // What was opened doesn't stay; what was sealed may be seen by anyone.
-    arena.fill(0, ad.length, opened);
+    try {
+      into.set(arena.subarray(ad.length, opened), at);
+    } finally {
+      // What was opened doesn't stay; what was sealed may be seen by anyone.
+      arena.fill(0, ad.length, opened);
+    }
     return opened - ad.length;
   }
 }
@@ -84,11 +95,13 @@ function expectRoom(into: Uint8Array, at: number, bytes: number): void {
 /** Keeps a copy of `key` (32 bytes) inside and returns its cipher. */
 export function openCipherState(runtime: Runtime, key: Uint8Array): CipherState {
   const instance = runtime.instance;
-  instance.arena(KEY_BYTES).set(key);
-  const length = expectDone(instance.call(instance.operations.cipher_key, KEY_BYTES));
-  const number = readU32(instance.answer(length), 0);
-  instance.clear(KEY_BYTES);
-  return new WasmCipherState(instance, number);
+  try {
+    instance.arena(KEY_BYTES).set(key);
+    const length = expectDone(instance.call(instance.operations.cipher_key, KEY_BYTES));
+    return new WasmCipherState(instance, readU32(instance.answer(length), 0));
+  } finally {
+    instance.clear(KEY_BYTES);
+  }
 }
 
 interface Request {
@@ -140,13 +153,15 @@ function once(runtime: Runtime, work: Once, request: Request): Uint8Array | null
   const head = key.length + nonce.length + ad.length;
   const length = head + data.length;
   const arena = instance.arena(length + TAG_BYTES);
-  arena.set(key);
-  arena.set(nonce, key.length);
-  arena.set(ad, key.length + nonce.length);
-  arena.set(data, head);
-  const status = work(instance, length, request);
-  const result = status < 0 ? null : arena.slice(head, status);
-  instance.clear(length + TAG_BYTES);
-  if (status < 0 && status !== STATUS.notAuthentic) expectDone(status);
-  return result;
+  try {
+    arena.set(key);
+    arena.set(nonce, key.length);
+    arena.set(ad, key.length + nonce.length);
+    arena.set(data, head);
+    const status = work(instance, length, request);
+    if (status < 0 && status !== STATUS.notAuthentic) expectDone(status);
+    return status < 0 ? null : arena.slice(head, status);
+  } finally {
+    instance.clear(length + TAG_BYTES);
+  }
 }

@@ -26,10 +26,11 @@ export class WasmSigningKey implements SigningKey {
 
   exportSeed(): Uint8Array {
     const { instance, number } = this.handle;
-    const length = expectDone(instance.call(instance.operations.ed25519_seed, 0, number));
-    const seed = instance.answer(length);
-    instance.clear(length);
-    return seed;
+    try {
+      return instance.answer(expectDone(instance.call(instance.operations.ed25519_seed, 0, number)));
+    } finally {
+      instance.clear(KEY_BYTES);
+    }
   }
 
   [Symbol.dispose](): void {
@@ -56,8 +57,12 @@ export function openEd25519(runtime: Runtime): WasmEd25519 {
     toX25519: (publicKey) => toX25519(runtime, publicKey),
     toAgreement(key) {
       const { instance, number } = ours(key).handle;
-      const length = expectDone(instance.call(instance.operations.ed25519_agreement, 0, number));
-      return WasmAgreementKey.fromAnswer(instance, length);
+      try {
+        const length = expectDone(instance.call(instance.operations.ed25519_agreement, 0, number));
+        return WasmAgreementKey.fromAnswer(instance, length);
+      } finally {
+        instance.clear(KEY_BYTES + 4);
+      }
     },
   };
 }
@@ -69,20 +74,26 @@ function ours(key: SigningKey): WasmSigningKey {
 
 function fromSeed(runtime: Runtime, seed: Uint8Array): SigningKey {
   const instance = runtime.instance;
-  instance.arena(KEY_BYTES).set(seed);
-  const length = expectDone(instance.call(instance.operations.ed25519_key, KEY_BYTES));
-  const answer = instance.answer(length);
-  instance.clear(length);
-  return new WasmSigningKey(new Handle(instance, readU32(answer, 0)), answer.slice(4));
+  try {
+    instance.arena(KEY_BYTES).set(seed);
+    const length = expectDone(instance.call(instance.operations.ed25519_key, KEY_BYTES));
+    const answer = instance.answer(length);
+    return new WasmSigningKey(new Handle(instance, readU32(answer, 0)), answer.slice(4));
+  } finally {
+    instance.clear(KEY_BYTES + 4);
+  }
 }
 
 function sign(key: SigningKey, message: Uint8Array): Uint8Array {
   const { instance, number } = ours(key).handle;
-  instance.arena(message.length).set(message);
-  const length = expectDone(instance.call(instance.operations.ed25519_sign, message.length, number));
-  const signature = instance.answer(length);
-  instance.clear(Math.max(message.length, length));
-  return signature;
+  try {
+    instance.arena(message.length).set(message);
+    return instance.answer(
+      expectDone(instance.call(instance.operations.ed25519_sign, message.length, number)),
+    );
+  } finally {
+    instance.clear(Math.max(message.length, SIGNATURE_BYTES));
+  }
 }
 
 function verify(runtime: Runtime, key: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean {

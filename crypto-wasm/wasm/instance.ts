@@ -5,6 +5,7 @@
  * from the front. Both sides check the bounds. `clear` zeroes what a request and its answer left, and the module's
  * stack below the depth that operations reach, so that no copy of a secret outlasts its use.
  */
+import { expectBytes, expectFunction } from "../argument.ts";
 import { CryptoError } from "../error.ts";
 
 /** An operation: the request's length and at most four numbers more; answers a length or a status. */
@@ -58,6 +59,8 @@ export const REQUEST_BYTES_MAX = 1 << 26;
  * memory_test.ts paints the stack and holds that none goes below this.
  */
 const STACK_WIPED_BYTES = 16 * 1024;
+/** No secret is shorter. */
+const SECRET_BYTES_MIN = 32;
 /** What Web Crypto gives in one call. */
 const RANDOM_BYTES_MAX = 65_536;
 
@@ -91,9 +94,15 @@ export class Instance {
 
   constructor(module: WebAssembly.Module, options: InstanceOptions = {}) {
     const random = options.random;
+    if (random !== undefined) expectFunction("random", random);
     const fill = (at: number, length: number): void => {
+      if (random !== undefined) {
+        const drawn = drawnFrom(random, length);
+        this.#memory().set(drawn, at);
+        drawn.fill(0);
+        return;
+      }
       const place = this.#memory().subarray(at, at + length);
-      if (random !== undefined) return place.set(random(length));
       for (let from = 0; from < length; from += RANDOM_BYTES_MAX) {
         crypto.getRandomValues(place.subarray(from, Math.min(from + RANDOM_BYTES_MAX, length)));
       }
@@ -192,11 +201,25 @@ export class Instance {
     this.#view = this.#memory().subarray(at, at + this.#arenaBytes);
   }
 
+  /** What the caller gets: where a source of randomness gave something else than it was asked for, that. */
   #poison(cause: unknown): CryptoError {
     this.#poisoned = true;
     this.#memory().fill(0);
-    return poisonedError(cause);
+    return cause instanceof CryptoError ? cause : poisonedError(cause);
   }
+}
+
+/**
+ * A copy of what `random` gives. Fewer bytes than were asked for would leave the rest as they were, and so make the
+ * same nonces twice; a secret can't be drawn from zeros alone.
+ */
+function drawnFrom(random: (length: number) => Uint8Array, length: number): Uint8Array {
+  const bytes: unknown = random(length);
+  expectBytes("random", bytes, length);
+  if (length >= SECRET_BYTES_MIN && bytes.every((byte) => byte === 0)) {
+    throw new CryptoError("argument", `random gave ${length} zeros`);
+  }
+  return bytes.slice();
 }
 
 function poisonedError(cause?: unknown): CryptoError {

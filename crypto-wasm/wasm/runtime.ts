@@ -1,4 +1,5 @@
 /** The module at work: one instance at a time, replaced when it traps, and the keys that it holds. */
+import { expectFields, expectFunction, oneOf, optional } from "../argument.ts";
 import { CryptoError } from "../error.ts";
 import { Instance, type InstanceOptions } from "./instance.ts";
 import { fittingBuild, type WasmBuild, wasmModule } from "./module.ts";
@@ -9,6 +10,11 @@ export interface RuntimeOptions extends InstanceOptions {
   readonly build?: "auto" | WasmBuild;
 }
 
+const OPTIONS = {
+  build: optional(oneOf("auto", "wide", "portable")),
+  random: optional(expectFunction),
+};
+
 /** Gives out a live instance; keys of one that trapped are lost, and say so when they are used. */
 export class Runtime {
   readonly build: WasmBuild;
@@ -17,6 +23,7 @@ export class Runtime {
   #instance: Instance;
 
   constructor(options: RuntimeOptions = {}) {
+    expectFields("options", options, OPTIONS);
     const build = options.build ?? "auto";
     this.build = build === "auto" ? fittingBuild() : build;
     this.#options = { random: options.random };

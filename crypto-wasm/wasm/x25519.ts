@@ -20,16 +20,16 @@ export class WasmAgreementKey implements AgreementKey {
   /** From the module's answer: a handle and a public key. */
   static fromAnswer(instance: Instance, length: number): WasmAgreementKey {
     const answer = instance.answer(length);
-    instance.clear(length);
     return new WasmAgreementKey(new Handle(instance, readU32(answer, 0)), answer.slice(4));
   }
 
   exportSecret(): Uint8Array {
     const { instance, number } = this.handle;
-    const length = expectDone(instance.call(instance.operations.x25519_secret, 0, number));
-    const secret = instance.answer(length);
-    instance.clear(length);
-    return secret;
+    try {
+      return instance.answer(expectDone(instance.call(instance.operations.x25519_secret, 0, number)));
+    } finally {
+      instance.clear(KEY_BYTES);
+    }
   }
 
   [Symbol.dispose](): void {
@@ -46,9 +46,13 @@ export function openX25519(runtime: Runtime): WasmX25519 {
   return {
     fromSecret(secret) {
       const instance = runtime.instance;
-      instance.arena(KEY_BYTES).set(secret);
-      const length = expectDone(instance.call(instance.operations.x25519_key, KEY_BYTES));
-      return WasmAgreementKey.fromAnswer(instance, length);
+      try {
+        instance.arena(KEY_BYTES).set(secret);
+        const length = expectDone(instance.call(instance.operations.x25519_key, KEY_BYTES));
+        return WasmAgreementKey.fromAnswer(instance, length);
+      } finally {
+        instance.clear(KEY_BYTES + 4);
+      }
     },
     agree,
   };
@@ -59,13 +63,11 @@ function agree(key: AgreementKey, publicKey: Uint8Array): Uint8Array | null {
     throw new CryptoError("argument", "key must be an agreement key of this backend");
   }
   const { instance, number } = key.handle;
-  instance.arena(KEY_BYTES).set(publicKey);
-  const length = instance.call(instance.operations.x25519_agree, KEY_BYTES, number);
-  if (length === STATUS.invalid) {
+  try {
+    instance.arena(KEY_BYTES).set(publicKey);
+    const length = instance.call(instance.operations.x25519_agree, KEY_BYTES, number);
+    return length === STATUS.invalid ? null : instance.answer(expectDone(length));
+  } finally {
     instance.clear(KEY_BYTES);
-    return null;
   }
-  const shared = instance.answer(expectDone(length));
-  instance.clear(length);
-  return shared;
 }

@@ -1,0 +1,68 @@
+/** No secret stays in linear memory where a call is refused or thrown out of half way. */
+import { describe, expect, test } from "bun:test";
+import { BUILDS } from "./_builds.ts";
+import { openWasm, type Wasm } from "./mod.ts";
+import { STATUS } from "./status.ts";
+
+function secretBytes(length: number): Uint8Array {
+  return crypto.getRandomValues(new Uint8Array(length));
+}
+
+/** Bytes that throw where they are copied, as those do whose buffer moved away between check and copy. */
+function moved(): Uint8Array {
+  const bytes = new Uint8Array(10);
+  structuredClone(bytes.buffer, { transfer: [bytes.buffer] });
+  return bytes;
+}
+
+function holds(wasm: Wasm, secret: Uint8Array): boolean {
+  return Buffer.from(wasm.runtime.instance.inspect().memory).includes(secret);
+}
+
+describe.each(BUILDS)("after what failed on the %s build", (build) => {
+  test("no key or plaintext of a one-shot stays", () => {
+    const wasm = openWasm({ build });
+    for (const aead of [wasm.chacha20Poly1305, wasm.xchacha20Poly1305, wasm.aes256Gcm]) {
+      const key = secretBytes(32);
+      const plaintext = secretBytes(50);
+      const nonce = new Uint8Array(aead.nonceBytes);
+      expect(() => aead.seal(key, nonce, plaintext, moved())).toThrow(TypeError);
+      expect(() => aead.seal(key, nonce, moved(), plaintext)).toThrow(TypeError);
+      expect(() => aead.open(key, nonce, plaintext, moved())).toThrow(TypeError);
+      expect(holds(wasm, key) || holds(wasm, plaintext)).toBe(false);
+    }
+  });
+
+  test("no seed, secret or cipher key stays where no handle is left", () => {
+    const wasm = openWasm({ build });
+    const { instance } = wasm.runtime;
+    const full = () => STATUS.tooManyHandles;
+    Object.assign(instance.operations, { ed25519_key: full, x25519_key: full, cipher_key: full });
+    const secret = secretBytes(32);
+    const backend = expect.objectContaining({ code: "backend" });
+    expect(() => wasm.ed25519.fromSeed(secret)).toThrow(backend);
+    expect(() => wasm.x25519.fromSecret(secret)).toThrow(backend);
+    expect(() => wasm.cipherState(secret)).toThrow(backend);
+    expect(holds(wasm, secret)).toBe(false);
+  });
+
+  test("no plaintext, message or shared secret stays where the module refuses", () => {
+    const wasm = openWasm({ build });
+    const { instance } = wasm.runtime;
+    using key = wasm.ed25519.fromSeed(secretBytes(32));
+    using agreement = wasm.x25519.fromSecret(secretBytes(32));
+    using cipher = wasm.cipherState(secretBytes(32));
+    const refused = () => STATUS.malformed;
+    Object.assign(instance.operations, {
+      ed25519_sign: refused,
+      x25519_agree: refused,
+      cipher_seal: refused,
+    });
+    const secret = secretBytes(64);
+    const backend = expect.objectContaining({ code: "backend" });
+    expect(() => wasm.ed25519.sign(key, secret)).toThrow(backend);
+    expect(() => wasm.x25519.agree(agreement, secret.subarray(0, 32))).toThrow(backend);
+    expect(() => cipher.seal(0, secret, new Uint8Array(80), 0)).toThrow(backend);
+    expect(holds(wasm, secret.subarray(0, 32))).toBe(false);
+  });
+});
