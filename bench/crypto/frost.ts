@@ -4,6 +4,7 @@ import { ed25519_FROST as noble } from "@noble/curves/ed25519.js";
 import type { Timed } from "./time.ts";
 
 const MESSAGE = new Uint8Array(64);
+const SESSION = new Uint8Array(32);
 const MEMBERS = [1, 2, 3] as const;
 
 /** All three parts of a key generation, with nobody's network between them. */
@@ -37,9 +38,14 @@ function dispose(members: readonly FrostMembership[]): void {
 function sign(members: readonly FrostMembership[]): Uint8Array {
   const [first] = members;
   if (first === undefined) throw new Error("nobody signs");
-  const round = members.map(({ share }) => ({ share, ...share.commit() }));
+  const round = members.map(({ share }) => ({ share, ...share.commit(SESSION) }));
   const commitments = new Map(round.map((one) => [one.share.member, one.commitments]));
-  using signing = SigningPackage.open({ group: first.group, commitments, message: MESSAGE });
+  using signing = SigningPackage.open({
+    group: first.group,
+    session: SESSION,
+    commitments,
+    message: MESSAGE,
+  });
   const shares = new Map(round.map((one) => [one.share.member, signing.sign(one.share, one.nonces)]));
   return signing.aggregate(shares);
 }

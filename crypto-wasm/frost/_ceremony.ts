@@ -115,9 +115,10 @@ export function signAll(
   group: FrostGroup,
   message: Uint8Array,
 ): Signing {
-  const first = members.map(({ share }) => ({ share, ...share.commit() }));
+  const session = randomBytes(32);
+  const first = members.map(({ share }) => ({ share, ...share.commit(session) }));
   const commitments = new Map(first.map(({ share, commitments }) => [share.member, commitments]));
-  const signing = SigningPackage.open({ group, commitments, message });
+  const signing = SigningPackage.open({ group, session, commitments, message });
   const shares = new Map(first.map(({ share, nonces }) => [share.member, signing.sign(share, nonces)]));
   return { signing, shares };
 }

@@ -1,8 +1,20 @@
 /** How a split key comes to be: from a trusted dealer, or from all members together. */
 import type { Instance } from "../wasm/instance.ts";
-import { Handle } from "../wasm/runtime.ts";
+import { bytesOf, expectBytes, expectFields, wholeIn } from "../argument.ts";
+import { CryptoError } from "../error.ts";
 import { type FrostMembership, membershipOf } from "./key.ts";
-import { expectMessage, type FrostMessages, Request } from "./request.ts";
+import { FrostRefusal } from "./refusal.ts";
+import {
+  AGREED,
+  expectMember,
+  expectMessages,
+  FROST_MEMBERS_MAX,
+  FrostHandle,
+  type FrostMessages,
+  Request,
+} from "./request.ts";
+
+const SECRET_BYTES = 32;
 
 /** What all members of a ceremony agree on before it. */
 export interface FrostAgreement {
@@ -14,8 +26,10 @@ export interface FrostAgreement {
   readonly threshold: number;
 }
 
-function begun(agreed: FrostAgreement): Request {
-  return new Request().session(agreed.session).members("members", agreed.members).threshold(agreed.threshold);
+/** Throws CryptoError unless `agreed` and what a dealer sent have the form that they should. */
+export function expectDealt(agreed: unknown, dealt: unknown): void {
+  expectFields("agreed", agreed, AGREED);
+  expectFields("dealt", dealt, { member: expectMember, message: expectBytes });
 }
 
 /** A dealer's messages, one for each member, secret. Splits `secret` (a scalar, 32 bytes) or makes a new key. */
@@ -24,12 +38,22 @@ export function deal(
   agreed: FrostAgreement,
   secret?: Uint8Array,
 ): Map<number, Uint8Array> {
-  const request = begun(agreed);
-  if (secret !== undefined) request.bytes(expectMessage("secret", secret));
-  const answer = request.ask("frost_deal", "deal shares", instance);
-  const messages = answer.messages();
-  answer.wipe();
-  return messages;
+  expectFields("agreed", agreed, AGREED);
+  // None at all would be a new key.
+  if (secret !== undefined) expectBytes("secret", secret, SECRET_BYTES);
+  const request = new Request().agreed(agreed);
+  if (secret !== undefined) request.bytes(secret);
+  try {
+    const answer = request.ask("frost_deal", "deal shares", instance);
+    const messages = answer.messages();
+    answer.wipe();
+    return messages;
+  } catch (error) {
+    if (secret !== undefined && error instanceof FrostRefusal && error.reason === "malformed") {
+      throw new CryptoError("argument", "secret must be a reduced scalar other than zero", { cause: error });
+    }
+    throw error;
+  }
 }
 
 /** Checks what a dealer sent to `member` against its commitment. */
@@ -38,9 +62,11 @@ export function acceptDealt(
   agreed: FrostAgreement,
   dealt: { readonly member: number; readonly message: Uint8Array },
 ): FrostMembership {
-  const answer = begun(agreed)
-    .member("member", dealt.member)
-    .bytes(expectMessage("message", dealt.message))
+  expectDealt(agreed, dealt);
+  const answer = new Request()
+    .agreed(agreed)
+    .member(dealt.member)
+    .message(dealt.message)
     .ask("frost_accept", "accept a share", instance);
   return membershipOf(answer);
 }
@@ -57,22 +83,26 @@ export class DistributedKeyGeneration implements Disposable {
   readonly member: number;
   /** To broadcast: commitment and proof of possession. */
   readonly commitment: Uint8Array;
-  #handle: Handle;
+  #handle: FrostHandle;
 
   constructor(instance: Instance, agreed: FrostAgreement, member: number) {
-    const answer = begun(agreed)
-      .member("member", member)
+    expectFields("agreed", agreed, AGREED);
+    expectMember("member", member);
+    const answer = new Request()
+      .agreed(agreed)
+      .member(member)
       .ask("frost_dkg_begin", "begin a key generation", instance);
     this.member = member;
-    this.#handle = new Handle(instance, answer.u32());
+    this.#handle = new FrostHandle(instance, answer.u32(), "generation");
     this.commitment = answer.blob();
   }
 
   /** From all others' commitments, the secret share for each. */
   share(commitments: FrostMessages): Map<number, Uint8Array> {
-    const request = new Request().handle("generation", this.#handle).messages("commitments", commitments);
+    expectMessages("commitments", commitments);
+    const request = new Request().handle("generation", this.#handle).messages(commitments);
     const answer = request.ask("frost_dkg_share", "share out");
-    const next = new Handle(answer.instance, answer.u32());
+    const next = new FrostHandle(answer.instance, answer.u32(), "generation");
     this.#handle[Symbol.dispose]();
     this.#handle = next;
     const messages = answer.messages();
@@ -82,7 +112,8 @@ export class DistributedKeyGeneration implements Disposable {
 
   /** From all others' secret shares, this member's share and the group. */
   finish(shares: FrostMessages): FrostMembership {
-    const request = new Request().handle("generation", this.#handle).messages("shares", shares);
+    expectMessages("shares", shares);
+    const request = new Request().handle("generation", this.#handle).messages(shares);
     const answer = request.ask("frost_dkg_finish", "finish a key generation");
     this.#handle[Symbol.dispose]();
     return membershipOf(answer);
@@ -105,15 +136,25 @@ export interface FrostComplaint {
   readonly share: Uint8Array;
 }
 
+const COMPLAINT = {
+  session: bytesOf(32),
+  threshold: wholeIn({ min: 2, max: FROST_MEMBERS_MAX }),
+  accused: expectMember,
+  accuser: expectMember,
+  commitment: expectBytes,
+  share: expectBytes,
+};
+
 /** Who is wrong: the accused, or, where the published share holds, the accuser, who can go on with it. */
 export function judgeComplaint(instance: Instance, complaint: FrostComplaint): "accused" | "accuser" {
+  expectFields("complaint", complaint, COMPLAINT);
   const answer = new Request()
-    .session(complaint.session)
-    .threshold(complaint.threshold)
-    .member("accused", complaint.accused)
-    .member("accuser", complaint.accuser)
-    .blob(expectMessage("commitment", complaint.commitment))
-    .bytes(expectMessage("share", complaint.share))
+    .bytes(complaint.session)
+    .u16(complaint.threshold)
+    .member(complaint.accused)
+    .member(complaint.accuser)
+    .blobOf(complaint.commitment)
+    .message(complaint.share)
     .ask("frost_dkg_judge", "judge a complaint", instance);
   return answer.u8() === 1 ? "accuser" : "accused";
 }

@@ -1,20 +1,21 @@
 /** What a member holds: its share, inside the module, and the group, which anyone may see. */
 import type { Instance } from "../wasm/instance.ts";
-import { Handle } from "../wasm/runtime.ts";
-import { type Answer, expectMessage, Request } from "./request.ts";
+import { expectBytes } from "../argument.ts";
+import { type Answer, FrostHandle, Request } from "./request.ts";
 import { SigningNonces } from "./sign.ts";
 
 const KEY_BYTES = 32;
+const SESSION_BYTES = 32;
 
 /** One member's share of a split key. Dispose wipes it. */
 export class FrostShare implements Disposable {
-  readonly handle: Handle;
+  readonly handle: FrostHandle;
   readonly member: number;
   readonly threshold: number;
   /** The group's Ed25519 public key, 32 bytes. */
   readonly publicKey: Uint8Array;
 
-  private constructor(handle: Handle, about: Answer) {
+  private constructor(handle: FrostHandle, about: Answer) {
     this.handle = handle;
     this.member = about.u16();
     this.threshold = about.u16();
@@ -23,14 +24,15 @@ export class FrostShare implements Disposable {
 
   /** From `exportSecret`; the caller wipes it. Throws FrostRefusal("malformed") where it is none. */
   static import(instance: Instance, stored: Uint8Array): FrostShare {
-    const request = new Request().bytes(expectMessage("share", stored));
+    expectBytes("stored", stored);
+    const request = new Request().message(stored);
     const answer = request.ask("frost_share_import", "read a share", instance);
     return FrostShare.held(instance, answer.u32());
   }
 
   /** The share that an answer gives the handle of. */
   static held(instance: Instance, number: number): FrostShare {
-    const handle = new Handle(instance, number);
+    const handle = new FrostHandle(instance, number, "share");
     return new FrostShare(
       handle,
       new Request().handle("share", handle).ask("frost_share_about", "read a share"),
@@ -45,10 +47,15 @@ export class FrostShare implements Disposable {
     return stored;
   }
 
-  /** Round one of a signature: nonces for one use, and the commitments to them for whoever coordinates. */
-  commit(): { readonly nonces: SigningNonces; readonly commitments: Uint8Array } {
-    const answer = new Request().handle("share", this.handle).ask("frost_commit", "commit to nonces");
-    const nonces = new SigningNonces(new Handle(answer.instance, answer.u32()));
+  /**
+   * Round one of a signature: nonces for one use, and the commitments to them for whoever coordinates. `session` is 32
+   * bytes for this signature alone, agreed on by its signers.
+   */
+  commit(session: Uint8Array): { readonly nonces: SigningNonces; readonly commitments: Uint8Array } {
+    expectBytes("session", session, SESSION_BYTES);
+    const request = new Request().bytes(session).handle("share", this.handle);
+    const answer = request.ask("frost_commit", "commit to nonces");
+    const nonces = new SigningNonces(new FrostHandle(answer.instance, answer.u32(), "nonces"));
     return { nonces, commitments: answer.blob() };
   }
 
@@ -59,7 +66,7 @@ export class FrostShare implements Disposable {
 
 /** A group's public side: its key, its threshold, and by what each member's shares are checked. */
 export class FrostGroup implements Disposable {
-  readonly handle: Handle;
+  readonly handle: FrostHandle;
   /** The group, with a version: the same bytes for every member, so that they can compare. */
   readonly encoded: Uint8Array;
   readonly threshold: number;
@@ -68,7 +75,7 @@ export class FrostGroup implements Disposable {
   /** An Ed25519 public key, 32 bytes: what the group signs holds under it as any signature does. */
   readonly publicKey: Uint8Array;
 
-  private constructor(handle: Handle, encoded: Uint8Array) {
+  private constructor(handle: FrostHandle, encoded: Uint8Array) {
     this.handle = handle;
     this.encoded = encoded;
     this.threshold = encoded[2]! | (encoded[3]! << 8);
@@ -81,14 +88,15 @@ export class FrostGroup implements Disposable {
 
   /** From `encoded`. Throws FrostRefusal where it is none. */
   static import(instance: Instance, encoded: Uint8Array): FrostGroup {
-    const request = new Request().bytes(expectMessage("group", encoded));
+    expectBytes("encoded", encoded);
+    const request = new Request().message(encoded);
     const answer = request.ask("frost_group_import", "read a group", instance);
     return FrostGroup.held(instance, answer.u32());
   }
 
   /** The group that an answer gives the handle of. */
   static held(instance: Instance, number: number): FrostGroup {
-    const handle = new Handle(instance, number);
+    const handle = new FrostHandle(instance, number, "group");
     const answer = new Request().handle("group", handle).ask("frost_group_export", "write a group");
     return new FrostGroup(handle, answer.rest());
   }

@@ -21,7 +21,7 @@ export type { FrostAgreement, FrostComplaint, DistributedKeyGeneration } from ".
 export type { FrostGroup, FrostShare, FrostMembership } from "./key.ts";
 export { FrostRefusal, type FrostReason } from "./refusal.ts";
 export { finishRepair, type FrostRepair, repairDeltas, repairSigma } from "./repair.ts";
-export { FROST_MEMBERS_MAX, type FrostMessages } from "./request.ts";
+export { FROST_MEMBERS_MAX, FROST_SIGNED_BYTES_MAX, type FrostMessages } from "./request.ts";
 export { dealReshare, finishReshare, type FrostReshare } from "./reshare.ts";
 export { type SigningNonces, SigningPackage } from "./sign.ts";
 

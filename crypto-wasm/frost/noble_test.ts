@@ -1,9 +1,12 @@
 /** One member runs @noble/curves' FROST, the others this one: a key generated together, and signatures by either's sum. */
 import { expect, test } from "bun:test";
+import { createHash } from "node:crypto";
 import { ed25519, ed25519_FROST as noble } from "@noble/curves/ed25519.js";
 import { BUILDS } from "../wasm/_builds.ts";
 import { agreed, get, randomBytes } from "./_ceremony.ts";
 import { type FrostAgreement, type FrostMembership, openFrost, SigningPackage } from "./mod.ts";
+
+const SESSION = new Uint8Array(32).fill(3);
 
 const MESSAGE = new TextEncoder().encode("what both agree on");
 const NOBLE = 3;
@@ -18,7 +21,7 @@ function message(
   from: number,
   ...body: readonly Uint8Array[]
 ): Uint8Array {
-  return new Uint8Array(Buffer.concat([Uint8Array.of(1, kind), session, Uint8Array.of(from, 0), ...body]));
+  return new Uint8Array(Buffer.concat([Uint8Array.of(2, kind), session, Uint8Array.of(from, 0), ...body]));
 }
 
 /** Members 1 and 2 of ours and member 3 of noble's, of whom two sign. */
@@ -62,40 +65,50 @@ function generated(settings: FrostAgreement, frost: ReturnType<typeof openFrost>
   return { members, theirKey };
 }
 
+/** The tag that commitments of a member's share carry (docs/protocol/frost.md). */
+function shareTag({ encoded, publicKey, members }: FrostMembership["group"], member: number): Uint8Array {
+  const at = 5 + 32 + members.indexOf(member) * 34 + 2;
+  const hash = createHash("sha512").update("dchat frost commitments v2").update(publicKey);
+  return hash
+    .update(encoded.subarray(at, at + 32))
+    .digest()
+    .subarray(0, 16);
+}
+
 /** A signature by one of ours and noble's member, summed up by both. */
 function signedTogether(
   { share, group }: FrostMembership,
   theirs: NobleKey,
 ): readonly [Uint8Array, Uint8Array] {
-  const none = new Uint8Array();
-  const mine = share.commit();
+  const mine = share.commit(SESSION);
   const { nonces, commitments: their } = noble.commit(theirs.secret);
   const signing = SigningPackage.open({
+    session: SESSION,
     group,
     commitments: new Map([
       [share.member, mine.commitments],
-      [NOBLE, message(3, none, NOBLE, their.hiding, their.binding)],
+      [NOBLE, message(3, SESSION, NOBLE, shareTag(group, NOBLE), their.hiding, their.binding)],
     ]),
     message: MESSAGE,
   });
   const mineAtNoble = {
     identifier: id(share.member),
-    hiding: mine.commitments.slice(4, 36),
-    binding: mine.commitments.slice(36),
+    hiding: mine.commitments.slice(52, 84),
+    binding: mine.commitments.slice(84),
   };
   const list = [mineAtNoble, their];
   const myShare = signing.sign(share, mine.nonces);
   const theirShare = noble.signShare(theirs.secret, theirs.public, nonces, list, MESSAGE);
   // A signature share carries the tag of its package, which all who hold the package know.
-  const tag = myShare.slice(4, 20);
+  const tag = myShare.slice(36, 52);
   const bySum = signing.aggregate(
     new Map([
       [share.member, myShare],
-      [NOBLE, message(4, none, NOBLE, tag, theirShare)],
+      [NOBLE, message(4, SESSION, NOBLE, tag, theirShare)],
     ]),
   );
   const byNoble = noble.aggregate(theirs.public, list, MESSAGE, {
-    [id(share.member)]: myShare.slice(20),
+    [id(share.member)]: myShare.slice(52),
     [id(NOBLE)]: theirShare,
   });
   return [bySum, byNoble];

@@ -1,6 +1,14 @@
 /** A lost share, brought back by enough other members without anyone learning anyone's share. */
+import { bytesOf, expectFields } from "../argument.ts";
 import { type FrostGroup, FrostShare } from "./key.ts";
-import { type FrostMessages, Request } from "./request.ts";
+import {
+  expectHeld,
+  expectMember,
+  expectMembers,
+  expectMessages,
+  type FrostMessages,
+  Request,
+} from "./request.ts";
 
 /** What all who take part in a repair agree on before it. */
 export interface FrostRepair {
@@ -13,12 +21,20 @@ export interface FrostRepair {
   readonly helpers: readonly number[];
 }
 
+const REPAIR = {
+  session: bytesOf(32),
+  group: expectHeld,
+  lost: expectMember,
+  helpers: expectMembers,
+};
+
 function begun(repair: FrostRepair): Request {
+  expectFields("repair", repair, REPAIR);
   return new Request()
-    .session(repair.session)
+    .bytes(repair.session)
     .handle("group", repair.group.handle)
-    .member("lost", repair.lost)
-    .members("helpers", repair.helpers);
+    .member(repair.lost)
+    .members(repair.helpers);
 }
 
 /**
@@ -29,6 +45,7 @@ export function repairDeltas(
   repair: FrostRepair,
   share: FrostShare,
 ): { readonly commitment: Uint8Array; readonly deltas: Map<number, Uint8Array> } {
+  expectHeld("share", share);
   const answer = begun(repair).handle("share", share.handle).ask("frost_repair_deltas", "help with a repair");
   const commitment = answer.blob();
   const deltas = answer.messages();
@@ -41,10 +58,15 @@ export function repairSigma(
   repair: FrostRepair,
   received: { readonly helper: number; readonly commitments: FrostMessages; readonly deltas: FrostMessages },
 ): Uint8Array {
+  expectFields("received", received, {
+    helper: expectMember,
+    commitments: expectMessages,
+    deltas: expectMessages,
+  });
   const answer = begun(repair)
-    .member("helper", received.helper)
-    .messages("commitments", received.commitments)
-    .messages("deltas", received.deltas)
+    .member(received.helper)
+    .messages(received.commitments)
+    .messages(received.deltas)
     .ask("frost_repair_sigma", "help with a repair");
   const sigma = answer.rest();
   answer.wipe();
@@ -56,9 +78,10 @@ export function finishRepair(
   repair: FrostRepair,
   received: { readonly commitments: FrostMessages; readonly sigmas: FrostMessages },
 ): FrostShare {
+  expectFields("received", received, { commitments: expectMessages, sigmas: expectMessages });
   const answer = begun(repair)
-    .messages("commitments", received.commitments)
-    .messages("sigmas", received.sigmas)
+    .messages(received.commitments)
+    .messages(received.sigmas)
     .ask("frost_repair_finish", "finish a repair");
   return FrostShare.held(answer.instance, answer.u32());
 }

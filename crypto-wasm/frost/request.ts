@@ -1,7 +1,17 @@
 /** Requests to the FROST operations of the module, and their answers. Numbers are little-endian. */
+import {
+  bytesOf,
+  type Check,
+  expectArray,
+  expectBytes,
+  expectMap,
+  expectWhole,
+  refuseArgument,
+  wholeIn,
+} from "../argument.ts";
 import { CryptoError } from "../error.ts";
 import type { Instance, OperationName } from "../wasm/instance.ts";
-import { expectDone, type Handle, readU32 } from "../wasm/runtime.ts";
+import { expectDone, Handle, readU32 } from "../wasm/runtime.ts";
 import { STATUS } from "../wasm/status.ts";
 import { parseRefusal } from "./refusal.ts";
 
@@ -10,12 +20,57 @@ export type FrostMessages = ReadonlyMap<number, Uint8Array>;
 
 /** The most members that a group may have. */
 export const FROST_MEMBERS_MAX = 16;
+/** The longest message that is signed; what is longer is hashed first. */
+export const FROST_SIGNED_BYTES_MAX = 1 << 20;
 const MEMBER_MAX = 0xffff;
-const SESSION_BYTES = 32;
+/** No message is as long as this, so that the module refuses the first bytes of a longer one, and names its sender. */
+const MESSAGE_BYTES_MAX = 4096;
+
+export const expectMember: Check = wholeIn({ min: 1, max: MEMBER_MAX });
+export const expectMembers: Check = (name, members) => {
+  expectArray(name, members);
+  expectWhole(`${name}.length`, members.length, { min: 0, max: FROST_MEMBERS_MAX });
+  for (const [i, member] of members.entries()) expectMember(`${name}[${i}]`, member);
+};
+export const expectMessages: Check = (name, messages) => {
+  expectMap(name, messages);
+  expectWhole(`${name}.size`, messages.size, { min: 0, max: FROST_MEMBERS_MAX });
+  for (const [from, message] of messages) {
+    expectMember(`a sender of ${name}`, from);
+    expectBytes(`${name} of ${String(from)}`, message);
+  }
+};
+
+/** What all members of a ceremony agree on before it. */
+export const AGREED = {
+  session: bytesOf(32),
+  members: expectMembers,
+  threshold: wholeIn({ min: 2, max: FROST_MEMBERS_MAX }),
+} as const satisfies Record<string, Check>;
+
+/** What a handle of FROST names. */
+export type FrostKind = "generation" | "group" | "nonces" | "package" | "share";
+
+export class FrostHandle extends Handle {
+  readonly kind: FrostKind;
+
+  constructor(instance: Instance, number: number, kind: FrostKind) {
+    super(instance, number);
+    this.kind = kind;
+  }
+}
+
+/** That a value is a group or a share of FROST. */
+export const expectHeld: Check = (name, value) => {
+  const handle: unknown = typeof value === "object" && value !== null ? Reflect.get(value, "handle") : null;
+  if (!(handle instanceof FrostHandle) || handle.kind !== name) {
+    refuseArgument(name, `a FROST ${name}`, value);
+  }
+};
 /** A refusal's longest answer: reason, count, a member in 16 bits for each. */
 const REFUSAL_BYTES_MAX = 2 + 2 * 255;
 
-/** Collects a request. What it wrote is wiped by `ask`. */
+/** Collects a request of arguments that have been checked. What it wrote is wiped by `ask`. */
 export class Request {
   #bytes = new Uint8Array(256);
   #length = 0;
@@ -40,10 +95,6 @@ export class Request {
     return this;
   }
 
-  blob(value: Uint8Array): this {
-    return this.u32(value.length).bytes(value);
-  }
-
   /** A key of the module; all of a request must be of one instance. */
   handle(name: string, handle: Handle): this {
     if (this.#instance !== undefined && this.#instance !== handle.instance) {
@@ -53,43 +104,39 @@ export class Request {
     return this.u32(handle.number);
   }
 
-  session(session: Uint8Array): this {
-    if (!(session instanceof Uint8Array) || session.length !== SESSION_BYTES) {
-      throw new CryptoError("argument", `session must be ${SESSION_BYTES} bytes`);
-    }
-    return this.bytes(session);
-  }
-
-  member(name: string, member: number): this {
-    if (!Number.isSafeInteger(member) || member < 1 || member > MEMBER_MAX) {
-      throw new CryptoError("argument", `${name} must be a whole number from 1 to ${MEMBER_MAX}`);
-    }
+  member(member: number): this {
     return this.u16(member);
   }
 
-  members(name: string, members: Iterable<number>): this {
-    const all = [...members];
-    if (all.length > FROST_MEMBERS_MAX) {
-      throw new CryptoError("argument", `${name} must be at most ${FROST_MEMBERS_MAX}, got ${all.length}`);
-    }
-    this.u8(all.length);
-    for (const member of all) this.member(name, member);
+  members(members: readonly number[]): this {
+    this.u8(members.length);
+    for (const member of members) this.u16(member);
     return this;
   }
 
-  threshold(threshold: number): this {
-    if (!Number.isSafeInteger(threshold) || threshold < 2 || threshold > FROST_MEMBERS_MAX) {
-      throw new CryptoError("argument", `threshold must be a whole number from 2 to ${FROST_MEMBERS_MAX}`);
-    }
-    return this.u16(threshold);
+  /** Session, members and threshold of a ceremony. */
+  agreed(agreed: {
+    readonly session: Uint8Array;
+    readonly members: readonly number[];
+    readonly threshold: number;
+  }): this {
+    return this.bytes(agreed.session).members(agreed.members).u16(agreed.threshold);
   }
 
-  messages(name: string, messages: FrostMessages): this {
-    if (messages.size > FROST_MEMBERS_MAX) {
-      throw new CryptoError("argument", `${name} must be at most ${FROST_MEMBERS_MAX}, got ${messages.size}`);
-    }
+  /** Someone's message as the rest of the request. */
+  message(message: Uint8Array): this {
+    return this.bytes(message.subarray(0, MESSAGE_BYTES_MAX));
+  }
+
+  /** Someone's message, with its length. */
+  blobOf(message: Uint8Array): this {
+    const value = message.subarray(0, MESSAGE_BYTES_MAX);
+    return this.u32(value.length).bytes(value);
+  }
+
+  messages(messages: FrostMessages): this {
     this.u8(messages.size);
-    for (const [from, message] of messages) this.member(name, from).blob(expectMessage(name, message));
+    for (const [from, message] of messages) this.u16(from).blobOf(message);
     return this;
   }
 
@@ -121,12 +168,6 @@ export class Request {
     }
     return this.#bytes;
   }
-}
-
-/** Throws CryptoError naming `name` unless `message` is bytes. */
-export function expectMessage(name: string, message: Uint8Array): Uint8Array {
-  if (message instanceof Uint8Array) return message;
-  throw new CryptoError("argument", `${name} must be bytes`);
 }
 
 /** Reads an answer from its front. */

@@ -3,8 +3,17 @@
  * A refreshed share and an old one don't sign together. Old shares stay good with one another until they are wiped:
  * new members first compare `group.encoded`, then all wipe.
  */
+import { expectFields } from "../argument.ts";
 import { type FrostGroup, type FrostShare, type FrostMembership, membershipOf } from "./key.ts";
-import { type FrostMessages, Request } from "./request.ts";
+import {
+  AGREED,
+  expectHeld,
+  expectMember,
+  expectMembers,
+  expectMessages,
+  type FrostMessages,
+  Request,
+} from "./request.ts";
 
 /** What all who take part agree on before it. */
 export interface FrostReshare {
@@ -20,13 +29,25 @@ export interface FrostReshare {
   readonly threshold: number;
 }
 
+const RESHARE = { ...AGREED, group: expectHeld, dealers: expectMembers };
+
+/** Throws CryptoError unless a resharing and what a new member received have the form that they should. */
+export function expectReceived(reshare: unknown, received: unknown): void {
+  expectFields("reshare", reshare, RESHARE);
+  expectFields("received", received, {
+    member: expectMember,
+    commitments: expectMessages,
+    shares: expectMessages,
+  });
+}
+
 function begun(reshare: FrostReshare): Request {
   return new Request()
-    .session(reshare.session)
+    .bytes(reshare.session)
     .handle("group", reshare.group.handle)
-    .members("dealers", reshare.dealers)
-    .members("members", reshare.members)
-    .threshold(reshare.threshold);
+    .members(reshare.dealers)
+    .members(reshare.members)
+    .u16(reshare.threshold);
 }
 
 /** A dealer's step: a commitment for all new members, and a secret share for each. */
@@ -34,6 +55,8 @@ export function dealReshare(
   reshare: FrostReshare,
   share: FrostShare,
 ): { readonly commitment: Uint8Array; readonly shares: Map<number, Uint8Array> } {
+  expectFields("reshare", reshare, RESHARE);
+  expectHeld("share", share);
   const answer = begun(reshare).handle("share", share.handle).ask("frost_reshare_deal", "deal new shares");
   const commitment = answer.blob();
   const shares = answer.messages();
@@ -46,10 +69,11 @@ export function finishReshare(
   reshare: FrostReshare,
   received: { readonly member: number; readonly commitments: FrostMessages; readonly shares: FrostMessages },
 ): FrostMembership {
+  expectReceived(reshare, received);
   const answer = begun(reshare)
-    .member("member", received.member)
-    .messages("commitments", received.commitments)
-    .messages("shares", received.shares)
+    .member(received.member)
+    .messages(received.commitments)
+    .messages(received.shares)
     .ask("frost_reshare_finish", "take a new share");
   return membershipOf(answer);
 }

@@ -18,6 +18,8 @@ import {
 } from "./_ceremony.ts";
 import { openFrost, SigningPackage } from "./mod.ts";
 
+const SESSION = new Uint8Array(32).fill(3);
+
 const LONG = process.env["DCHAT_TEST_LONG"] === "1";
 const MESSAGE = new TextEncoder().encode("what the members agreed on");
 
@@ -89,14 +91,14 @@ describe.each(BUILDS)("FROST signatures on the %s build", (build) => {
   test("nonces sign once: the second use throws, from an alias too", () => {
     const members = dealtMembers(frost, agreed(3, 2));
     const { share, group } = get(members, 1);
-    const mine = share.commit();
-    const other = get(members, 2).share.commit();
+    const mine = share.commit(SESSION);
+    const other = get(members, 2).share.commit(SESSION);
     const commitments = new Map([
       [1, mine.commitments],
       [2, other.commitments],
     ]);
-    const first = SigningPackage.open({ group, commitments, message: MESSAGE });
-    const second = SigningPackage.open({ group, commitments, message: randomBytes(8) });
+    const first = SigningPackage.open({ group, session: SESSION, commitments, message: MESSAGE });
+    const second = SigningPackage.open({ group, session: SESSION, commitments, message: randomBytes(8) });
     const alias = mine.nonces;
     const before = frost.handles;
     first.sign(share, mine.nonces);
@@ -108,19 +110,21 @@ describe.each(BUILDS)("FROST signatures on the %s build", (build) => {
   test("nonces are gone after a signature that was refused, and after dispose", () => {
     const members = dealtMembers(frost, agreed(3, 2));
     const { share, group } = get(members, 1);
-    const others = new Map([2, 3].map((member) => [member, get(members, member).share.commit().commitments]));
-    const signing = SigningPackage.open({ group, commitments: others, message: MESSAGE });
-    const { nonces } = share.commit();
+    const others = new Map(
+      [2, 3].map((member) => [member, get(members, member).share.commit(SESSION).commitments]),
+    );
+    const signing = SigningPackage.open({ group, session: SESSION, commitments: others, message: MESSAGE });
+    const { nonces } = share.commit(SESSION);
     expect(refusal(() => signing.sign(share, nonces)).reason).toBe("other-nonces");
     expect(() => signing.sign(share, nonces)).toThrow(expect.objectContaining({ code: "nonce-reused" }));
-    const unused = share.commit().nonces;
+    const unused = share.commit(SESSION).nonces;
     unused[Symbol.dispose]();
     expect(() => signing.sign(share, unused)).toThrow(expect.objectContaining({ code: "nonce-reused" }));
   });
 
   test("nonces have no form that could be stored or sent: a clone holds nothing", () => {
     const { share } = get(dealtMembers(frost, agreed(2, 2)), 1);
-    const { nonces } = share.commit();
+    const { nonces } = share.commit(SESSION);
     expect(JSON.stringify(nonces)).toBe("{}");
     expect(Object.keys(structuredClone(nonces))).toEqual([]);
   });
@@ -129,10 +133,10 @@ describe.each(BUILDS)("FROST signatures on the %s build", (build) => {
     const members = dealtMembers(frost, agreed(2, 2));
     const { share, group } = get(members, 1);
     const commitments = new Map(
-      [...members].map(([member, { share }]) => [member, share.commit().commitments]),
+      [...members].map(([member, { share }]) => [member, share.commit(SESSION).commitments]),
     );
-    const signing = SigningPackage.open({ group, commitments, message: MESSAGE });
-    expect(refusal(() => signing.sign(share, share.commit().nonces)).reason).toBe("other-nonces");
+    const signing = SigningPackage.open({ group, session: SESSION, commitments, message: MESSAGE });
+    expect(refusal(() => signing.sign(share, share.commit(SESSION).nonces)).reason).toBe("other-nonces");
   });
 
   test("aggregate() names every signer whose share is wrong, and holds() tells before", () => {
@@ -177,10 +181,11 @@ describe.each(BUILDS)("FROST signatures on the %s build", (build) => {
   test("commitments: every bit turned, every truncation and what follows is refused naming the sender, or signs nothing", () => {
     const members = dealtMembers(frost, agreed(2, 2));
     const { group, share } = get(members, 1);
-    const mine = share.commit().commitments;
-    const other = get(members, 2).share.commit().commitments;
+    const mine = share.commit(SESSION).commitments;
+    const other = get(members, 2).share.commit(SESSION).commitments;
     const open = (commitments: Uint8Array) =>
       SigningPackage.open({
+        session: SESSION,
         group,
         message: MESSAGE,
         commitments: new Map([

@@ -59,6 +59,8 @@ const RFC_9591 = {
   },
 };
 
+const SESSION = new Uint8Array(32);
+
 /** Hands out what it is given, in turn. */
 function replay(...parts: readonly Uint8Array[]): (length: number) => Uint8Array {
   const all = Buffer.concat(parts);
@@ -79,9 +81,9 @@ function little(value: number): readonly [number, number] {
   return [value & 0xff, value >> 8];
 }
 
-/** The bytes behind a message's version, kind, optional session and sender. */
-function body(message: Uint8Array, session: 0 | 32): Uint8Array {
-  return message.subarray(2 + session + 2);
+/** The bytes behind a message's version, kind, session and sender. */
+function body(message: Uint8Array): Uint8Array {
+  return message.subarray(2 + 32 + 2);
 }
 
 /** Signs as a vector of RFC 9591's form says, with its randomness, and compares every value on the way. */
@@ -106,13 +108,15 @@ function followSigning(vector: Vector, build: WasmBuild): void {
     const share = frost.importShare(
       Uint8Array.from([1, 1, ...little(member), ...little(threshold), ...secret, ...key]),
     );
-    const { nonces, commitments } = share.commit();
+    const { nonces, commitments } = share.commit(SESSION);
     const expected = [one.bytes("hiding_nonce_commitment"), one.bytes("binding_nonce_commitment")];
-    expect(body(commitments, 0)).toEqual(new Uint8Array(Buffer.concat(expected)));
+    // Behind the tag of the share.
+    expect(body(commitments).subarray(16)).toEqual(new Uint8Array(Buffer.concat(expected)));
     return { member, share, nonces, commitments };
   });
   const signing = SigningPackage.open({
     group,
+    session: SESSION,
     commitments: new Map(signers.map(({ member, commitments }) => [member, commitments])),
     message: inputs.bytes("message"),
   });
@@ -120,7 +124,7 @@ function followSigning(vector: Vector, build: WasmBuild): void {
   for (const two of vector.object("round_two_outputs").list("outputs")) {
     const share = get(shares, two.number("identifier"));
     // Behind the tag of its package.
-    expect(body(share, 0).subarray(16)).toEqual(two.bytes("sig_share"));
+    expect(body(share).subarray(16)).toEqual(two.bytes("sig_share"));
   }
   expect(signing.aggregate(shares)).toEqual(vector.object("final_output").bytes("sig"));
 }
@@ -161,14 +165,14 @@ function followGeneration(
 ): void {
   const inputs = vector.object("inputs");
   const session = randomBytes(32);
-  const header = (kind: number, from: number) => [1, kind, ...session, ...little(from)];
+  const header = (kind: number, from: number) => [2, kind, ...session, ...little(from)];
   const all = new Map([1, 2, 3].map((member) => [member, inputs.object(String(member))]));
   const mine = get(all, own);
   const random = replay(wide(mine.bytes("signing_key")), wide(mine.bytes("coefficient")), randomBytes(64));
   const settings = { session, members: [1, 2, 3], threshold: 2 };
   const part = frost(random).generate(settings, own);
   const points = new Uint8Array(Buffer.concat(mine.byteList("vss_commitments")));
-  expect(body(part.commitment, 32).subarray(2, 66)).toEqual(points);
+  expect(body(part.commitment).subarray(2, 66)).toEqual(points);
 
   const commitments = new Map(
     [...without(all, own)].map(([from, other]) => [
@@ -185,7 +189,7 @@ function followGeneration(
   // The vector lists a member's shares by the member that sent them.
   for (const [to, message] of sent) {
     const due = get(all, to).object("signing_shares").bytes(String(own));
-    expect(body(message, 32).subarray(2)).toEqual(due);
+    expect(body(message).subarray(2)).toEqual(due);
   }
   const shares = new Map(
     [...commitments.keys()].map((from) => {
@@ -234,7 +238,7 @@ describe.skipIf(!vectorsPresent).each(BUILDS)(
       const repair = { session: settings.session, group, lost: 5, helpers: [1, 2, 3, 4] };
       const sent = new Map(repair.helpers.map((h) => [h, repairDeltas(repair, get(members, h).share)]));
       for (const [i, scalar] of scalars.entries()) {
-        expect(body(get(get(sent, 1).deltas, i + 1), 32).subarray(2)).toEqual(scalar);
+        expect(body(get(get(sent, 1).deltas, i + 1)).subarray(2)).toEqual(scalar);
       }
       const commitments = new Map([...sent].map(([h, { commitment }]) => [h, commitment]));
       const sigmas = new Map(

@@ -1,4 +1,5 @@
 /** FROST's ceremonies beside the loop: the same steps and refusals as `Frost` has in place. */
+import { expectFields } from "../argument.ts";
 import { CryptoError } from "../error.ts";
 import {
   type DistributedKeyGeneration,
@@ -10,7 +11,9 @@ import {
   type FrostReshare,
   openFrost,
 } from "../frost/mod.ts";
-import { expectMessage } from "../frost/request.ts";
+import { expectDealt } from "../frost/generate.ts";
+import { AGREED, expectMember, expectMessages } from "../frost/request.ts";
+import { expectReceived } from "../frost/reshare.ts";
 import { bytesOf, type Moved, type MovedMembership } from "./message.ts";
 import type { CryptoPoolOptions, Threads } from "./pool.ts";
 import type { Thread } from "./thread.ts";
@@ -67,13 +70,12 @@ function busy(): CryptoError {
 
 /** Copies, which move to the thread. */
 function copies(name: string, messages: FrostMessages): Moved {
-  return new Map(
-    [...messages].map(([from, message]) => [from, Uint8Array.from(expectMessage(name, message))]),
-  );
+  expectMessages(name, messages);
+  return new Map([...messages].map(([from, message]) => [from, Uint8Array.from(message)]));
 }
 
 function agreedCopy({ session, members, threshold }: FrostAgreement): FrostAgreement {
-  return { session: Uint8Array.from(expectMessage("session", session)), members: [...members], threshold };
+  return { session: Uint8Array.from(session), members: [...members], threshold };
 }
 
 /** Opens what came of a ceremony, and wipes what it came in. */
@@ -191,6 +193,8 @@ export function frostPoolOn(threads: Threads, options: CryptoPoolOptions): Frost
 
   return {
     async generate(agreed, member, { signal } = {}) {
+      expectFields("agreed", agreed, AGREED);
+      expectMember("member", member);
       const thread = threadFor(agreed.members.length, signal);
       if (thread === null) return new PlacedGeneration(frost().generate(agreed, member));
       const begun = { threads, thread, ceremony: thread.next, frost };
@@ -204,15 +208,18 @@ export function frostPoolOn(threads: Threads, options: CryptoPoolOptions): Frost
       }
     },
 
-    async accept(agreed, { member, message }, { signal } = {}) {
+    async accept(agreed, dealt, { signal } = {}) {
+      expectDealt(agreed, dealt);
+      const { member, message } = dealt;
       const thread = threadFor(agreed.members.length, signal);
       if (thread === null) return frost().accept(agreed, { member, message });
-      const copy = Uint8Array.from(expectMessage("message", message));
+      const copy = Uint8Array.from(message);
       const task = { op: "accept", agreed: agreedCopy(agreed), member, message: copy } as const;
       return membershipOn(frost(), await thread.ask("accept", { task, bytes: [copy], signal }));
     },
 
     async finishReshare(reshare, received, { signal } = {}) {
+      expectReceived(reshare, received);
       const thread = threadFor(Math.max(reshare.members.length, reshare.dealers.length), signal);
       if (thread === null) return finishReshare(reshare, received);
       const { dealers } = reshare;

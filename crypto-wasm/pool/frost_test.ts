@@ -150,7 +150,10 @@ describe("FrostPool", () => {
     expect(await rejection(pool.frost.generate(agreed(17, 2), 1))).toMatchObject({ code: "argument" });
     const notBytes = JSON.parse('"text"') as Uint8Array;
     const accepted = pool.frost.accept(agreed(3, 2), { member: 1, message: notBytes });
-    expect(await rejection(accepted)).toMatchObject({ code: "argument", message: "message must be bytes" });
+    expect(await rejection(accepted)).toMatchObject({
+      code: "argument",
+      message: "message must be a Uint8Array, got string",
+    });
   });
 
   test("refuses what is more than may wait, changing nothing, while batches are done in place", async () => {

@@ -4,9 +4,12 @@
  * the tools.
  *
  *     bun run wasm           builds and writes
- *     bun run wasm --check   builds beside and compares; where the lock's tools aren't here, says what is
+ *     bun run wasm --check   builds beside and compares
+ *     bun run wasm --tools   prints the packages in the lock's versions, as apt-get install takes them
  *
- * Tools, from Debian: rustc-web, cargo-web, rust-web-src, lld-22; and `patch`.
+ * Tools, from Debian: rustc-web, cargo-web, rust-web-src, lld-22, libllvm22; and `patch`. Where other versions are
+ * installed than the lock names, a check fails if apt offers those, and says how to get them; if it doesn't, nothing
+ * can be built to compare with, and the check says so and holds the committed files to the hashes in the lock.
  *
  * curve25519-dalek comes from the registry by the checksum in Cargo.lock and is built with curve25519-dalek.patch
  * upon it: the same formulas, arranged for what WebAssembly engines make of them. docs/decision/crypto-backends.md
@@ -22,7 +25,8 @@ const OUT = join(CRATE, "..", "wasm");
 const LOCK = join(OUT, "wasm.lock.json");
 const PATCHED = "curve25519-dalek";
 const PATCH = `${PATCHED}.patch`;
-const PACKAGES = ["rustc-web", "cargo-web", "rust-web-src", "lld-22"] as const;
+/** libLLVM generates the code of both the compiler and, for LTO, the linker. */
+const PACKAGES = ["rustc-web", "cargo-web", "rust-web-src", "lld-22", "libllvm22"] as const;
 /** WebAssembly never gives memory back: a bound keeps a mistake from taking the machine. */
 const MEMORY_BYTES_MAX = 256 * 1024 * 1024;
 /** The deepest operation uses a quarter of it; what is here is wiped after each use of a secret. */
@@ -53,7 +57,9 @@ export function sourceHashes(): Record<string, string> {
   const sources = readdirSync(join(CRATE, "src"), { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => relative(CRATE, join(entry.parentPath, entry.name)));
-  const files = ["Cargo.toml", "Cargo.lock", "build.ts", PATCH, ...sources].sort();
+  // Not there as it stands; one that appears changes what is built.
+  const settings = [".cargo/config.toml", ".cargo/config"].filter((file) => existsSync(join(CRATE, file)));
+  const files = ["Cargo.toml", "Cargo.lock", "build.ts", PATCH, ...settings, ...sources].sort();
   return Object.fromEntries(files.map((file) => [file, sha256(readFileSync(join(CRATE, file)))]));
 }
 
@@ -62,10 +68,19 @@ export function readLock(): Lock {
   return JSON.parse(readFileSync(LOCK, "utf8"));
 }
 
+/** The environment without what steers cargo and rustc, but for where the registry's crates lie. */
+export function cleared(
+  env: Readonly<Record<string, string | undefined>>,
+): Record<string, string | undefined> {
+  return Object.fromEntries(
+    Object.entries(env).filter(([name]) => name === "CARGO_HOME" || !/^(CARGO|RUST)/.test(name)),
+  );
+}
+
 function run(command: readonly string[], env: Record<string, string | undefined> = {}): string {
   const { exitCode, stdout, stderr } = Bun.spawnSync([...command], {
     cwd: CRATE,
-    env: { ...process.env, ...env },
+    env: { ...cleared(process.env), ...env },
   });
   if (exitCode !== 0) throw new Error(`${command.join(" ")} failed:\n${stderr.toString()}`);
   return stdout.toString();
@@ -75,7 +90,9 @@ function run(command: readonly string[], env: Record<string, string | undefined>
 function toolchain(): Record<string, string> {
   return Object.fromEntries(
     PACKAGES.map((name) => {
-      const found = Bun.spawnSync(["dpkg-query", "-W", "-f", "${Version}", name]);
+      const found = Bun.spawnSync(["dpkg-query", "-W", "-f", "${Version}", name], {
+        env: { ...process.env, LC_ALL: "C" },
+      });
       return [name, found.exitCode === 0 ? found.stdout.toString().trim() : "none"];
     }),
   );
@@ -85,10 +102,20 @@ function toolchain(): Record<string, string> {
 const TOOLS = {
   RUSTC: "/usr/bin/rustc",
   RUSTC_BOOTSTRAP: "1",
-  RUSTC_WRAPPER: undefined,
-  RUSTUP_TOOLCHAIN: undefined,
-  RUSTFLAGS: undefined,
 };
+
+/** The profile of Cargo.toml, once more: a command's own settings go before those of any file around the crate. */
+const PROFILE = [
+  "opt-level=3",
+  'lto="fat"',
+  "codegen-units=1",
+  'panic="abort"',
+  "strip=true",
+  "debug=false",
+  "debug-assertions=false",
+  "overflow-checks=false",
+  "incremental=false",
+].map((setting) => `--config=profile.release.${setting}`);
 
 /**
  * Lays a patched copy of the curve library below the crate, in its locked version, and returns its path. Not elsewhere:
@@ -148,6 +175,7 @@ function compile(build: Build): Uint8Array {
       "-Zbuild-std=core,alloc,compiler_builtins",
       // The locked crate stays what Cargo.lock names; only where its source is read from changes.
       `--config=paths=[${JSON.stringify(curve)}]`,
+      ...PROFILE,
       ...args,
     ],
     {
@@ -175,33 +203,59 @@ function write(): void {
   console.log(`wide ${wide.length} bytes, portable ${portable.length} bytes, ${relative(".", LOCK)} written`);
 }
 
+/** The versions of a package that apt offers. */
+function offered(name: string): string[] {
+  if (!existsSync("/usr/bin/apt-cache")) return [];
+  const listed = run(["apt-cache", "madison", name]);
+  return listed.split("\n").flatMap((line) => line.split("|")[1]?.trim() ?? []);
+}
+
+/** The lock's tools as apt-get install takes them. */
+function pinned(lock: Lock, names: readonly string[] = PACKAGES): string {
+  return names.map((name) => `${name}=${lock.toolchain[name]}`).join(" ");
+}
+
+/**
+ * Says which tools are others than the lock's, and whether that is a failure: it is where apt offers the lock's, so
+ * that nothing but an installation stands between here and a comparison.
+ */
+export function judgeTools(
+  lock: Pick<Lock, "toolchain">,
+  here: Readonly<Record<string, string>>,
+  offer: (name: string) => readonly string[],
+): { readonly same: boolean; readonly fails: boolean; readonly lines: readonly string[] } {
+  const other = PACKAGES.filter((name) => here[name] !== lock.toolchain[name]);
+  const lines = other.map((name) => {
+    const versions = offer(name);
+    const all = versions.length === 0 ? "none" : versions.join(", ");
+    return `${name}: the .wasm was built by ${lock.toolchain[name]}; installed: ${here[name]}; apt offers: ${all}`;
+  });
+  const fails = other.length > 0 && other.every((name) => offer(name).includes(lock.toolchain[name] ?? ""));
+  return { same: other.length === 0, fails, lines };
+}
+
 /** Whether the sources are those of the committed .wasm, and a build from them gives the same bytes. */
 function check(): boolean {
   const lock = readLock();
   const stale = JSON.stringify(sourceHashes()) !== JSON.stringify(lock.sources);
   if (stale) console.error("A source changed since the .wasm was built: run `bun run wasm` and commit.");
-  const here = toolchain();
-  const other = PACKAGES.filter((name) => here[name] !== lock.toolchain[name]);
-  if (other.length > 0) {
-    for (const name of other) {
-      const offered = existsSync("/usr/bin/apt-cache") ? run(["apt-cache", "madison", name]).trim() : "";
-      console.log(`${name}: the .wasm was built by ${lock.toolchain[name]}; installed: ${here[name]}`);
-      console.log(offered === "" ? "  apt offers none" : offered.replaceAll(/^/gm, "  apt offers "));
-    }
-    console.log("Not rebuilt: these aren't the lock's tools.");
-    return !stale;
-  }
+  const tools = judgeTools(lock, toolchain(), offered);
+  for (const line of tools.lines) console.log(line);
+  if (tools.fails) console.error(`Install the lock's tools, so that it can be compared: ${pinned(lock)}`);
+  else if (!tools.same)
+    console.log("Not rebuilt: apt doesn't offer the lock's tools. Held to the lock's hashes.");
   const differing = (["wide", "portable"] as const).filter((build) => {
-    const built = sha256(compile(build));
     const committed = sha256(readFileSync(join(OUT, `${build}.wasm`)));
-    console.log(`${build}: built ${built}, committed ${committed}`);
+    const built = tools.same ? sha256(compile(build)) : lock.wasm[build];
+    console.log(`${build}: ${tools.same ? "built" : "locked"} ${built}, committed ${committed}`);
     return built !== committed || built !== lock.wasm[build];
   });
   for (const build of differing) console.error(`${build}.wasm is not what its sources build to.`);
-  return !stale && differing.length === 0;
+  return !stale && !tools.fails && differing.length === 0;
 }
 
 if (import.meta.main) {
   if (process.argv.includes("--check")) process.exitCode = check() ? 0 : 1;
+  else if (process.argv.includes("--tools")) console.log(pinned(readLock()));
   else write();
 }

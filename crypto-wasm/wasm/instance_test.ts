@@ -7,6 +7,8 @@ import { openWasm } from "./mod.ts";
 import { fittingBuild, wasmModule } from "./module.ts";
 import { STATUS } from "./status.ts";
 
+const SESSION = new Uint8Array(32).fill(3);
+
 const FUZZ_ROUNDS = process.env["DCHAT_TEST_LONG"] === "1" ? 20_000 : 400;
 
 /** Randomness that fails at its `at`th draw. */
@@ -101,7 +103,7 @@ describe.each(BUILDS)("an instance of the %s build", (build) => {
     expect(() => key.exportSeed()).toThrow(poisoned());
     expect(() => wasm.x25519.agree(agreement, key.publicKey)).toThrow(poisoned());
     expect(() => agreement.exportSecret()).toThrow(poisoned());
-    expect(() => share.commit()).toThrow(poisoned());
+    expect(() => share.commit(SESSION)).toThrow(poisoned());
     expect(() => share.exportSecret()).toThrow(poisoned());
 
     expect(wasm.ed25519.verifyBatch(items)).toEqual([]);

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { readLock, sourceHashes } from "../rust/build.ts";
+import { cleared, judgeTools, readLock, sourceHashes } from "../rust/build.ts";
 
 test("the committed .wasm is built from the sources as they stand: else `bun run wasm` and commit", () => {
   expect(sourceHashes()).toEqual(readLock().sources);
@@ -25,4 +25,30 @@ test("one curve library stands in the crate's lock, and nobody's batch but ed255
     "frost-ed25519",
     "x25519-dalek",
   ]);
+});
+
+test("a check fails where apt offers the lock's tools and others are installed, and holds where it doesn't", () => {
+  const lock = readLock();
+  const other = { ...lock.toolchain, "rustc-web": "1.97.0-1" };
+  const offered = (name: string) => ["1.97.0-1", lock.toolchain[name] ?? ""];
+  expect(judgeTools(lock, lock.toolchain, offered)).toEqual({ same: true, fails: false, lines: [] });
+  expect(judgeTools(lock, other, offered)).toMatchObject({ same: false, fails: true });
+  const judged = judgeTools(lock, other, () => ["1.97.0-1"]);
+  expect(judged).toMatchObject({ same: false, fails: false });
+  expect(judged.lines[0]).toContain("installed: 1.97.0-1; apt offers: 1.97.0-1");
+});
+
+test("the lock names the compiler's and the linker's libLLVM too, and none is missing", () => {
+  expect(Object.keys(readLock().toolchain)).toContain("libllvm22");
+  expect(Object.values(readLock().toolchain)).not.toContain("none");
+});
+
+test("nothing of the surroundings that steers cargo or rustc reaches a build", () => {
+  const env = {
+    PATH: "/bin",
+    CARGO_PROFILE_RELEASE_OPT_LEVEL: "1",
+    RUSTFLAGS: "-g",
+    CARGO_HOME: "/home/cargo",
+  };
+  expect(cleared(env)).toEqual({ PATH: "/bin", CARGO_HOME: "/home/cargo" });
 });

@@ -17,6 +17,8 @@ import type { CipherState } from "../port.ts";
 import { BUILDS } from "./_builds.ts";
 import { openWasm, type Wasm, type WasmBuild } from "./mod.ts";
 
+const SESSION = new Uint8Array(32).fill(3);
+
 const STACK_WIPED_BYTES = 16 * 1024;
 const PUBLIC = new Uint8Array(100).fill(7);
 
@@ -75,7 +77,7 @@ const WORK: Record<string, Work> = {
     const members = generatedMembers(frost, settings);
     signature(members, [1, 3], PUBLIC);
     const { group, share } = get(members, 1);
-    const unused = share.commit().nonces;
+    const unused = share.commit(SESSION).nonces;
     const lost = repaired({ session: settings.session, group, lost: 2, helpers: [1, 3] }, members);
     const stored = lost.exportSecret();
     const read = frost.importShare(stored);

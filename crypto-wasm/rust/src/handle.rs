@@ -1,7 +1,7 @@
 //! Keys inside, named from outside by a number: the low 20 bits are a slot, the 11 above count that slot's lives,
 //! so that a number kept too long names nothing rather than the key that came next.
 
-use crate::memory::Single;
+use crate::memory::{has_room, Single};
 use crate::status::{NO_SUCH_HANDLE, TOO_MANY_HANDLES};
 use alloc::{boxed::Box, vec::Vec};
 
@@ -28,8 +28,11 @@ struct Table {
 
 static TABLE: Single<Table> = Single::new(Table { slots: Vec::new(), free: Vec::new() });
 
-/// Keeps `held` and returns its handle, zero or more.
+/// Keeps `held` and returns its handle, zero or more. Refuses it where the table or the memory is full.
 pub fn keep(held: Held) -> Result<u32, i32> {
+    if !has_room() {
+        return Err(TOO_MANY_HANDLES);
+    }
     let table = TABLE.get();
     let at = match table.free.pop() {
         Some(at) => at,

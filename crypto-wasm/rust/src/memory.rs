@@ -25,15 +25,28 @@ impl<T> Single<T> {
     }
 }
 
+/// Bytes that are allocated now.
+static LIVE: Single<usize> = Single::new(0);
+/// What may be allocated while something more is kept. The arena can grow to 64 MiB beside it and an operation copies
+/// its request at most once, which the module's 256 MiB hold: it refuses, and doesn't trap.
+const KEPT_BYTES_MAX: usize = 96 << 20;
+
+/// Whether there is room to keep more, the arena apart.
+pub fn has_room() -> bool {
+    LIVE.get().saturating_sub(ARENA.get().bytes) <= KEPT_BYTES_MAX
+}
+
 /// dlmalloc, but nothing that was freed keeps its bytes: secrets in dropped maps and vectors go with them.
 struct Wiping(Single<dlmalloc::Dlmalloc>);
 
 // SAFETY: forwards to dlmalloc with the layouts that it is given; the block is still ours while it is wiped.
 unsafe impl GlobalAlloc for Wiping {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        *LIVE.get() += layout.size();
         unsafe { self.0.get().malloc(layout.size(), layout.align()) }
     }
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        *LIVE.get() -= layout.size();
         unsafe {
             wipe(block, layout.size());
             self.0.get().free(block, layout.size(), layout.align());

@@ -31,7 +31,7 @@ pub extern "C" fn frost_deal(length: usize) -> i32 {
         let (shares, _) = keys::split(&key, members.len() as u16, threshold, list, &mut Host)?;
         let mut messages = Vec::with_capacity(shares.len());
         for (member, share) in &shares {
-            let mut out = begin(DEALT, Some(session), 0);
+            let mut out = begin(DEALT, session, 0);
             out.extend(number(member).to_le_bytes());
             out.extend(share.commitment().serialize_whole()?);
             out.extend(share.signing_share().serialize());
@@ -59,7 +59,7 @@ pub extern "C" fn frost_accept(length: usize) -> i32 {
         if !members.contains(&own) {
             return Err(by(Reason::NotMember, own));
         }
-        let share = open(DEALT, Some(session), 0, input.rest(), |body| {
+        let share = open(DEALT, session, 0, input.rest(), |body| {
             if body.u16()? != own {
                 return Err(plain(Reason::Misdirected));
             }

@@ -52,7 +52,7 @@ pub extern "C" fn frost_dkg_begin(length: usize) -> i32 {
             return Err(by(Reason::NotMember, own));
         }
         let (secret, package) = dkg::part1(identifier(own)?, count, threshold, Host)?;
-        let mut message = begin(DKG_COMMITMENT, Some(&session), own);
+        let mut message = begin(DKG_COMMITMENT, &session, own);
         message.extend(threshold.to_le_bytes());
         message.extend(package.commitment().serialize_whole()?);
         message.extend(package.proof_of_knowledge().serialize()?);
@@ -66,7 +66,7 @@ pub extern "C" fn frost_dkg_begin(length: usize) -> i32 {
 
 /// Reads a commitment; its threshold must be the ceremony's.
 fn package(session: &Session, threshold: u16, from: u16, message: &[u8]) -> Result<round1::Package, Fault> {
-    open(DKG_COMMITMENT, Some(session), from, message, |body| {
+    open(DKG_COMMITMENT, session, from, message, |body| {
         if body.u16()? != threshold {
             return Err(plain(Reason::BadNumbers));
         }
@@ -93,7 +93,7 @@ pub extern "C" fn frost_dkg_share(length: usize) -> i32 {
         let (secret, packages) = dkg::part2(first.secret.clone(), &commitments)?;
         let mut messages = Vec::with_capacity(packages.len());
         for (to, package) in &packages {
-            let mut out = begin(DKG_SHARE, Some(session), *own);
+            let mut out = begin(DKG_SHARE, session, *own);
             out.extend(number(to).to_le_bytes());
             out.extend(package.signing_share().serialize());
             messages.push((number(to), out));
@@ -107,7 +107,7 @@ pub extern "C" fn frost_dkg_share(length: usize) -> i32 {
 }
 
 fn dealt(session: &Session, from: u16, to: u16, message: &[u8]) -> Result<SigningShare, Fault> {
-    open(DKG_SHARE, Some(session), from, message, |body| {
+    open(DKG_SHARE, session, from, message, |body| {
         if body.u16()? != to {
             return Err(plain(Reason::Misdirected));
         }

@@ -63,11 +63,11 @@ pub extern "C" fn frost_repair_deltas(length: usize) -> i32 {
         let rest = *whole - deltas.iter().sum::<Scalar>();
         deltas.push(rest);
 
-        let mut commitment = begin(REPAIR_COMMITMENT, Some(session), own);
+        let mut commitment = begin(REPAIR_COMMITMENT, session, own);
         let public: Vec<EdwardsPoint> = deltas.iter().map(EdwardsPoint::mul_base).collect();
         put_points(&mut commitment, &public);
         let message = |(to, delta): (&u16, &Scalar)| {
-            let mut out = begin(REPAIR_DELTA, Some(session), own);
+            let mut out = begin(REPAIR_DELTA, session, own);
             out.extend(to.to_le_bytes());
             out.extend(delta.as_bytes());
             (*to, out)
@@ -89,7 +89,7 @@ fn commitments(
     let mut all = BTreeMap::new();
     for (from, message) in messages {
         let count = repair.helpers.len();
-        let read = open(REPAIR_COMMITMENT, Some(repair.session), from, message, |body| points(body, count))?;
+        let read = open(REPAIR_COMMITMENT, repair.session, from, message, |body| points(body, count))?;
         let whole = public_of(repair.group, from)? * lagrange(&repair.helpers, from, repair.lost);
         if read.iter().sum::<EdwardsPoint>() != whole {
             return Err(by(Reason::BadShare, from));
@@ -112,7 +112,7 @@ pub extern "C" fn frost_repair_sigma(length: usize) -> i32 {
         let commitments = commitments(&repair, input.messages(&repair.helpers)?)?;
         let mut sigma = Zeroizing::new(Scalar::ZERO);
         for (from, message) in input.messages(&repair.helpers)? {
-            let delta = open(REPAIR_DELTA, Some(repair.session), from, message, |body| {
+            let delta = open(REPAIR_DELTA, repair.session, from, message, |body| {
                 if body.u16()? != own {
                     return Err(plain(Reason::Misdirected));
                 }
@@ -124,7 +124,7 @@ pub extern "C" fn frost_repair_sigma(length: usize) -> i32 {
             *sigma += delta;
         }
         input.end()?;
-        let mut out = begin(REPAIR_SIGMA, Some(repair.session), own);
+        let mut out = begin(REPAIR_SIGMA, repair.session, own);
         out.extend(repair.lost.to_le_bytes());
         out.extend(sigma.as_bytes());
         Ok(out)
@@ -140,7 +140,7 @@ pub extern "C" fn frost_repair_finish(length: usize) -> i32 {
         let commitments = commitments(&repair, input.messages(&repair.helpers)?)?;
         let mut secret = Zeroizing::new(Scalar::ZERO);
         for (place, (from, message)) in input.messages(&repair.helpers)?.into_iter().enumerate() {
-            let sigma = open(REPAIR_SIGMA, Some(repair.session), from, message, |body| {
+            let sigma = open(REPAIR_SIGMA, repair.session, from, message, |body| {
                 if body.u16()? != repair.lost {
                     return Err(plain(Reason::Misdirected));
                 }

@@ -16,6 +16,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use curve25519_dalek::edwards::EdwardsPoint;
 use curve25519_dalek::scalar::Scalar;
+use curve25519_dalek::traits::IsIdentity;
 use frost_ed25519::keys::{PublicKeyPackage, VerifyingShare};
 use zeroize::Zeroizing;
 
@@ -59,11 +60,11 @@ pub extern "C" fn frost_reshare_deal(length: usize) -> i32 {
         }
         let secret = lagrange(&dealers, own, 0) * secret_of(share)?;
         let polynomial = Polynomial::new(secret, threshold);
-        let mut commitment = begin(RESHARE_COMMITMENT, Some(session), own);
+        let mut commitment = begin(RESHARE_COMMITMENT, session, own);
         commitment.extend(threshold.to_le_bytes());
         put_points(&mut commitment, &polynomial.commitment());
         let message = |to: &u16| {
-            let mut out = begin(RESHARE_SHARE, Some(session), own);
+            let mut out = begin(RESHARE_SHARE, session, own);
             out.extend(to.to_le_bytes());
             out.extend(polynomial.at(*to).as_bytes());
             (*to, out)
@@ -77,7 +78,7 @@ pub extern "C" fn frost_reshare_deal(length: usize) -> i32 {
 }
 
 fn commitment(reshare: &Reshare, from: u16, message: &[u8]) -> Result<Vec<EdwardsPoint>, Fault> {
-    let read = open(RESHARE_COMMITMENT, Some(reshare.session), from, message, |body| {
+    let read = open(RESHARE_COMMITMENT, reshare.session, from, message, |body| {
         if body.u16()? != reshare.threshold {
             return Err(plain(Reason::BadNumbers));
         }
@@ -107,7 +108,7 @@ pub extern "C" fn frost_reshare_finish(length: usize) -> i32 {
         }
         let mut secret = Zeroizing::new(Scalar::ZERO);
         for (from, message) in input.messages(&reshare.dealers)? {
-            let part = open(RESHARE_SHARE, Some(reshare.session), from, message, |body| {
+            let part = open(RESHARE_SHARE, reshare.session, from, message, |body| {
                 if body.u16()? != own {
                     return Err(plain(Reason::Misdirected));
                 }
@@ -121,8 +122,8 @@ pub extern "C" fn frost_reshare_finish(length: usize) -> i32 {
         }
         input.end()?;
         let total = sum(commitments.values(), usize::from(reshare.threshold));
-        let key = reshare.group.verifying_key();
         let group = new_group(&reshare, &total)?;
+        let key = reshare.group.verifying_key();
         hold_both(share_from(own, *secret, reshare.threshold, key)?, group)
     })())
 }
@@ -136,7 +137,13 @@ fn new_group(reshare: &Reshare, total: &[EdwardsPoint]) -> Result<PublicKeyPacka
     }
     let mut publics = BTreeMap::new();
     for member in &reshare.members {
-        let public = committed(total, *member).compress();
+        let public = committed(total, *member);
+        // A share of zero signs nothing. A dealer can bring it about only who knows what all others sent to that
+        // member: it itself, or one that it told.
+        if public.is_identity() {
+            return Err(by(Reason::BadShare, *member));
+        }
+        let public = public.compress();
         publics.insert(identifier(*member)?, VerifyingShare::deserialize(public.as_bytes())?);
     }
     Ok(PublicKeyPackage::new(publics, key, Some(reshare.threshold)))

@@ -3,23 +3,29 @@
 //! Nonces live in a slot of this module's memory and nowhere else: there is no encoding of them. A signature takes
 //! them out before it looks at anything else, so whatever comes of it, they can't be used again; and a crash takes
 //! them along. What this can't see is a machine that is copied or set back while it runs, memory and all.
+//!
+//! Commitments name the session of their signing and the share that they were made by, so that a package refuses
+//! those of an earlier signing, of another group, or from before a refresh, and says whose they are.
 
 use super::fault::{by, finish, number, plain, Fault, Reason};
-use super::wire::{begin, identifier, open, put_blob, Reader, COMMITMENTS, SIGNATURE_SHARE};
+use super::wire::{begin, identifier, open, put_blob, Reader, Session, COMMITMENTS, SIGNATURE_SHARE};
 use super::{group_of, held, hold, share, taken, Held};
 use crate::random::Host;
-use crate::status::NO_SUCH_HANDLE;
+use crate::status::{MALFORMED, NO_SUCH_HANDLE};
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use frost_core::{BindingFactorList, Challenge, GroupCommitment};
 use frost_ed25519::keys::{KeyPackage, PublicKeyPackage, VerifyingShare};
 use frost_ed25519::round1::{self, NonceCommitment, SigningCommitments, SigningNonces};
 use frost_ed25519::round2::SignatureShare;
-use frost_ed25519::{Ciphersuite, Error, Identifier, Signature, SigningPackage};
+use frost_ed25519::{Ciphersuite, Error, Identifier, Signature, SigningPackage, VerifyingKey};
 use sha2::{Digest, Sha512};
 
 /// Tells one package from another: a signature share carries it, so that one for another package is known at sight.
 type Tag = [u8; 16];
+
+/// The longest message that is signed: packages keep theirs, and memory is bounded.
+const MESSAGE_BYTES_MAX: usize = 1 << 20;
 
 type Suite = frost_ed25519::Ed25519Sha512;
 
@@ -31,16 +37,36 @@ pub struct Package {
     challenge: Challenge<Suite>,
     signers: BTreeSet<u16>,
     group: PublicKeyPackage,
+    session: Session,
     tag: Tag,
 }
 
-/// In: a share's handle. Out: a handle of nonces, then their commitments for the coordinator.
+/// Tells by which share of which group commitments were made.
+fn share_tag(key: &VerifyingKey, public: &VerifyingShare) -> Result<Tag, Error> {
+    let mut hash = Sha512::new();
+    hash.update(b"dchat frost commitments v2");
+    hash.update(key.serialize()?);
+    hash.update(public.serialize()?);
+    Ok(shortened(hash))
+}
+
+fn shortened(hash: Sha512) -> Tag {
+    let mut tag = Tag::default();
+    tag.copy_from_slice(&hash.finalize()[..16]);
+    tag
+}
+
+/// In: the session of the signing, a share's handle. Out: a handle of nonces, then their commitments for the coordinator.
 #[no_mangle]
 pub extern "C" fn frost_commit(length: usize) -> i32 {
     finish((|| {
-        let share = share(Reader::request(length)?.u32()?)?;
+        let mut input = Reader::request(length)?;
+        let session = input.bytes()?;
+        let share = share(input.u32()?)?;
+        input.end()?;
         let (nonces, commitments) = round1::commit(share.signing_share(), &mut Host);
-        let mut message = begin(COMMITMENTS, None, number(share.identifier()));
+        let mut message = begin(COMMITMENTS, session, number(share.identifier()));
+        message.extend(share_tag(share.verifying_key(), share.verifying_share())?);
         message.extend(commitments.hiding().serialize()?);
         message.extend(commitments.binding().serialize()?);
         let mut out = hold(Held::Nonces(Box::new(nonces)))?.to_le_bytes().to_vec();
@@ -49,26 +75,29 @@ pub extern "C" fn frost_commit(length: usize) -> i32 {
     })())
 }
 
-/// In: a group's handle, who signs, their commitments, and the message. Out: a handle of the package.
+/// In: the session, a group's handle, who signs, their commitments, and the message. Out: a handle of the package.
 #[no_mangle]
 pub extern "C" fn frost_package(length: usize) -> i32 {
     finish((|| {
         let mut input = Reader::request(length)?;
+        let session = input.bytes()?;
         let group = group_of(input.u32()?)?;
         let signers = input.members()?;
         if signers.len() < usize::from(group.min_signers().unwrap_or(u16::MAX)) {
             return Err(plain(Reason::BadNumbers));
         }
         let mut hash = Sha512::new();
-        hash.update(b"dchat frost package v1");
+        hash.update(b"dchat frost package v2");
         hash.update(group.verifying_key().serialize()?);
         let mut commitments = BTreeMap::new();
         for (from, message) in input.messages(&signers)? {
             let member = identifier(from)?;
-            if !group.verifying_shares().contains_key(&member) {
-                return Err(by(Reason::NotMember, from));
-            }
-            let read = open(COMMITMENTS, None, from, message, |body| {
+            let public = group.verifying_shares().get(&member).ok_or_else(|| by(Reason::NotMember, from))?;
+            let due = share_tag(group.verifying_key(), public)?;
+            let read = open(COMMITMENTS, session, from, message, |body| {
+                if *body.bytes()? != due {
+                    return Err(plain(Reason::OtherGroup));
+                }
                 let hiding = NonceCommitment::deserialize(body.bytes::<32>()?)?;
                 let binding = NonceCommitment::deserialize(body.bytes::<32>()?)?;
                 Ok(SigningCommitments::new(hiding, binding))
@@ -77,16 +106,18 @@ pub extern "C" fn frost_package(length: usize) -> i32 {
             commitments.insert(member, read);
         }
         let message = input.rest();
+        if message.len() > MESSAGE_BYTES_MAX {
+            return Err(MALFORMED.into());
+        }
         hash.update(message);
-        let mut tag = Tag::default();
-        tag.copy_from_slice(&hash.finalize()[..16]);
+        let tag = shortened(hash);
         let signing = SigningPackage::new(commitments, message);
         let key = group.verifying_key();
         let factors = frost_core::compute_binding_factor_list(&signing, key, &[])?;
         let commitment = frost_core::compute_group_commitment(&signing, &factors)?;
         let challenge = Suite::challenge(&commitment.clone().to_element(), key, signing.message())?;
-        let package =
-            Package { signing, factors, commitment, challenge, signers, group: group.clone(), tag };
+        let (group, session) = (group.clone(), *session);
+        let package = Package { signing, factors, commitment, challenge, signers, group, session, tag };
         Ok(hold(Held::Package(Box::new(package)))?.to_le_bytes().to_vec())
     })())
 }
@@ -112,8 +143,12 @@ pub extern "C" fn frost_sign(length: usize) -> i32 {
         if known != Some(share.verifying_share()) || package.group.verifying_key() != share.verifying_key() {
             return Err(by(Reason::OtherGroup, own));
         }
-        let signed = sign(package, &nonces, share)?;
-        let mut out = begin(SIGNATURE_SHARE, None, own);
+        let signed = sign(package, &nonces, share).map_err(|error| match Fault::from(error) {
+            // What the package has of this member is of other nonces than these.
+            Fault::Refused(Reason::OtherNonces, _) => by(Reason::OtherNonces, own),
+            other => other,
+        })?;
+        let mut out = begin(SIGNATURE_SHARE, &package.session, own);
         out.extend(package.tag);
         out.extend(signed.serialize());
         Ok(out)
@@ -141,10 +176,11 @@ fn sign(package: &Package, nonces: &SigningNonces, share: &KeyPackage) -> Result
 pub extern "C" fn frost_aggregate(length: usize) -> i32 {
     finish((|| {
         let mut input = Reader::request(length)?;
-        let Package { signing, commitment, challenge, signers, group, tag, .. } = package(input.u32()?)?;
+        let Package { signing, commitment, challenge, signers, group, session, tag, .. } =
+            package(input.u32()?)?;
         let mut shares: BTreeMap<Identifier, SignatureShare> = BTreeMap::new();
         for (from, message) in input.messages(signers)? {
-            let share = open(SIGNATURE_SHARE, None, from, message, |body| {
+            let share = open(SIGNATURE_SHARE, session, from, message, |body| {
                 if body.bytes::<16>()? != tag {
                     return Err(plain(Reason::Replayed));
                 }
@@ -169,12 +205,12 @@ pub extern "C" fn frost_aggregate(length: usize) -> i32 {
 pub extern "C" fn frost_share_holds(length: usize) -> i32 {
     finish((|| {
         let mut input = Reader::request(length)?;
-        let Package { signing, group, tag, .. } = package(input.u32()?)?;
+        let Package { signing, group, session, tag, .. } = package(input.u32()?)?;
         let from = input.u16()?;
         let member = identifier(from)?;
         let public: &VerifyingShare =
             group.verifying_shares().get(&member).ok_or_else(|| by(Reason::NotMember, from))?;
-        let share = open(SIGNATURE_SHARE, None, from, input.rest(), |body| {
+        let share = open(SIGNATURE_SHARE, session, from, input.rest(), |body| {
             if body.bytes::<16>()? != tag {
                 return Err(plain(Reason::Replayed));
             }

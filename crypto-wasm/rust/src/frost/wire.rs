@@ -1,7 +1,6 @@
 //! Requests and messages as bytes. Numbers are little-endian.
 //!
-//! A message begins with version (1), kind (1), session (32) and sender (2); a signing's messages have no session,
-//! since its nonces can be made before anyone knows what is to be signed. What a participant stores (a share, a
+//! A message begins with version (1), kind (1), session (32) and sender (2). What a participant stores (a share, a
 //! group) begins with version and kind alone.
 
 use super::fault::{by, plain, Fault, Reason};
@@ -12,8 +11,10 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use frost_ed25519::Identifier;
 
-/// The version that all encodings here carry.
-const VERSION: u8 = 1;
+/// The version that all messages carry. In the first, those of a signing had no session.
+const VERSION: u8 = 2;
+/// The version of what a participant stores.
+const STORED_VERSION: u8 = 1;
 
 pub const SHARE: u8 = 1;
 pub const GROUP: u8 = 2;
@@ -118,7 +119,7 @@ pub fn identifier(number: u16) -> Result<Identifier, Fault> {
 /// What someone sent: reads its body with `read`, which must use it up, and blames the sender for what fails.
 pub fn open<T>(
     kind: u8,
-    session: Option<&Session>,
+    session: &Session,
     from: u16,
     message: &[u8],
     read: impl FnOnce(&mut Reader) -> Result<T, Fault>,
@@ -128,10 +129,8 @@ pub fn open<T>(
         if reader.u8()? != VERSION || reader.u8()? != kind {
             return Err(plain(Reason::Malformed));
         }
-        if let Some(session) = session {
-            if reader.bytes::<32>()? != session {
-                return Err(plain(Reason::Replayed));
-            }
+        if reader.bytes::<32>()? != session {
+            return Err(plain(Reason::Replayed));
         }
         if reader.u16()? != from {
             return Err(plain(Reason::Misdirected));
@@ -153,25 +152,23 @@ fn blame(fault: Fault, culprit: u16) -> Fault {
 }
 
 /// Begins a message.
-pub fn begin(kind: u8, session: Option<&Session>, from: u16) -> Vec<u8> {
+pub fn begin(kind: u8, session: &Session, from: u16) -> Vec<u8> {
     let mut out = Vec::with_capacity(128);
     out.extend([VERSION, kind]);
-    if let Some(session) = session {
-        out.extend(session);
-    }
+    out.extend(session);
     out.extend(from.to_le_bytes());
     out
 }
 
 /// Begins what a participant stores.
 pub fn begin_stored(kind: u8) -> Vec<u8> {
-    [VERSION, kind].to_vec()
+    [STORED_VERSION, kind].to_vec()
 }
 
 /// Reads version and kind of what a participant stored.
 pub fn open_stored(kind: u8, stored: &[u8]) -> Result<Reader<'_>, Fault> {
     let mut reader = Reader(stored);
-    if reader.u8()? != VERSION || reader.u8()? != kind {
+    if reader.u8()? != STORED_VERSION || reader.u8()? != kind {
         return Err(plain(Reason::Malformed));
     }
     Ok(reader)
