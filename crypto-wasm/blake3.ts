@@ -1,4 +1,4 @@
-import { createBLAKE3 } from "hash-wasm";
+import { createBLAKE3, type IHasher } from "hash-wasm";
 import { CryptoError } from "./error.ts";
 import type { Hash } from "./port.ts";
 
@@ -6,9 +6,24 @@ import type { Hash } from "./port.ts";
  * BLAKE3 by hash-wasm, made synchronous and keyed: its own keyed constructor instantiates a module for each key.
  * Instead the state of one keyed hasher (the official C layout: key words, then the chunk's chaining value) is kept
  * and the key patched into both. The version is pinned and BLAKE3's own vectors hold this.
+ *
+ * hash-wasm gives no way to its memory, whose buffer, state and stack hold what was hashed last. So whatever is done
+ * with a key is done once more with zeros of the same lengths: the same steps then write to the same places, and what
+ * is left depends on lengths alone. A keyed hash takes twice the time for it. What is hashed without a key stays in the
+ * buffer until the next hash.
  */
 const STATE_PREFIX_BYTES = 4;
 const KEY_BYTES = 32;
+/** What hash-wasm copies in at once. */
+const ZEROS = new Uint8Array(16 * 1024);
+
+/** The hasher after `length` zeros more, in the pieces that hash-wasm cuts data into. */
+function withZeros(hasher: IHasher, length: number): IHasher {
+  for (let left = length; left > 0; left -= ZEROS.length) {
+    hasher.update(ZEROS.subarray(0, Math.min(left, ZEROS.length)));
+  }
+  return hasher;
+}
 
 export async function openBlake3(): Promise<Pick<Hash, "blake3" | "blake3Stream">> {
   const hasher = await createBLAKE3(256);
@@ -25,13 +40,19 @@ export async function openBlake3(): Promise<Pick<Hash, "blake3" | "blake3Stream"
 
   return {
     blake3(data, key) {
+      if (key === undefined) return hasher.load(plain).update(data).digest("binary");
       const state = start(key);
-      const digest = hasher.load(state).update(data).digest("binary");
-      if (key !== undefined) forget(state);
-      return digest;
+      try {
+        return hasher.load(state).update(data).digest("binary");
+      } finally {
+        state.fill(0);
+        withZeros(hasher.load(keyed), data.length).digest("binary");
+      }
     },
     blake3Stream(key) {
       let state: Uint8Array | null = start(key);
+      // As many zeros with a key of zeros: what the module is left with.
+      let shadow: Uint8Array | null = key === undefined ? null : keyed;
       function taken(): Uint8Array {
         if (state === null) throw new CryptoError("disposed", "the BLAKE3 stream has given its digest");
         return state;
@@ -40,23 +61,23 @@ export async function openBlake3(): Promise<Pick<Hash, "blake3" | "blake3Stream"
         update(data) {
           const before = taken();
           state = hasher.load(before).update(data).save();
-          if (before !== plain) before.fill(0);
-          hasher.init();
+          if (shadow === null) return;
+          before.fill(0);
+          shadow = withZeros(hasher.load(shadow), data.length).save();
         },
         digest() {
           const last = taken();
-          const digest = hasher.load(last).digest("binary");
-          if (last !== plain) forget(last);
           state = null;
-          return digest;
+          try {
+            return hasher.load(last).digest("binary");
+          } finally {
+            if (shadow !== null) {
+              last.fill(0);
+              hasher.load(shadow).digest("binary");
+            }
+          }
         },
       };
     },
   };
-
-  /** Wipes a saved state and the one inside the module. */
-  function forget(state: Uint8Array): void {
-    state.fill(0);
-    hasher.load(plain);
-  }
 }
