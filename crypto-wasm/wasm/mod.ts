@@ -7,7 +7,7 @@
  * `bun build --compile`. Arguments are expected to have been checked by the caller (checked.ts).
  *
  * Against libsodium's WASM in one run (p50, copies included): a cipher seals 1 KiB at 2.4 times its rate and 64 KiB at
- * 2.3, and batches of 8, 64 and 256 verify at 4 to 5.4 times its loop or better, X25519 at 2.2 times or better (1.1 on
+ * 2.3, and batches of 8, 64 and 256 verify at 4 to 5.4 times its loop or better, X25519 at 2.9 times (1.2 on
  * the portable build): `bun bench crypto`.
  *
  * What it does not protect: engines promise nothing about the timing of WebAssembly; see rust/src/lib.rs.
