@@ -290,11 +290,21 @@ test("every backend hashes every length around a block, and 1 MiB, alike, in one
     ];
     for (const name of ["sha256", "sha512"] as const) {
       const all = hashes(name).flatMap(({ it }) => [it(data).toHex(), it(...parts).toHex()]);
-      expect([name, length, new Set(all).size, all.length]).toEqual([name, length, 1, 4]);
+      expect([name, length, new Set(all).size, all.length]).toEqual([
+        name,
+        length,
+        1,
+        2 * ("Bun" in globalThis ? 2 : 1),
+      ]);
     }
     for (const name of ["hmacSha256", "hmacSha512"] as const) {
       const all = hashes(name).flatMap(({ it }) => [it(data, data).toHex(), it(data, ...parts).toHex()]);
-      expect([name, length, new Set(all).size, all.length]).toEqual([name, length, 1, 4]);
+      expect([name, length, new Set(all).size, all.length]).toEqual([
+        name,
+        length,
+        1,
+        2 * ("Bun" in globalThis ? 2 : 1),
+      ]);
     }
     const xof = hashes("shake256").map(({ it }) => it(data, 137).toHex());
     expect([length, new Set(xof).size, xof.length]).toEqual([length, 1, 2]);
@@ -341,7 +351,7 @@ test.each(passwords)("argon2id() on $backend names the argument that is wrong", 
 });
 
 test("the rest of openCrypto() names the argument that is wrong", async () => {
-  await using crypto = await openCrypto();
+  await using crypto = await openCrypto({ backends: "Bun" in globalThis ? "fast" : "portable" });
   for (const kem of [crypto.mlKem768, crypto.xWing]) {
     const { publicKey, secretKey } = kem.generate();
     const { ciphertext, secret } = kem.encapsulate(publicKey);

@@ -15,8 +15,10 @@ async function opened(): Promise<{ blake3: Blake3; memories: WebAssembly.Memory[
   const original = WebAssembly.instantiate;
   const spy = async (...all: Parameters<typeof original>) => {
     const made: unknown = await original(...all);
-    const instance = made instanceof WebAssembly.Instance ? made : null;
-    if (instance?.exports["memory"] instanceof WebAssembly.Memory) memories.push(instance.exports["memory"]);
+    const exports = made instanceof WebAssembly.Instance ? made.exports : {};
+    // Others may be made meanwhile: Node's own HTTP parser is a module too.
+    if ("Hash_Init" in exports && exports["memory"] instanceof WebAssembly.Memory)
+      memories.push(exports["memory"]);
     return made;
   };
   Object.assign(WebAssembly, { instantiate: spy });

@@ -2,7 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { argon2id as nobleArgon2id } from "@noble/hashes/argon2.js";
 import { shake128 } from "@noble/hashes/sha3.js";
-import { argon2Sync } from "node:crypto";
+import nodeCrypto from "node:crypto";
 import { aeads, agreements, each, hashes, kems, passwords, signers, verifiers } from "./_each_backend.ts";
 import { Vector } from "./_vectors.ts";
 import blake3File from "./vector/blake3.json";
@@ -273,8 +273,9 @@ describe("Argon2id", () => {
     }
   });
 
-  test("the engine's own gives RFC 9106 section 5.3's tag", () => {
-    const tag = argon2Sync("argon2id", {
+  // Node before 24.7 has none.
+  test.skipIf(!("argon2Sync" in nodeCrypto))("the engine's own gives RFC 9106 section 5.3's tag", () => {
+    const tag = nodeCrypto.argon2Sync("argon2id", {
       message: new Uint8Array(32).fill(1),
       nonce: new Uint8Array(16).fill(2),
       secret: new Uint8Array(8).fill(3),

@@ -60,6 +60,7 @@ const RFC_9591 = {
 };
 
 const SESSION = new Uint8Array(32);
+const { Fn } = ed25519.Point;
 
 /** Hands out what it is given, in turn. */
 function replay(...parts: readonly Uint8Array[]): (length: number) => Uint8Array {
@@ -221,41 +222,86 @@ describe.skipIf(!vectorsPresent).each(BUILDS)(
       followGeneration(vector, own, (random) => openFrost({ build, random }));
     });
 
-    test("of repair: deltas as drawn, and sigmas that add up", () => {
-      const vector = sharedVector("frost/ed25519-repair-share.json");
-      const drawn = vector.object("scalar_generation");
-      const scalars = [1, 2, 3].map((i) => drawn.bytes(`random_scalar_${i}`));
-      // Dealing to five takes two coefficients, of which four help; the first helper draws the vector's scalars.
-      const random = replay(randomBytes(128), ...scalars.map(wide), randomBytes(64 * 9));
-      const frost = openFrost({ build, random });
-      const settings = { session: randomBytes(32), members: [1, 2, 3, 4, 5], threshold: 3 };
-      const secret = scalars[0]!;
-      const dealt = frost.deal(settings, secret);
-      const members = new Map(
-        [...dealt].map(([member, message]) => [member, frost.accept(settings, { member, message })]),
-      );
-      const { group } = get(members, 1);
-      const repair = { session: settings.session, group, lost: 5, helpers: [1, 2, 3, 4] };
-      const sent = new Map(repair.helpers.map((h) => [h, repairDeltas(repair, get(members, h).share)]));
-      for (const [i, scalar] of scalars.entries()) {
-        expect(body(get(get(sent, 1).deltas, i + 1)).subarray(2)).toEqual(scalar);
-      }
-      const commitments = new Map([...sent].map(([h, { commitment }]) => [h, commitment]));
-      const sigmas = new Map(
-        repair.helpers.map((helper) => {
-          const deltas = new Map([...sent].map(([from, outbox]) => [from, get(outbox.deltas, helper)]));
-          return [helper, repairSigma(repair, { helper, commitments, deltas })];
-        }),
-      );
-      const share = finishRepair(repair, { commitments, sigmas });
-      expect(share.exportSecret()).toEqual(get(members, 5).share.exportSecret());
-
-      const added = vector.object("sigma_generation");
-      const sum = [1, 2, 3, 4].reduce((sum, i) => sum + number(added.bytes(`sigma_${i}`)), 0n);
-      expect(ed25519.Point.Fn.create(sum)).toBe(number(added.bytes("sigma_sum")));
+    test("of repair: the last delta is what the drawn ones leave, and helpers' sigmas and the share are the vector's", () => {
+      followRepair(sharedVector("frost/ed25519-repair-share.json"), build);
     });
   },
 );
+
+/**
+ * The vector has a helper's drawn scalars and their sum, and four helpers' sigmas and theirs. Here: members 1 to 4 help
+ * 5, whose share is the vector's sum of sigmas; the deltas are made so that each helper must get the vector's sigma.
+ */
+function followRepair(vector: Vector, build: WasmBuild): void {
+  const drawn = vector.object("scalar_generation");
+  const scalars = [1, 2, 3].map((i) => drawn.bytes(`random_scalar_${i}`));
+  const sigmas = vector.object("sigma_generation");
+  const helpers = [1, 2, 3, 4];
+  const [slope, curve] = [3n, 7n];
+  const secret = Fn.create(number(sigmas.bytes("sigma_sum")) - 5n * slope - 25n * curve);
+  const share = (x: number) => Fn.create(secret + BigInt(x) * slope + BigInt(x * x) * curve);
+  const session = randomBytes(32);
+  const settings = { session, members: [1, 2, 3, 4, 5], threshold: 3 };
+  const random = replay(...[slope, curve].map((scalar) => wide(little32(scalar))), ...scalars.map(wide));
+  const frost = openFrost({ build, random });
+  const dealt = frost.deal(settings, little32(secret));
+  const first = frost.accept(settings, { member: 1, message: get(dealt, 1) });
+  expect(number(first.share.exportSecret().subarray(6, 38))).toBe(share(1));
+  const repair = { session, group: first.group, lost: 5, helpers };
+
+  // The first step draws the vector's scalars; its last delta is what their sum leaves of the share's part.
+  const { deltas } = repairDeltas(repair, first.share);
+  const part = (helper: number) => Fn.mul(share(helper), lagrange(helpers, helper, 5));
+  for (const [i, scalar] of scalars.entries()) expect(body(get(deltas, i + 1)).subarray(2)).toEqual(scalar);
+  const last = number(body(get(deltas, 4)).subarray(2));
+  expect(Fn.create(last + number(drawn.bytes("random_scalar_sum")))).toBe(part(1));
+
+  // The second and third step, upon deltas that add up to the vector's sigmas.
+  const sent = [1, 2, 3].map((helper) => {
+    const some = [1, 2, 3].map((to) => BigInt(helper * 10 + to));
+    return [...some, Fn.create(part(helper) - some.reduce((sum, each) => sum + each))];
+  });
+  const due = helpers.map((to) => number(sigmas.bytes(`sigma_${to}`)));
+  sent.push(due.map((sigma, to) => Fn.create(sigma - sent.reduce((sum, of) => sum + of[to]!, 0n))));
+  const head = (kind: number, from: number) => [2, kind, ...session, ...little(from)];
+  const commitments = new Map(
+    helpers.map((from) => {
+      const points = sent[from - 1]!.flatMap((delta) => [...ed25519.Point.BASE.multiply(delta).toBytes()]);
+      return [from, Uint8Array.from([...head(8, from), ...points])];
+    }),
+  );
+  const answered = new Map(
+    helpers.map((helper) => {
+      const received = new Map(
+        helpers.map((from) => [
+          from,
+          Uint8Array.from([...head(9, from), ...little(helper), ...little32(sent[from - 1]![helper - 1]!)]),
+        ]),
+      );
+      return [helper, repairSigma(repair, { helper, commitments, deltas: received })];
+    }),
+  );
+  for (const [helper, sigma] of answered) {
+    expect(body(sigma).subarray(2)).toEqual(sigmas.bytes(`sigma_${helper}`));
+  }
+  const repaired = finishRepair(repair, { commitments, sigmas: answered });
+  expect(repaired.exportSecret().subarray(6, 38)).toEqual(sigmas.bytes("sigma_sum"));
+}
+
+/** Lagrange's coefficient of `member` among `members` for the value at `at`. */
+function lagrange(members: readonly number[], member: number, at: number): bigint {
+  return members
+    .filter((other) => other !== member)
+    .reduce(
+      (product, other) =>
+        Fn.mul(product, Fn.mul(Fn.create(BigInt(at - other)), Fn.inv(Fn.create(BigInt(member - other))))),
+      1n,
+    );
+}
+
+function little32(scalar: bigint): Uint8Array {
+  return Uint8Array.fromHex(scalar.toString(16).padStart(64, "0")).toReversed();
+}
 
 function number(bytes: Uint8Array): bigint {
   return BigInt(`0x${bytes.toReversed().toHex()}`);

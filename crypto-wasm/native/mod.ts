@@ -12,24 +12,25 @@ import {
   sha512Stream,
   shake256,
 } from "./hash.ts";
-import { argon2id } from "./password.ts";
+import { argon2id, hasArgon2id } from "./password.ts";
 import { agree, fromSecret } from "./x25519.ts";
+
+/** Bun's hashes; other engines have none that are as small, and take libsodium's. */
+function bunHashes(): Partial<Parts> {
+  return "Bun" in globalThis
+    ? { sha256, sha512, sha256Stream, sha512Stream, hmacSha256, hmacSha512, hkdfSha256 }
+    : {};
+}
 
 export function nativeParts(): Partial<Parts> {
   return {
+    ...bunHashes(),
     "ed25519.sign": { fromSeed, sign: signEd25519 },
     "ed25519.verifyPeer": verifyStrict,
     x25519: { fromSecret, agree },
-    sha256,
-    sha512,
-    sha256Stream,
-    sha512Stream,
-    hmacSha256,
-    hmacSha512,
-    hkdfSha256,
     shake256,
     aes128Gcm: aesGcm("aes-128-gcm", 16),
     aes256Gcm: aesGcm("aes-256-gcm", 32),
-    argon2id,
+    ...(hasArgon2id ? { argon2id } : {}),
   };
 }

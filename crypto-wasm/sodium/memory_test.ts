@@ -14,7 +14,7 @@ function holds(secret: Uint8Array): boolean {
 
 /** Bytes that are nowhere else. */
 function secretBytes(length: number): Uint8Array {
-  return crypto.getRandomValues(new Uint8Array(length));
+  return openRandom().bytes(length);
 }
 
 test("a SodiumCipherState's key is in memory until dispose, and not after", () => {
