@@ -3,6 +3,7 @@ import { CryptoError } from "../error.ts";
 import type { Aead } from "../port.ts";
 import type { HpkeKem } from "./kem.ts";
 import { ownPrivateKey, ownPublicKey } from "./key.ts";
+import { wipe } from "../wipe.ts";
 import { concat, type Hmac, LabeledKdf, uint16 } from "./labeled.ts";
 
 export interface HpkeSuite {
@@ -75,16 +76,20 @@ export function openHpke(suite: HpkeSuite): Hpke {
     async seal(publicKey, plaintext, info, aad = EMPTY) {
       const { enc, shared } = kem.encapsulate(ownPublicKey(kem.name, publicKey));
       const { key, nonce } = schedule.keyAndNonce(shared, info);
-      const ct = aead.seal(key, nonce, plaintext, aad);
-      key.fill(0);
-      return { ct, enc };
+      try {
+        return { ct: aead.seal(key, nonce, plaintext, aad), enc };
+      } finally {
+        wipe(key, nonce);
+      }
     },
     async open(privateKey, kemOutput, ciphertext, info, aad = EMPTY) {
       const shared = kem.decapsulate(ownPrivateKey(kem.name, privateKey), kemOutput);
       const { key, nonce } = schedule.keyAndNonce(shared, info);
-      const plaintext = aead.open(key, nonce, ciphertext, aad);
-      key.fill(0);
-      return opened(plaintext);
+      try {
+        return opened(aead.open(key, nonce, ciphertext, aad));
+      } finally {
+        wipe(key, nonce);
+      }
     },
     async exportSecret(publicKey, context, length, info) {
       const { enc, shared } = kem.encapsulate(ownPublicKey(kem.name, publicKey));

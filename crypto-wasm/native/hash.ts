@@ -1,5 +1,6 @@
 import { createHash, hkdfSync } from "node:crypto";
 import { hkdfByHmac } from "../hkdf.ts";
+import { takenFrom } from "./key.ts";
 import type { Hash, HashStream } from "../port.ts";
 
 /** node:crypto refuses a longer `info` and a length of 0, although RFC 5869 allows both. */
@@ -50,7 +51,7 @@ function streamOf(hash: Bun.SHA256 | Bun.SHA512, length: number): HashStream {
 function hmac(algorithm: "sha256" | "sha512", key: Uint8Array, parts: readonly Uint8Array[]): Uint8Array {
   const mac = new Bun.CryptoHasher(algorithm, key);
   for (const part of parts) mac.update(part);
-  return new Uint8Array(mac.digest());
+  return takenFrom(mac.digest());
 }
 
 export function hmacSha256(key: Uint8Array, ...parts: readonly Uint8Array[]): Uint8Array {
@@ -68,5 +69,5 @@ export const hkdfSha256: Hash["hkdfSha256"] = (options) => {
 };
 
 export function shake256(data: Uint8Array, length: number): Uint8Array {
-  return new Uint8Array(createHash("shake256", { outputLength: length }).update(data).digest());
+  return takenFrom(createHash("shake256", { outputLength: length }).update(data).digest());
 }

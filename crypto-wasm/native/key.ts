@@ -46,6 +46,13 @@ export function secretBytes(key: KeyObject): Uint8Array {
   return secret;
 }
 
+/** The bytes of one of the engine's buffers, which is wiped. */
+export function takenFrom(buffer: Buffer): Uint8Array {
+  const bytes = new Uint8Array(buffer);
+  buffer.fill(0);
+  return bytes;
+}
+
 /**
  * A secret key held as a KeyObject. Dispose drops it; the engine's library wipes it when the collector frees the
  * KeyObject, which is later than dispose and is the one thing that this backend can't do at once.

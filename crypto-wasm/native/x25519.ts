@@ -1,6 +1,6 @@
 import { diffieHellman } from "node:crypto";
 import type { AgreementKey } from "../port.ts";
-import { HeldKey, importPublic, secretBytes } from "./key.ts";
+import { HeldKey, importPublic, secretBytes, takenFrom } from "./key.ts";
 
 class NativeAgreementKey extends HeldKey implements AgreementKey {
   exportSecret(): Uint8Array {
@@ -18,7 +18,7 @@ export function agree(key: AgreementKey, publicKey: Uint8Array): Uint8Array | nu
   const peer = importPublic("x25519", publicKey);
   if (peer === null) return null;
   try {
-    return new Uint8Array(diffieHellman({ privateKey, publicKey: peer }));
+    return takenFrom(diffieHellman({ privateKey, publicKey: peer }));
   } catch {
     return null;
   }

@@ -1,5 +1,6 @@
 /** No secret stays in linear memory where a call is refused or thrown out of half way. */
 import { describe, expect, test } from "bun:test";
+import { frostOn } from "../frost/mod.ts";
 import { BUILDS } from "./_builds.ts";
 import { openWasm, type Wasm } from "./mod.ts";
 import { STATUS } from "./status.ts";
@@ -13,6 +14,14 @@ function moved(): Uint8Array {
   const bytes = new Uint8Array(10);
   structuredClone(bytes.buffer, { transfer: [bytes.buffer] });
   return bytes;
+}
+
+/** How often `secret` stands in memory. */
+function copies(wasm: Wasm, secret: Uint8Array): number {
+  const memory = Buffer.from(wasm.runtime.instance.inspect().memory);
+  let count = 0;
+  for (let at = memory.indexOf(secret); at >= 0; at = memory.indexOf(secret, at + 1)) count++;
+  return count;
 }
 
 function holds(wasm: Wasm, secret: Uint8Array): boolean {
@@ -64,5 +73,22 @@ describe.each(BUILDS)("after what failed on the %s build", (build) => {
     expect(() => wasm.x25519.agree(agreement, secret.subarray(0, 32))).toThrow(backend);
     expect(() => cipher.seal(0, secret, new Uint8Array(80), 0)).toThrow(backend);
     expect(holds(wasm, secret.subarray(0, 32))).toBe(false);
+  });
+
+  test("no request or answer of FROST stays in the arena, while its handles live", () => {
+    const wasm = openWasm({ build });
+    const frost = frostOn(wasm.runtime);
+    const settings = { session: new Uint8Array(32), members: [1, 2], threshold: 2 };
+    const secret = Uint8Array.from([...secretBytes(31), 0]);
+    const dealt = frost.deal(settings, secret);
+    expect(holds(wasm, secret)).toBe(false);
+    const message = dealt.get(1) ?? new Uint8Array(0);
+    const { share } = frost.accept(settings, { member: 1, message });
+    // What the handle holds is the only copy.
+    expect(copies(wasm, message.subarray(-32))).toBe(1);
+    share.exportSecret();
+    expect(copies(wasm, message.subarray(-32))).toBe(1);
+    expect(() => frost.accept({ ...settings, session: secretBytes(32) }, { member: 1, message })).toThrow();
+    expect(copies(wasm, message.subarray(-32))).toBe(1);
   });
 });
