@@ -49,8 +49,11 @@ describe.each(BUILDS)("after what failed on the %s build", (build) => {
     Object.assign(instance.operations, { ed25519_key: full, x25519_key: full, cipher_key: full });
     const secret = secretBytes(32);
     const backend = expect.objectContaining({ code: "backend" });
+    // After each: the next would wipe what the last left.
     expect(() => wasm.ed25519.fromSeed(secret)).toThrow(backend);
+    expect(holds(wasm, secret)).toBe(false);
     expect(() => wasm.x25519.fromSecret(secret)).toThrow(backend);
+    expect(holds(wasm, secret)).toBe(false);
     expect(() => wasm.cipherState(secret)).toThrow(backend);
     expect(holds(wasm, secret)).toBe(false);
   });
@@ -69,10 +72,39 @@ describe.each(BUILDS)("after what failed on the %s build", (build) => {
     });
     const secret = secretBytes(64);
     const backend = expect.objectContaining({ code: "backend" });
+    const head = secret.subarray(0, 32);
     expect(() => wasm.ed25519.sign(key, secret)).toThrow(backend);
-    expect(() => wasm.x25519.agree(agreement, secret.subarray(0, 32))).toThrow(backend);
+    expect(holds(wasm, head)).toBe(false);
+    expect(() => wasm.x25519.agree(agreement, head)).toThrow(backend);
+    expect(holds(wasm, head)).toBe(false);
     expect(() => cipher.seal(0, secret, new Uint8Array(80), 0)).toThrow(backend);
-    expect(holds(wasm, secret.subarray(0, 32))).toBe(false);
+    expect(holds(wasm, head)).toBe(false);
+  });
+
+  test("no request or answer stays in the arena where all went well, while the keys live", () => {
+    const wasm = openWasm({ build });
+    const { instance } = wasm.runtime;
+    const done = <T>(result: T): T => {
+      expect(
+        instance
+          .arena(512)
+          .subarray(0, 512)
+          .every((byte) => byte === 0),
+      ).toBe(true);
+      return result;
+    };
+    using key = done(wasm.ed25519.fromSeed(secretBytes(32)));
+    done(wasm.ed25519.sign(key, secretBytes(200)));
+    done(key.exportSeed());
+    using agreement = done(wasm.ed25519.toAgreement(key));
+    done(agreement.exportSecret());
+    using other = done(wasm.x25519.fromSecret(secretBytes(32)));
+    done(wasm.x25519.agree(other, agreement.publicKey));
+    using cipher = done(wasm.cipherState(secretBytes(32)));
+    const [plaintext, frame] = [secretBytes(64), new Uint8Array(80)];
+    cipher.seal(0, plaintext, frame, 0);
+    expect(cipher.open(0, frame, new Uint8Array(64), 0)).toBe(64);
+    expect(holds(wasm, plaintext)).toBe(false);
   });
 
   test("no request or answer of FROST stays in the arena, while its handles live", () => {
