@@ -6,6 +6,8 @@ import { CryptoError } from "./error.ts";
 
 /** The most bytes of data in one call, beside keys and heads: what a request to the WASM module has room for. */
 export const DATA_BYTES_MAX = (1 << 26) - (1 << 16);
+/** What may be sealed, associated data included: what comes of it has a tag more, and must be opened again. */
+export const PLAINTEXT_BYTES_MAX = DATA_BYTES_MAX - 16;
 
 /** A check of one argument or field. */
 export type Check = (name: string, value: unknown) => void;

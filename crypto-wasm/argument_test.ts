@@ -1,6 +1,8 @@
 /** Every argument of the interface with what isn't one: a CryptoError that names it, on both sets of backends. */
 import { describe, expect, test } from "bun:test";
+import { PLAINTEXT_BYTES_MAX } from "./argument.ts";
 import { agreed, dealtMembers, get } from "./frost/_ceremony.ts";
+import { FrostRefusal } from "./frost/refusal.ts";
 import {
   CryptoError,
   dealReshare,
@@ -114,6 +116,22 @@ describe.each(CRYPTOS)("openCrypto() of %s backends", (_, crypto) => {
     refuses("secretKey", NO_BYTES, (wrong) => crypto.xWing.decapsulate(wrong, new Uint8Array(1120)));
   });
 
+  test("what could just be sealed can be opened again, and a byte more is refused", () => {
+    const most = new Uint8Array(PLAINTEXT_BYTES_MAX - 1);
+    for (const aead of [crypto.chacha20Poly1305, crypto.aes256Gcm]) {
+      const nonce = new Uint8Array(aead.nonceBytes);
+      const ad = new Uint8Array(1);
+      const sealed = aead.seal(key, nonce, most, ad);
+      expect(aead.open(key, nonce, sealed, ad)?.length).toBe(most.length);
+      refuses("plaintext", [most], (all) => aead.seal(key, nonce, all, new Uint8Array(2)));
+    }
+    using cipher = noise.cipher(key);
+    const into = new Uint8Array(PLAINTEXT_BYTES_MAX + 16);
+    const all = new Uint8Array(PLAINTEXT_BYTES_MAX);
+    expect(cipher.seal(0, all, into, 0)).toBe(into.length);
+    expect(cipher.open(0, into, all, 0)).toBe(all.length);
+  });
+
   test("records, choices and counts are refused by name", () => {
     refuses("options", [...NOTHING.slice(0, 3), undefined], (wrong) => hash.hkdfSha256(wrong));
     refuses("options", [...NOTHING.slice(0, 3), undefined], (wrong) => password.argon2id(wrong));
@@ -194,6 +212,16 @@ describe("FROST", () => {
   const options = { group, session: SESSION, commitments, message };
   const signing = SigningPackage.open(options);
   const notRecords = [null, 7, "abc", undefined];
+
+  test("stored bytes that are no share or group are malformed, whatever their length", () => {
+    for (const length of [0, 1, 2, 4, 73, 5000]) {
+      const stored = new Uint8Array(length);
+      for (const read of [() => frost.importShare(stored), () => frost.importGroup(stored)]) {
+        expect(read).toThrow(FrostRefusal);
+        expect(read).toThrow("malformed");
+      }
+    }
+  });
 
   test("ceremonies name what is wrong of what was agreed on", () => {
     for (const call of [

@@ -3,6 +3,7 @@ import {
   bytesOf,
   type Check,
   DATA_BYTES_MAX,
+  PLAINTEXT_BYTES_MAX,
   expectAllBytes,
   expectArray,
   expectBytes,
@@ -231,10 +232,11 @@ export function checkedHash(parts: HashParts): Hash {
 }
 
 /** Data and associated data go into one request together. */
-function expectRoomFor(name: string, data: Uint8Array, ad: Uint8Array): void {
-  if (data.length + ad.length > DATA_BYTES_MAX) {
+function expectRoomFor(name: "plaintext" | "ciphertext", data: Uint8Array, ad: Uint8Array): void {
+  const max = name === "plaintext" ? PLAINTEXT_BYTES_MAX : DATA_BYTES_MAX;
+  if (data.length + ad.length > max) {
     const [longer, bytes] = data.length < ad.length ? ["ad", ad] : [name, data];
-    refuseArgument(longer, `at most ${DATA_BYTES_MAX} bytes, with ad and data together`, bytes);
+    refuseArgument(longer, `at most ${max} bytes, with ad and data together`, bytes);
   }
 }
 

@@ -35,7 +35,13 @@ export const TABLE = {
   sha256Stream: { fast: "native", portable: "sodium", benchmark: "sha256" },
   sha512Stream: { fast: "native", portable: "sodium", benchmark: "sha512" },
   hmacSha256: { fast: "native", portable: "sodium", benchmark: "hmac sha256" },
-  hmacSha512: { fast: "native", portable: "sodium", benchmark: "hmac sha512" },
+  hmacSha512: {
+    fast: "native",
+    portable: "sodium",
+    benchmark: "hmac sha512",
+    because:
+      "Bun's own hasher, as for SHA-256, where it is the fastest; node:crypto's is up to 0.5 us faster here",
+  },
   hkdfSha256: { fast: "native", portable: "sodium", benchmark: "hkdf sha256" },
   shake256: {
     fast: "native",

@@ -1,11 +1,28 @@
 /** What a member holds: its share, inside the module, and the group, which anyone may see. */
 import type { Instance } from "../wasm/instance.ts";
 import { expectBytes } from "../argument.ts";
+import { CryptoError } from "../error.ts";
+import { FrostRefusal } from "./refusal.ts";
 import { type Answer, FrostHandle, Request } from "./request.ts";
 import { SigningNonces } from "./sign.ts";
 
 const KEY_BYTES = 32;
 const SESSION_BYTES = 32;
+
+/** Reads what was stored, of whatever length: bytes that are none are the caller's data, not its argument. */
+function readStored(
+  operation: "frost_share_import" | "frost_group_import",
+  doing: string,
+  { instance, stored }: { instance: Instance; stored: Uint8Array },
+): Answer {
+  try {
+    return new Request().message(stored).ask(operation, doing, instance);
+  } catch (error) {
+    if (error instanceof CryptoError && error.code === "argument")
+      throw new FrostRefusal(doing, "malformed", []);
+    throw error;
+  }
+}
 
 /** One member's share of a split key. Dispose wipes it. */
 export class FrostShare implements Disposable {
@@ -25,8 +42,7 @@ export class FrostShare implements Disposable {
   /** From `exportSecret`; the caller wipes it. Throws FrostRefusal("malformed") where it is none. */
   static import(instance: Instance, stored: Uint8Array): FrostShare {
     expectBytes("stored", stored);
-    const request = new Request().message(stored);
-    const answer = request.ask("frost_share_import", "read a share", instance);
+    const answer = readStored("frost_share_import", "read a share", { instance, stored });
     return FrostShare.held(instance, answer.u32());
   }
 
@@ -89,8 +105,7 @@ export class FrostGroup implements Disposable {
   /** From `encoded`. Throws FrostRefusal where it is none. */
   static import(instance: Instance, encoded: Uint8Array): FrostGroup {
     expectBytes("encoded", encoded);
-    const request = new Request().message(encoded);
-    const answer = request.ask("frost_group_import", "read a group", instance);
+    const answer = readStored("frost_group_import", "read a group", { instance, stored: encoded });
     return FrostGroup.held(instance, answer.u32());
   }
 

@@ -2,7 +2,7 @@
  * ChaCha20-Poly1305, XChaCha20-Poly1305 and AES-GCM in the module: one-shots, and ChaCha20 keys that stay inside for
  * connections.
  */
-import { DATA_BYTES_MAX, expectBytes, refuseArgument } from "../argument.ts";
+import { DATA_BYTES_MAX, expectBytes, PLAINTEXT_BYTES_MAX, refuseArgument } from "../argument.ts";
 import { CryptoError } from "../error.ts";
 import type { Aead, CipherState } from "../port.ts";
 import type { Instance } from "./instance.ts";
@@ -20,7 +20,8 @@ class WasmCipherState extends Handle implements CipherState {
     expectBytes("plaintext", plaintext);
     expectBytes("ad", ad);
     const length = ad.length + plaintext.length;
-    if (length > DATA_BYTES_MAX) refuseArgument("plaintext", `at most ${DATA_BYTES_MAX} bytes`, plaintext);
+    if (length > PLAINTEXT_BYTES_MAX)
+      refuseArgument("plaintext", `at most ${PLAINTEXT_BYTES_MAX} bytes`, plaintext);
     expectCounter(counter);
     expectRoom(into, at, plaintext.length + TAG_BYTES);
     const arena = instance.arena(length + TAG_BYTES);
