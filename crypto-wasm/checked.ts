@@ -33,12 +33,7 @@ const ARGON2 = {
   length: wholeIn({ min: 16, max: 1024 }),
 } as const satisfies Record<string, Check>;
 
-const HKDF = {
-  ikm: expectData,
-  salt: expectData,
-  info: expectData,
-  length: wholeIn({ min: 0, max: HKDF_BYTES_MAX }),
-} as const satisfies Record<string, Check>;
+const HKDF_LENGTH = { min: 0, max: HKDF_BYTES_MAX } as const;
 
 type HashParts = Pick<
   Parts,
@@ -209,7 +204,12 @@ export function checkedHash(parts: HashParts): Hash {
       return parts.hmacSha512(key, ...data);
     },
     hkdfSha256(options) {
-      expectFields("options", options, HKDF);
+      // By name, not by a table: every message's keys come this way.
+      if (typeof options !== "object" || options === null) refuseArgument("options", "an object", options);
+      expectData("ikm", options.ikm);
+      expectData("salt", options.salt);
+      expectData("info", options.info);
+      expectWhole("length", options.length, HKDF_LENGTH);
       return parts.hkdfSha256(options);
     },
     shake256(data, length) {
