@@ -64,6 +64,12 @@ export async function requireDurable(sql: Sql, name: string): Promise<void> {
   }
 }
 
+/** Whether an error says that the server or the way to it is gone, rather than what it found. */
+export function isLost(error: unknown): boolean {
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  return /^(CONNECTION_|CONNECT_|ECONN|EPIPE|ETIMEDOUT|08...$|57P0)/.test(code);
+}
+
 /** Turns what postgres.js throws into a Fault. `committing`: the commit was on its way, so it may have happened. */
 export function postgresFault(
   error: unknown,

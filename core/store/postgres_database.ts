@@ -6,6 +6,7 @@ import { hex, splitHashes } from "./hashes.ts";
 import {
   type Client,
   connect,
+  isLost,
   KEEPER_ROLE,
   postgresFault,
   RELAY_ROLE,
@@ -154,7 +155,7 @@ class PostgresDatabase implements StoreDatabase {
         WHERE datname = current_database() AND application_name = ${RELAY_ROLE}`;
       const [first] = rows;
       if (first === undefined) return null;
-      return `a relay at ${first.address ?? "this machine"} works on ${this.#name} (${rows.length} connections)`;
+      return `a relay at ${first.address ?? "this machine"} works on ${this.#name} (${rows.length} ${rows.length === 1 ? "connection" : "connections"})`;
     });
   }
 
@@ -185,6 +186,7 @@ async function* mailboxRecords(sql: Sql, record: MailboxRecord): AsyncGenerator<
     if (receipts !== record.receiptSum) yield lackingRows(id, "receipts");
     yield* entriesOf(sql, row);
   } catch (error) {
+    if (isLost(error)) throw error;
     yield { is: "damage", what: `mailbox ${hex(record.id)}: ${reasonOf(error)}` };
   }
 }

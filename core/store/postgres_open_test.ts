@@ -183,11 +183,19 @@ describe("openPostgresStore()", () => {
     }
     await cutting;
     await killer.end();
-    expect(cut).toBeGreaterThan(10);
+    expect(cut).toBeGreaterThan(3);
+    // Each connection of the pool that was cut while it rested tells whoever takes it next.
+    const last = owner.append();
     const endMs = performance.now() + 10_000;
-    while ((await told(store.probe(0))) !== "done" && performance.now() < endMs) await Bun.sleep(50);
-    expect(await told(store.commit([owner.append()], OPTIONS))).toBe("done");
-    const size = (await store.mailbox(owner.mailbox))?.size ?? 0;
+    const until = async (work: () => Promise<unknown>): Promise<void> => {
+      while ((await told(work())) !== "done" && performance.now() < endMs) await Bun.sleep(50);
+    };
+    await until(() => store.probe(0));
+    await until(() => store.commit([last], OPTIONS));
+    let size = 0;
+    await until(async () => {
+      size = (await store.mailbox(owner.mailbox))?.size ?? 0;
+    });
     expect(size).toBeGreaterThanOrEqual(taken + 1);
     expect(size).toBeLessThanOrEqual(taken + 1 + open);
   }, 60_000);
