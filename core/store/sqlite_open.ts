@@ -5,7 +5,6 @@ import {
   closeSync,
   existsSync,
   fdatasyncSync,
-  fsyncSync,
   openSync,
   readSync,
   renameSync,
@@ -16,6 +15,7 @@ import {
 import { dirname } from "node:path";
 import { isFault } from "../ground/mod.ts";
 import { reasonOf, storeFault } from "./fault.ts";
+import { syncPath } from "./sync_path.ts";
 import { requireVersion } from "./version.ts";
 import { SQLITE_APPLICATION_ID, SQLITE_MIGRATIONS, STATEMENT_BREAK } from "./sqlite_schema_version.ts";
 
@@ -54,15 +54,6 @@ function settleLog(path: string): void {
       at += length;
     }
     if (at > 0) fdatasyncSync(file);
-  } finally {
-    closeSync(file);
-  }
-}
-
-function syncPath(path: string): void {
-  const file = openSync(path, "r");
-  try {
-    fsyncSync(file);
   } finally {
     closeSync(file);
   }

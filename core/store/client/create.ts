@@ -3,18 +3,10 @@
  * file without a device's tables is not one whose making was cut short, but one that has lost what it held.
  */
 import { Database } from "bun:sqlite";
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  linkSync,
-  openSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
+import { existsSync, linkSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { storeFault } from "../fault.ts";
+import { syncPath } from "../sync_path.ts";
 import { migrateClient } from "./migrate.ts";
 
 /**
@@ -59,13 +51,4 @@ function emptyDevice(path: string): Uint8Array {
 function writeDurably(path: string, bytes: Uint8Array): void {
   writeFileSync(path, bytes, { flag: "wx", mode: 0o600 });
   syncPath(path);
-}
-
-function syncPath(path: string): void {
-  const file = openSync(path, "r");
-  try {
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
-  }
 }
