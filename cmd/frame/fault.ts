@@ -61,6 +61,10 @@ export const meanings: Record<Code, Meaning> = {
     exit: exit.failed,
     mend: "Put the first one's identity.json, node.json and head.json there, from a backup or from another node of it. To run the second one, give it an empty database or move relay.sqlite out of the directory; dchat database restore FILE fills it from a backup of its own.",
   },
+  "data/emptied": {
+    exit: exit.failed,
+    mend: "Fill it from a backup by dchat database restore FILE, or move it away to begin without mailboxes.",
+  },
   "data/no-relay": {
     exit: exit.failed,
     mend: "Start one by dchat relay, or say where it is by --bootstrap MULTIADDR or --relay-dir DIR.",

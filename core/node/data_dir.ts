@@ -11,7 +11,12 @@ import { Fault, isFault } from "../ground/mod.ts";
 import { fileReason, replaceFile } from "./file.ts";
 
 export type DataDirCode =
-  "data/locked" | "data/unusable" | "data/no-identity" | "data/other-relay" | "data/no-relay";
+  | "data/locked"
+  | "data/unusable"
+  | "data/no-identity"
+  | "data/other-relay"
+  | "data/emptied"
+  | "data/no-relay";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 

@@ -20,7 +20,7 @@ import type { Rates } from "./pipeline_rate.ts";
 import { controlPorts, openHttp } from "./relay_control.ts";
 import { keepProbing } from "./relay_probe.ts";
 import type { RelayKeys } from "./relay_keys.ts";
-import { openOwnKeys, storeLocation } from "./relay_store.ts";
+import { openOwnKeys, refuseEmptied, storeLocation } from "./relay_store.ts";
 import { openSweeper } from "./relay_sweep.ts";
 import { readTls, watchTls } from "./tls.ts";
 import { openTogether } from "./together.ts";
@@ -61,9 +61,11 @@ export async function openRelay(options: RelayOptions): Promise<Relay> {
   if (dir.warning !== null) log.warn(dir.warning);
   const room = openFilesRoom(config, log);
   const telemetry = openTelemetry({ log, clock, version });
+  const location = storeLocation(config, dir.path);
+  refuseEmptied(location, dir.path);
   const [crypto, store] = await openTogether(stack, [
     openCrypto({ backends: config.crypto.backends, needs: [] }),
-    openStore(storeLocation(config, dir.path)),
+    openStore(location),
   ]);
   const keys = stack.use(await openOwnKeys(store, { ...options, crypto, dataDir: dir.path }));
   stack.use(openSweep({ store, clock, telemetry }));

@@ -1,13 +1,27 @@
 /** A relay's store and its keys, which belong together: mailboxes are those of one identity. */
+import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { Fault } from "../ground/mod.ts";
 import type { MailboxStore } from "../mailbox/mod.ts";
 import { locationName, type StoreLocation } from "../store/mod.ts";
 import type { Config } from "./config.ts";
+import type { DataDirCode } from "./data_dir.ts";
 import { openRelayKeys, type RelayKeys, type RelayKeysOptions, requireSameRelay } from "./relay_keys.ts";
 
 /** Where the mailboxes of a relay are whose data directory is `dataDir`. */
 export function storeLocation({ database }: Config, dataDir: string): StoreLocation {
   return { url: database.url ?? null, path: join(dataDir, "relay.sqlite") };
+}
+
+/** Throws Fault<"data/emptied"> where the file is there without a byte, in the directory of a relay that has run. */
+export function refuseEmptied({ url, path }: StoreLocation, dataDir: string): void {
+  if (url !== null || statSync(path, { throwIfNoEntry: false })?.size !== 0) return;
+  // Before a relay has keys, its first start may have been cut short in making the file.
+  if (!existsSync(join(dataDir, "identity.json"))) return;
+  throw new Fault<DataDirCode>(
+    "data/emptied",
+    `Cannot use ${path}: it is empty, and a relay's database never is`,
+  );
 }
 
 /**

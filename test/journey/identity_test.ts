@@ -1,6 +1,6 @@
 /** A relay starts on the mailboxes of its own identity only, whichever store they are in. */
 import { afterAll, describe, expect, test } from "bun:test";
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Ran, runDchat } from "../harness/dchat.ts";
@@ -36,6 +36,18 @@ async function twoRelays(name: string, env: Record<string, string>): Promise<{ o
 }
 
 describe("a relay", () => {
+  test("refuses its database's file where that was emptied, and begins anew where it is gone", async () => {
+    const dataDir = join(folder, "emptied");
+    await (await spawnRelay({ dataDir })).stop();
+    const path = join(dataDir, "relay.sqlite");
+    writeFileSync(path, "");
+    const { code, err } = await start(dataDir, {});
+    expect([code, err]).toEqual([1, expect.stringContaining(`${path}: it is empty`)]);
+    expect(err).toContain("database restore");
+    rmSync(path);
+    expect(await (await spawnRelay({ dataDir })).stop()).toBe(0);
+  }, 60_000);
+
   test("on SQLite refuses the mailboxes of another one, naming both, and starts under their own", async () => {
     const { own, other } = await twoRelays("sqlite", {});
     const kept = join(folder, "kept");
