@@ -25,8 +25,8 @@ import {
 } from "./device.ts";
 import { follow } from "./follow.ts";
 import { catchUp } from "./founding.ts";
-import { Inbox } from "./inbox.ts";
-import { makeInvite, tendInvite, watchInbox } from "./invitation.ts";
+import { Inbox, isWaiting } from "./inbox.ts";
+import { makeInvite, tendInvite, toTend, watchInbox } from "./invitation.ts";
 import { deliver, enqueue } from "./outbox.ts";
 import { inPool } from "./patience.ts";
 import type { DialRelay } from "./port.ts";
@@ -151,7 +151,7 @@ export class Client {
     while (!signal.aborted) {
       const { conversations, invites } = await this.#device.store.transact((keeper) => ({
         conversations: keeper.conversations(),
-        invites: keeper.invites(),
+        invites: toTend(this.#device, keeper),
       }));
       const start = (key: string, work: () => Promise<void>) => {
         if (!running.has(key))
@@ -214,7 +214,7 @@ export class Client {
   }
 
   async #tendInvites(signal?: AbortSignal): Promise<void> {
-    const invites = await this.#device.store.transact((keeper) => keeper.invites());
+    const invites = await this.#device.store.transact((keeper) => toTend(this.#device, keeper));
     const tend = async (kept: KeptInvite) => {
       const { addresses, record } = kept.place;
       await using session = await dialRelay(this.#device, { addresses, relay: record.relay, signal });
@@ -238,7 +238,9 @@ export class Client {
       const inbox = new Inbox(this.#device, session, kept.place.mailbox);
       await tendInvite(this.#device, inbox, kept);
       const { store } = this.#device;
-      const waits = await store.transact((keeper) => keeper.invites().some((one) => one.id === kept.id));
+      const waits = await store.transact((keeper) =>
+        keeper.invites().some((one) => one.id === kept.id && isWaiting(one)),
+      );
       if (waits) await watchInbox(this.#device, inbox, { kept, signal });
       isDone = true;
     };

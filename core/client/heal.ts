@@ -8,6 +8,7 @@ import { rootOf, sameHash } from "../merkle/mod.ts";
 import type { GenerationStatement } from "../wire/mod.ts";
 import { conversationOf, withKey } from "./device.ts";
 import { refusedFault } from "./fault.ts";
+import { closeAgain } from "./invitation.ts";
 import { peaksOf, untrue } from "./log.ts";
 import { isPrefix, type Line, raise } from "./line.ts";
 
@@ -37,6 +38,7 @@ export async function startGeneration(line: Line, started: GenerationStatement):
       acknowledged: Math.min(position.acknowledged, size),
     });
     keeper.loseFormers(id, size);
+    closeAgain(device, keeper, before.place.record.relay);
     for (const own of keeper.sent(id)) {
       if (own.sent === null || own.sent.seq < common) continue;
       keeper.putOutgoing({ ...own, sent: null });

@@ -1,4 +1,5 @@
 /** An invitation's inbox at its relay, in whichever generation it lives there: a restore starts the next one. */
+import type { KeptInvite } from "../conversation/mod.ts";
 import type { EntryId, MailboxId } from "../ground/mod.ts";
 import { type CommandBody, GENERATION_FIRST } from "../wire/mod.ts";
 import { type Device, withKey } from "./device.ts";
@@ -13,6 +14,11 @@ import type {
   SingleBody,
   SubscriptionSink,
 } from "./port.ts";
+
+/** Whether somebody may still accept by it. */
+export function isWaiting({ stage }: Pick<KeptInvite, "stage">): boolean {
+  return stage === "making" || stage === "open";
+}
 
 /** Generations that may start while one command is on its way. */
 const STARTS_MAX = 4;

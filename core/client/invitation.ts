@@ -13,6 +13,7 @@ import {
   INVITE_SECRET_BYTES,
   inviteKeys,
   joinPair,
+  type Keeper,
   type KeptInvite,
   type MailboxPlace,
   makePackage,
@@ -21,12 +22,12 @@ import {
   type PairInfo,
   sealForInbox,
 } from "../conversation/mod.ts";
-import { entryId, isFault, limit } from "../ground/mod.ts";
+import { entryId, isFault, limit, type PublicKey } from "../ground/mod.ts";
 import { type DeliveredEntry, GENERATION_FIRST, mailboxIdOf, type Policy } from "../wire/mod.ts";
 import { fault, refusedFault } from "./fault.ts";
 import { type Device, dialRelay, freshKey, publicOf } from "./device.ts";
 import { keepWriter } from "./group.ts";
-import { Inbox } from "./inbox.ts";
+import { Inbox, isWaiting } from "./inbox.ts";
 import { isCertifiedNow } from "./member.ts";
 import { assertFree, freeName, parseName } from "./name.ts";
 import { retryAfterMs } from "./patience.ts";
@@ -72,7 +73,7 @@ function waitingInvite(device: Device, name: string | null): Promise<KeptInvite 
   const nowMs = device.clock.now();
   return device.store.transact((keeper) => {
     if (name === null) return null;
-    const isGood = (one: KeptInvite) => one.stage !== "closing" && one.invite.expiresMs > nowMs;
+    const isGood = (one: KeptInvite) => isWaiting(one) && one.invite.expiresMs > nowMs;
     const found = keeper.invites().find((one) => one.name === name && isGood(one));
     if (found === undefined) assertFree(keeper, name);
     return found ?? null;
@@ -179,14 +180,45 @@ async function publishInvite(
 /** Brings an invitation on: publishes, joins by a Welcome that waits, deletes what is used or over. */
 export async function tendInvite(device: Device, inbox: Inbox, kept: KeptInvite): Promise<void> {
   const isOver = device.clock.now() > kept.invite.expiresMs;
-  if (kept.stage !== "closing") {
+  if (isWaiting(kept)) {
     const used = await isUsed(device, inbox, kept).catch(closes(isOver));
     if (!used && !isOver) return;
   }
   const deleted = await inbox.command(kept.ownerSeed, { op: "delete" });
   const isGone = deleted.is === "deleted" || (deleted.is === "refused" && deleted.refusal.code === "denied");
   // What is over goes here whatever the relay says: it drops its part by itself.
-  if (isGone || isOver) await device.store.transact((keeper) => keeper.dropInvite(kept.id));
+  if (isGone || isOver) await device.store.transact((keeper) => keepUsed(keeper, kept.id, isOver));
+}
+
+/** Of an invitation that was used nothing is kept but what deletes its inbox; of one that is over, nothing. */
+function keepUsed(keeper: Keeper, id: number, isOver: boolean): void {
+  const now = keeper.invites().find((one) => one.id === id);
+  if (isOver) keeper.dropInvite(id);
+  else if (now !== undefined) {
+    keeper.putInvite({
+      ...now,
+      stage: "used",
+      ownPackage: new Uint8Array(),
+      pairReaderSeed: new Uint8Array(32),
+    });
+  }
+}
+
+/** A relay was restored: it has the inboxes again that were deleted there, and whoever comes to one waits for nobody. */
+export function closeAgain(device: Device, keeper: Keeper, relay: PublicKey): void {
+  for (const kept of keeper.invites()) {
+    const isThere = kept.stage === "used" && device.crypto.equal(kept.place.record.relay, relay);
+    if (isThere) keeper.putInvite({ ...kept, stage: "closing" });
+  }
+}
+
+/** Invitations that something is to be done for; those that were used and are over go here. */
+export function toTend(device: Device, keeper: Keeper): readonly KeptInvite[] {
+  const [used, rest] = [[] as KeptInvite[], [] as KeptInvite[]];
+  for (const kept of keeper.invites()) (kept.stage === "used" ? used : rest).push(kept);
+  const nowMs = device.clock.now();
+  for (const { id, invite } of used) if (nowMs > invite.expiresMs) keeper.dropInvite(id);
+  return rest;
 }
 
 /** An invitation whose inbox was deleted is used; one that is over isn't kept by a relay that refuses it. */

@@ -3,6 +3,7 @@ import { type PublicKey } from "../ground/mod.ts";
 import { safetyNumber } from "../identity/mod.ts";
 import { fault } from "./fault.ts";
 import type { Device } from "./device.ts";
+import { isWaiting } from "./inbox.ts";
 
 const NAME_CHARACTERS_MAX = 64;
 
@@ -32,9 +33,9 @@ function takenBy(keeper: Keeper, name: string): string | undefined {
 /** Throws Fault<"client/name"> where a conversation or a waiting invitation has the name, or one that looks alike. */
 export function assertFree(keeper: Keeper, name: string): void {
   const wanted = folded(name);
-  const waiting = keeper.invites().find((one) => {
-    return one.name !== null && folded(one.name) === wanted && one.stage !== "closing";
-  });
+  const waiting = keeper
+    .invites()
+    .find((one) => one.name !== null && folded(one.name) === wanted && isWaiting(one));
   const taken = takenBy(keeper, name) ?? waiting?.name ?? null;
   if (taken !== null) {
     throw fault("client/name", `There is a ${JSON.stringify(taken)} already; choose another with --name`);

@@ -1,11 +1,11 @@
 import { expect, test } from "bun:test";
-import type { Keeper } from "../conversation/mod.ts";
+import type { Keeper, KeptInvite } from "../conversation/mod.ts";
 import { assertFree, parseName } from "./name.ts";
 
 /** What these functions ask of a keeper, and nothing else. */
 function keeperOf(
   conversations: readonly string[],
-  invites: readonly { name: string | null; stage: string }[] = [],
+  invites: readonly { name: string | null; stage: KeptInvite["stage"] }[] = [],
 ) {
   return {
     conversations: () => conversations.map((name) => ({ name })),
@@ -14,18 +14,19 @@ function keeperOf(
 }
 
 test("assertFree() refuses a name that differs by case or by how its accents are composed, and names the one there", () => {
-  const keeper = keeperOf(["Zoë", "bob"], [{ name: "Carol", stage: "waiting" }]);
+  const keeper = keeperOf(["Zoë", "bob"], [{ name: "Carol", stage: "open" }]);
   expect(() => assertFree(keeper, "BOB")).toThrow('There is a "bob" already');
   expect(() => assertFree(keeper, "zoe\u0308")).toThrow('There is a "Zoë" already');
   expect(() => assertFree(keeper, "carol")).toThrow('There is a "Carol" already');
 });
 
-test("assertFree() lets other names through, and that of an invitation that is closing", () => {
+test("assertFree() lets other names through, and that of an invitation that is closing or used", () => {
   const keeper = keeperOf(
     ["bob"],
     [
       { name: "carol", stage: "closing" },
-      { name: null, stage: "waiting" },
+      { name: "carol", stage: "used" },
+      { name: null, stage: "open" },
     ],
   );
   expect(() => assertFree(keeper, "bobby")).not.toThrow();

@@ -55,7 +55,7 @@ export interface KeptConversation {
   readonly alarms: readonly string[];
 }
 
-/** An invitation that we gave out, until somebody has joined by it or it is over. */
+/** An invitation that we gave out, until it is over. */
 export interface KeptInvite {
   readonly id: number;
   /** What whoever accepts is called here, or null for a name made from the safety number. */
@@ -70,8 +70,11 @@ export interface KeptInvite {
   readonly pairReaderSeed: Uint8Array;
   readonly packageId: EntryId;
   readonly packageEntry: Uint8Array;
-  /** making: not yet at the relay · open: waits · closing: used or over, its inbox is still to be deleted. */
-  readonly stage: "making" | "open" | "closing";
+  /**
+   * making: not yet at the relay · open: waits · closing: used or over, its inbox is still to be deleted · used: it is
+   * deleted, and kept in mind until its time is over, since a relay that is restored has the inbox again.
+   */
+  readonly stage: "making" | "open" | "closing" | "used";
 }
 
 /** A TAKE that we sent: the same id again gets the same packages. */

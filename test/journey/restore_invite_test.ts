@@ -60,7 +60,7 @@ async function talks(order: readonly Chatter[], said: readonly string[]): Promis
   expect(ofAnn).toEqual(ofBob);
   expect(ofAnn.map(({ text }) => text)).toEqual([...said, "from ann", "from bob"]);
   expect([...ann.failures, ...bob.failures]).toEqual([]);
-  expect(await ann.store.transact((keeper) => keeper.invites())).toEqual([]);
+  expect(await ann.store.transact((keeper) => keeper.invites().map(({ stage }) => stage))).toEqual(["used"]);
 }
 
 describe("an invitation on a relay that is restored", () => {
@@ -129,6 +129,19 @@ describe("an invitation on a relay that is restored", () => {
     await back();
     for (const text of said.slice(36)) await bob.client.send({ to: "ann", text });
     await talks([bob, ann], said);
+  }, 60_000);
+
+  test("that was used is used still, once the inviter has come", async () => {
+    const uri = await invite();
+    await backUp(relay, backup);
+    await bob.client.accept({ uri, name: "ann" });
+    await ann.client.sync();
+    await back();
+    await talks([ann, bob], []);
+    await using carl = await openChatter(devices);
+    const accepted = carl.client.accept({ uri, name: "ann" });
+    expect(await accepted.catch((error: unknown) => String(error))).toContain("used already");
+    expect(await carl.client.contacts()).toEqual([]);
   }, 60_000);
 
   test("is joined by an inviter who stays, once someone accepts after the restore", async () => {

@@ -20,7 +20,7 @@ import type { TurnChange } from "../../wire/mod.ts";
 const VERSION = 1;
 /** Whether a conversation is being founded, and how far that is; NONE and BEGUN have nothing more to say. */
 const FOUNDING = { NONE: 0, BEGUN: 1, MADE: 2, LAID: 3 } as const;
-const STAGES = ["making", "open", "closing"] as const;
+const STAGES = ["making", "open", "closing", "used"] as const;
 
 function open(bytes: Uint8Array, what: string): Reader {
   const reader = new Reader(bytes, what);
