@@ -33,6 +33,11 @@ const SHAPES: Readonly<Record<Size, readonly Shape[]>> = {
   ],
 };
 const SECONDS: Readonly<Record<Size, number>> = { small: 0.5, standard: 4, large: 10 };
+/**
+ * Each shape runs unmeasured first: what is compiled while a relay runs is compiled anew for batches of another
+ * size, and for batches of one that takes a core's tenth for some 15 s.
+ */
+const WARM_SECONDS: Readonly<Record<Size, number>> = { small: 0.25, standard: 4, large: 16 };
 const BYTES = 1024;
 const dchat = join(import.meta.dir, "../cmd/dchat.ts");
 
@@ -124,11 +129,9 @@ async function measureShapes(name: string, { size, progress, subject, load }: Me
   const most = Math.max(...shapes.map(([writers]) => writers));
   await using process_ = await openLoad(load[0], [load[1], String(most)]);
   const rows: Row[] = [];
-  // The first run warms the code on both sides.
-  const warm = shapes.at(-1) ?? [1, 1];
-  await tell(process_, { writers: warm[0], window: warm[1], bytes: BYTES, seconds: SECONDS[size] / 2 });
   for (const [writers, window] of shapes) {
     progress(`append: ${name}, ${writers} writers, window ${window}`);
+    await tell(process_, { writers, window, bytes: BYTES, seconds: WARM_SECONDS[size] });
     const before = subject.usage();
     const answer = await tell(process_, { writers, window, bytes: BYTES, seconds: SECONDS[size] });
     const { cpuMs, rssKib } = subject.usage();
