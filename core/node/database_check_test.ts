@@ -87,6 +87,78 @@ for (const kind of KINDS) {
       },
     );
 
+    test("names a mailbox that is gone with all its rows, and one whose tombstone is", async () => {
+      const here = await place(kind);
+      const { ids, deleted } = await fill(here);
+      const [id = new Uint8Array(32), other = id] = ids;
+      const gone = (mailbox: Uint8Array) =>
+        `the mailbox whose id begins with ${mailbox.toHex().slice(0, 8)} is missing`;
+      const remove = async (mailbox: Uint8Array): Promise<void> => {
+        const named = kind === "sqlite" ? `x'${mailbox.toHex()}'` : literal(mailbox);
+        const [row] = kind === "sqlite" ? await sql(here, `SELECT box FROM mailbox WHERE id = ${named}`) : [];
+        const box = Number(row?.["box"] ?? 0);
+        const whose = kind === "sqlite" ? `box = ${box}` : `mailbox = ${named}`;
+        for (const table of ["reader", "turn", "receipt"])
+          await sql(here, `DELETE FROM ${table} WHERE ${whose}`);
+        if (kind === "sqlite") {
+          await sql(
+            here,
+            `DELETE FROM body WHERE number IN (SELECT body FROM entry WHERE place >> 32 = ${box})`,
+          );
+        }
+        await sql(here, `DELETE FROM entry WHERE ${kind === "sqlite" ? `place >> 32 = ${box}` : whose}`);
+        await sql(here, `DELETE FROM mailbox WHERE id = ${named}`);
+      };
+      expect((await checkDatabase(here)).damage).toEqual([]);
+      await remove(deleted);
+      expect((await checkDatabase(here)).damage).toEqual([expect.stringContaining(gone(deleted))]);
+      await remove(id);
+      expect((await checkDatabase(here)).damage).toContainEqual(
+        expect.stringContaining("2 mailboxes that were made in it are missing"),
+      );
+      const file = places.file();
+      expect(await codeOf(backupDatabase({ ...here, file }))).toBe("database/damaged");
+      const there = await place(kind);
+      await fill(there);
+      await sql(
+        there,
+        `UPDATE mailbox SET id = ${kind === "sqlite" ? `x'${other.toHex()}'` : literal(other)}
+        WHERE id = (SELECT id FROM mailbox WHERE NOT deleted LIMIT 1)`,
+      );
+      expect((await checkDatabase(there)).damage).toContainEqual(
+        expect.stringContaining("its mailboxes aren't those that were made in it"),
+      );
+    });
+
+    test("names a relay's identity that is gone from the store, cut short or changed", async () => {
+      const here = await place(kind);
+      await fill(here);
+      {
+        await using store = await open(here);
+        await store.claim(key());
+      }
+      const table = kind === "sqlite" ? "total" : "dchat_state";
+      const [row = {}] = await sql(here, `SELECT relay FROM ${table}`);
+      const relay = bytesOf(row["relay"]);
+      const put = (value: Uint8Array | null) => {
+        const text = kind === "sqlite" ? `x'${value?.toHex() ?? ""}'` : literal(value);
+        return sql(here, `UPDATE ${table} SET relay = ${value === null ? "NULL" : text}`);
+      };
+      expect((await checkDatabase(here)).damage).toEqual([]);
+      for (const [value, says] of [
+        [null, "identity that was noted is gone"],
+        [relay.subarray(0, 31), "32 bytes"],
+        [relay.with(5, (relay[5] ?? 0) ^ 1), "doesn't fit its checksum"],
+      ] as const) {
+        await put(value);
+        expect((await checkDatabase(here)).damage).toEqual([expect.stringContaining(says)]);
+        await using store = await open(here);
+        expect(await codeOf(store.claim(key()))).toBe("store/corrupt");
+      }
+      await put(relay);
+      expect((await checkDatabase(here)).damage).toEqual([]);
+    });
+
     test("finds nothing where readers and receipts change: their sums follow", async () => {
       const here = await place(kind);
       const owner = new Owner({ readers: 3, policy: { entriesMax: 8 } });

@@ -33,6 +33,12 @@ afterAll(async () => {
 /** Two mailboxes with entries of all kinds, three receipts, and one that was deleted; written by version 1 itself. */
 const HELD = { mailboxes: 2, entries: 9, bytes: 216 };
 
+/** What is told once the one that was deleted is gone altogether. */
+const MISSING = {
+  sqlite: "the mailbox whose id begins with ff3a3e31 is missing",
+  postgres: "the mailbox whose id begins with 491f43a7 is missing",
+};
+
 function statements(kind: string): string[] {
   const first = readFileSync(join(root, "migrations", kind, "0000_first.sql"), "utf8");
   const rows = readFileSync(join(root, "core/store/fixture", `${kind}_schema_1.sql`), "utf8");
@@ -85,6 +91,9 @@ describe("a store of schema 1", () => {
     expect(await migrateDatabase(here)).toBe(0);
     expect(await checkDatabase(here)).toEqual({ ...HELD, damage: [] });
     expect(await databaseStatus(here)).toMatchObject({ version: SQLITE_SCHEMA_VERSION, counts: HELD });
+    using db = new Database(pathOf(here));
+    db.run("DELETE FROM mailbox WHERE deleted = 1");
+    expect((await checkDatabase(here)).damage).toEqual([expect.stringContaining(MISSING.sqlite)]);
   });
 
   test("on PostgreSQL is refused until `database migrate` was run", async () => {
@@ -101,7 +110,11 @@ describe("a store of schema 1", () => {
     }
     expect(await checkDatabase(here)).toEqual({ ...HELD, damage: [] });
     await sql.unsafe("DELETE FROM receipt WHERE ctid = (SELECT min(ctid) FROM receipt)");
-    expect((await checkDatabase(here)).damage).toEqual([expect.stringContaining("its receipts aren't")]);
+    await sql.unsafe("DELETE FROM mailbox WHERE deleted");
+    expect((await checkDatabase(here)).damage).toEqual([
+      expect.stringContaining("its receipts aren't"),
+      expect.stringContaining(MISSING.postgres),
+    ]);
     await sql.end();
   });
 });

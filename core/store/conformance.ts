@@ -73,6 +73,7 @@ function keeping(subject: () => Subject, store: () => MailboxStore): void {
     await using other = await subject().open();
     for (const by of [second, null, first]) expect(plain(await other.claim(by))).toBe(plain(first));
     expect(plain(await store().claim(second))).toBe(plain(first));
+    expect(plain(await store().claim(null))).toBe(plain(first));
   });
 }
 

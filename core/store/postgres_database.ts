@@ -1,6 +1,7 @@
 /** The relay's PostgreSQL database for backups, checks and moves. */
-import { mailboxId, type MailboxId, publicKey, type PublicKey, signature } from "../ground/mod.ts";
+import { isFault, mailboxId, type MailboxId, publicKey, type PublicKey, signature } from "../ground/mod.ts";
 import type { MailboxRow, Receipt, StoreCounts, TurnRow } from "../mailbox/mod.ts";
+import { type Census, censusDamage, counted, NOBODY } from "./census.ts";
 import { reasonOf, storeFault } from "./fault.ts";
 import { hex, splitHashes } from "./hashes.ts";
 import {
@@ -16,7 +17,14 @@ import { nameOf } from "./place_name.ts";
 import { entryColumns, mailboxColumns, selectReaders, selectRelay } from "./postgres_load.ts";
 import type * as schema from "./postgres_schema.ts";
 import { migratePostgres, POSTGRES_SCHEMA_VERSION, postgresVersion } from "./postgres_version.ts";
-import { insertEntries, insertMailboxes, insertTurns, putReaders, putReceipts } from "./postgres_write.ts";
+import {
+  countMade,
+  insertEntries,
+  insertMailboxes,
+  insertTurns,
+  putReaders,
+  putReceipts,
+} from "./postgres_write.ts";
 import {
   type DatabaseStatus,
   type KeptEntry,
@@ -35,7 +43,7 @@ import {
   type TurnRecord,
   turnRow,
 } from "./row.ts";
-import { entrySum, mailboxSum, readersSum, readerSum, receiptSum, turnSum } from "./row_sum.ts";
+import { entrySum, mailboxSum, readersSum, readerSum, receiptSum, relaySum, turnSum } from "./row_sum.ts";
 import { requireVersion } from "./version.ts";
 
 type PostgresReceipt = typeof schema.receipt.$inferSelect;
@@ -105,6 +113,12 @@ class PostgresDatabase implements StoreDatabase {
           found.push(`${this.#name}: ${row.n} rows of table ${table} belong to no mailbox`);
         }
       }
+      try {
+        await selectRelay(this.#sql);
+      } catch (error) {
+        if (!isFault(error, "store/corrupt")) throw error;
+        found.push(`${this.#name}: ${error.message}`);
+      }
       return found;
     });
   }
@@ -115,14 +129,20 @@ class PostgresDatabase implements StoreDatabase {
     try {
       await sql`SET idle_in_transaction_session_timeout = 0`;
       await sql`BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY`;
+      let census = NOBODY;
       for (let after: Uint8Array = new Uint8Array(0); ;) {
         const page = await sql<MailboxRecord[]>`SELECT ${mailboxColumns(sql)} FROM mailbox
           WHERE id > ${after} ORDER BY id LIMIT ${PAGE}`;
-        for (const record of page) yield* mailboxRecords(sql, record);
+        for (const record of page) {
+          census = counted(census, record.id);
+          yield* mailboxRecords(sql, record);
+        }
         const last = page.at(-1);
-        if (last === undefined) return;
+        if (last === undefined) break;
         after = last.id;
       }
+      const made = censusDamage(census, await selectCensus(sql));
+      if (made !== null) yield { is: "damage", what: `${this.#name}: ${made}` };
     } catch (error) {
       throw postgresFault(error, { name: this.#name, committing: false });
     } finally {
@@ -142,7 +162,11 @@ class PostgresDatabase implements StoreDatabase {
         const [there] = await sql`SELECT 1 FROM mailbox LIMIT 1`;
         if (there !== undefined)
           throw storeFault("store/filled", `Cannot fill ${this.#name}: it isn't empty`);
-        if (relay !== null) await sql`UPDATE dchat_state SET relay = ${relay} WHERE number = 1`;
+        // Where all rows were lost, what was kept of them is over as well.
+        await sql`DELETE FROM dchat_census`;
+        if (relay !== null) {
+          await sql`UPDATE dchat_state SET relay = ${relay}, relay_sum = ${relaySum(relay)} WHERE number = 1`;
+        }
         await loadRecords(sql, records);
       });
     });
@@ -162,6 +186,14 @@ class PostgresDatabase implements StoreDatabase {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#sql.end({ timeout: 5 });
   }
+}
+
+async function selectCensus(sql: Sql): Promise<Census> {
+  const rows = await sql<Census[]>`SELECT made, ids FROM dchat_census`;
+  return rows.reduce(
+    (sum, { made, ids }) => ({ made: sum.made + made, ids: (sum.ids + ids) % 2 ** 32 }),
+    NOBODY,
+  );
 }
 
 /** One mailbox and all that is its own; what can't be read is told and left out. */
@@ -245,6 +277,7 @@ async function loadRecords(sql: Sql, records: AsyncIterable<StoreRecord>): Promi
   let entries: KeptEntry[] = [];
   const flush = async (): Promise<void> => {
     await insertMailboxes(sql, mailboxes);
+    await countMade(sql, mailboxes);
     await putReaders(
       sql,
       mailboxes.flatMap((row) => row.readers.map((reader) => ({ mailbox: row.id, reader }))),

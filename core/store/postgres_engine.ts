@@ -45,6 +45,7 @@ import { migratePostgres, POSTGRES_SCHEMA_VERSION, postgresVersion } from "./pos
 import { writePostgres } from "./postgres_write.ts";
 import { hex } from "./hashes.ts";
 import { type MailboxRecord, mailboxRow, type StoredRecord, storedEntry } from "./row.ts";
+import { relaySum } from "./row_sum.ts";
 import { requireVersion } from "./version.ts";
 import { STALE_TRIES_MAX, StaleRow } from "./stale_row.ts";
 
@@ -191,7 +192,10 @@ class PostgresEngine implements StoreEngine {
   /** As MailboxStore.claim. */
   claim(by: PublicKey | null): Promise<PublicKey | null> {
     return this.#inTime(async (sql) => {
-      if (by !== null) await sql`UPDATE dchat_state SET relay = ${by} WHERE number = 1 AND relay IS NULL`;
+      if (by !== null) {
+        await sql`UPDATE dchat_state SET relay = ${by}, relay_sum = ${relaySum(by)}
+          WHERE number = 1 AND relay_sum IS NULL AND (relay IS NULL OR relay = ${by})`;
+      }
       return selectRelay(sql);
     });
   }

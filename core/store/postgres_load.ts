@@ -21,6 +21,7 @@ import {
   type ReaderRecord,
   readerRow,
   relayOf,
+  type RelayRecord,
   type TurnRecord,
   turnRow,
 } from "./row.ts";
@@ -78,7 +79,9 @@ async function selectMailboxes(
 
 /** Whose mailboxes these are; null where it isn't noted. */
 export async function selectRelay(sql: Sql): Promise<PublicKey | null> {
-  const [row] = await sql<{ relay: Uint8Array | null }[]>`SELECT relay FROM dchat_state WHERE number = 1`;
+  const [row] = await sql<
+    RelayRecord[]
+  >`SELECT relay, relay_sum AS "relaySum" FROM dchat_state WHERE number = 1`;
   return relayOf(row);
 }
 

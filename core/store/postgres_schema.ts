@@ -149,4 +149,16 @@ export const state = pgTable("dchat_state", {
   probes: long("probes").notNull(),
   /** The identity of the relay that they were made on; null until one has started. */
   relay: bytes("relay"),
+  /** See row_sum.ts; null with it, and where an older dchat noted it, until the relay starts. */
+  relaySum: long("relay_sum"),
+});
+
+/**
+ * See census.ts: what the rows add up to counts. A transaction that makes mailboxes adds to one of a few, by the
+ * connection that it runs on, so that nodes which make mailboxes at the same time seldom wait for one another.
+ */
+export const census = pgTable("dchat_census", {
+  number: integer("number").primaryKey(),
+  made: long("made").notNull(),
+  ids: long("ids").notNull(),
 });

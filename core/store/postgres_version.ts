@@ -3,12 +3,14 @@ import first from "../../migrations/postgres/0000_first.sql" with { type: "text"
 import sums from "../../migrations/postgres/0001_sums_of_rows.sql" with { type: "text" };
 import sumsFilled from "../../migrations/postgres/0002_sums_of_rows_filled.sql" with { type: "text" };
 import relay from "../../migrations/postgres/0003_relay_identity.sql" with { type: "text" };
+import made from "../../migrations/postgres/0004_mailboxes_made.sql" with { type: "text" };
+import madeFilled from "../../migrations/postgres/0005_mailboxes_made_filled.sql" with { type: "text" };
 import { storeFault } from "./fault.ts";
 import type { Client, Sql } from "./postgres_connect.ts";
 import { STATEMENT_BREAK } from "./sqlite_schema_version.ts";
 import { requireVersion } from "./version.ts";
 
-export const POSTGRES_MIGRATIONS: readonly string[] = [first, sums, sumsFilled, relay];
+export const POSTGRES_MIGRATIONS: readonly string[] = [first, sums, sumsFilled, relay, made, madeFilled];
 export const POSTGRES_SCHEMA_VERSION = POSTGRES_MIGRATIONS.length;
 
 /** Held while migrating, so that two nodes that start together don't both do it: "dchat" in ASCII. */

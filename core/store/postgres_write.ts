@@ -1,6 +1,7 @@
 /** Writes a plan inside the transaction that loaded for it: one statement a table, all sent together. */
 import type { Loaded, MailboxRow, NewEntry, Plan, ReaderRow } from "../mailbox/mod.ts";
 import { sameId } from "../wire/mod.ts";
+import { censusOf } from "./census.ts";
 import { hex, joinHashes } from "./hashes.ts";
 import { kindNumber } from "./kind.ts";
 import { booleanArray, bytesArray, numberArray } from "./postgres_array.ts";
@@ -57,12 +58,23 @@ const UPDATE_MAILBOXES = `UPDATE mailbox m SET generation = v.generation, term =
     AS v(${MAILBOX_VALUES}, expect_term, expect_size, readers_moved)
   WHERE m.id = v.id AND m.term = v.expect_term AND m.size = v.expect_size`;
 
+const CENSUS_ROWS = 16;
+
 /** Inserts mailboxes without their readers; throws StaleRow where one is there already. */
 export async function insertMailboxes(sql: Sql, rows: readonly MailboxRow[]): Promise<void> {
   if (rows.length === 0) return;
   const values = [...mailboxArrays(rows), numberArray(rows.map((row) => readersSum(row.id, row.readers)))];
   const { count } = await sql.unsafe(INSERT_MAILBOXES, values, { prepare: true });
   if (count !== rows.length) throw new StaleRow("a mailbox was made by somebody else meanwhile");
+}
+
+/** Counts mailboxes that were made. One row of it is locked until the transaction ends, so it comes last. */
+export async function countMade(sql: Sql, rows: readonly MailboxRow[]): Promise<void> {
+  if (rows.length === 0) return;
+  const { made, ids } = censusOf(rows.map((row) => row.id));
+  await sql`INSERT INTO dchat_census AS c (number, made, ids)
+    VALUES (pg_backend_pid() % ${CENSUS_ROWS}::integer, ${made}, ${ids})
+    ON CONFLICT (number) DO UPDATE SET made = c.made + excluded.made, ids = (c.ids + excluded.ids) & 4294967295`;
 }
 
 /** `moved`: by how much the sums of readers moved, by hex id. */
@@ -232,6 +244,7 @@ export async function writePostgres(sql: Sql, plan: Plan, loaded: Loaded): Promi
     insertTurns(sql, plan.turns),
     take(sql, plan, loaded),
     putReceipts(sql, plan.receipts),
+    countMade(sql, plan.created),
   ];
   // All of them, so that none is left to fail when nobody listens; the first failure is the one to tell.
   const failed = (await Promise.allSettled(work)).find((each) => each.status === "rejected");

@@ -6,6 +6,7 @@ import { hex, splitHashes } from "./hashes.ts";
 import { kindOf } from "./kind.ts";
 import type * as postgres from "./postgres_schema.ts";
 import type * as sqlite from "./sqlite_schema.ts";
+import { relaySum as sumOfRelay } from "./row_sum.ts";
 
 export type SqliteMailbox = typeof sqlite.mailbox.$inferSelect;
 export type MailboxRecord = Omit<SqliteMailbox, "box"> | typeof postgres.mailbox.$inferSelect;
@@ -84,10 +85,21 @@ export function turnRow(record: TurnRecord): TurnRow {
   }));
 }
 
-/** The identity that a store's one row notes; null where it notes none. */
-export function relayOf(record: { readonly relay: Uint8Array | null } | null | undefined): PublicKey | null {
-  const relay = record?.relay ?? null;
-  return relay === null ? null : parse("whose the mailboxes are", () => publicKey(blob(relay)));
+export interface RelayRecord {
+  readonly relay: Uint8Array | null;
+  readonly relaySum: number | null;
+}
+
+/** The identity that a store's one row notes; null where it notes none. Throws Fault<"store/corrupt">. */
+export function relayOf(record: RelayRecord | null | undefined): PublicKey | null {
+  const { relay = null, relaySum = null } = record ?? {};
+  return parse("whose the mailboxes are", () => {
+    const noted = relay === null ? null : publicKey(blob(relay));
+    if (relaySum === null) return noted;
+    if (noted === null) throw new TypeError("the relay's identity that was noted is gone");
+    if (sumOfRelay(noted) !== relaySum) throw new TypeError("the relay's identity doesn't fit its checksum");
+    return noted;
+  });
 }
 
 function takenBy(bytes: Uint8Array | null): EntryId | null {

@@ -51,6 +51,12 @@ export function mailboxSum(row: MailboxRow): number {
   return finish();
 }
 
+/** Of the note whose mailboxes a store holds. */
+export function relaySum(relay: Uint8Array): number {
+  begin(relay);
+  return finish();
+}
+
 export function readerSum(mailbox: Uint8Array, reader: ReaderRow): number {
   begin(mailbox);
   put(reader.key);

@@ -3,6 +3,7 @@ import type { Database } from "bun:sqlite";
 import { existsSync } from "node:fs";
 import { isFault, type MailboxId, publicKey, type PublicKey, signature } from "../ground/mod.ts";
 import type { MailboxRow, Receipt, StoreCounts } from "../mailbox/mod.ts";
+import { type Census, censusDamage, censusOf, counted, NOBODY } from "./census.ts";
 import { reasonOf, storeFault } from "./fault.ts";
 import { hex, splitHashes } from "./hashes.ts";
 import {
@@ -18,6 +19,7 @@ import {
   readerRow,
   type ReaderRecord,
   relayOf,
+  type RelayRecord,
   type SqliteEntry,
   type SqliteMailbox,
   type StoredRecord,
@@ -25,7 +27,7 @@ import {
   type TurnRecord,
   turnRow,
 } from "./row.ts";
-import { entrySum, mailboxSum, readersSum, readerSum, receiptSum, turnSum } from "./row_sum.ts";
+import { entrySum, mailboxSum, readersSum, readerSum, receiptSum, relaySum, turnSum } from "./row_sum.ts";
 import { ENTRY_COLUMNS, MAILBOX_COLUMNS } from "./sqlite_columns.ts";
 import { migrateSqlite, openSqliteFile, openSqliteRaw, sqliteVersion } from "./sqlite_open.ts";
 import type * as schema from "./sqlite_schema.ts";
@@ -94,10 +96,7 @@ class SqliteDatabase implements StoreDatabase {
   }
 
   relay(): Promise<PublicKey | null> {
-    const row = this.#current()
-      .query<{ relay: Uint8Array | null }, []>("SELECT relay FROM total WHERE number = 1")
-      .get();
-    return Promise.resolve(relayOf(row));
+    return Promise.resolve(selectRelay(this.#current()));
   }
 
   integrity(): Promise<readonly string[]> {
@@ -111,6 +110,7 @@ class SqliteDatabase implements StoreDatabase {
         const count = db.query<{ n: number }, []>(sql).get()?.n ?? 0;
         if (count > 0) found.push(`${this.#path}: ${count} ${what} belong to nothing`);
       }
+      selectRelay(db);
     } catch (error) {
       found.push(`${this.#path}: ${reasonOf(error)}`);
     }
@@ -123,6 +123,7 @@ class SqliteDatabase implements StoreDatabase {
     try {
       let box = 0;
       const sum = { mailboxes: 0, entries: 0, bytes: 0 };
+      let census = NOBODY;
       for (;;) {
         const record = db
           .query<SqliteMailbox, [number]>(
@@ -131,6 +132,7 @@ class SqliteDatabase implements StoreDatabase {
           .get(box);
         if (record === null) break;
         ({ box } = record);
+        census = counted(census, record.id);
         sum.mailboxes += record.deleted === 0 ? 1 : 0;
         sum.entries += record.entriesHeld;
         sum.bytes += record.bytesHeld;
@@ -140,6 +142,8 @@ class SqliteDatabase implements StoreDatabase {
       if (total.mailboxes !== sum.mailboxes || total.entries !== sum.entries || total.bytes !== sum.bytes) {
         yield { is: "damage", what: `${this.#path}: what all mailboxes hold together isn't what is counted` };
       }
+      const made = censusDamage(census, selectCensus(db));
+      if (made !== null) yield { is: "damage", what: `${this.#path}: ${made}` };
     } catch (error) {
       if (isFault(error)) throw error;
       yield { is: "damage", what: `${this.#path}: ${reasonOf(error)}` };
@@ -157,7 +161,11 @@ class SqliteDatabase implements StoreDatabase {
       if (db.query("SELECT 1 FROM mailbox LIMIT 1").get() !== null) {
         throw storeFault("store/filled", `Cannot fill ${this.#path}: it isn't empty`);
       }
-      if (relay !== null) db.query("UPDATE total SET relay = ?1 WHERE number = 1").run(relay);
+      // Where all rows were lost, what was kept of them is over as well.
+      db.run("UPDATE total SET mailboxes = 0, entries = 0, bytes = 0, made = 0, made_ids = 0");
+      if (relay !== null) {
+        db.query("UPDATE total SET relay = ?1, relay_sum = ?2 WHERE number = 1").run(relay, relaySum(relay));
+      }
       await loadRecords(sql, records);
       sql.commit.run();
     } catch (error) {
@@ -181,6 +189,16 @@ class SqliteDatabase implements StoreDatabase {
     this.#db = null;
     return Promise.resolve();
   }
+}
+
+function selectRelay(db: Database): PublicKey | null {
+  return relayOf(
+    db.query<RelayRecord, []>("SELECT relay, relay_sum AS relaySum FROM total WHERE number = 1").get(),
+  );
+}
+
+function selectCensus(db: Database): Census {
+  return db.query<Census, []>("SELECT made, made_ids AS ids FROM total WHERE number = 1").get() ?? NOBODY;
 }
 
 /** One mailbox and all that is its own; what can't be read is told and left out. */
@@ -280,8 +298,9 @@ async function loadRecords(sql: SqliteStatements, records: AsyncIterable<StoreRe
         // Only the one that comes is filled: rows follow their mailbox.
         boxes.clear();
         boxes.set(hex(record.row.id), insertMailbox(sql, record.row));
-        const { deleted, entriesHeld, bytesHeld } = record.row;
-        sql.addTotal.run(deleted ? 0 : 1, entriesHeld, bytesHeld);
+        const { id, deleted, entriesHeld, bytesHeld } = record.row;
+        const { made, ids } = censusOf([id]);
+        sql.addTotal.run(deleted ? 0 : 1, entriesHeld, bytesHeld, made, ids);
         break;
       }
       case "turn": {

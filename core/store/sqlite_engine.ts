@@ -39,6 +39,7 @@ import { loadBatch, loadMailbox } from "./sqlite_load.ts";
 import { LogRoom } from "./sqlite_log.ts";
 import { openSqliteFile, PRIVATE, type SqliteFile } from "./sqlite_open.ts";
 import { relayOf, storedEntry } from "./row.ts";
+import { relaySum } from "./row_sum.ts";
 import { prepareStatements, type SqliteStatements } from "./sqlite_statements.ts";
 import { sweepSqlite } from "./sqlite_sweep.ts";
 import { STALE_TRIES_MAX, StaleRow } from "./stale_row.ts";
@@ -244,10 +245,11 @@ export class SqliteEngine implements StoreEngine {
 
   /** As MailboxStore.claim. */
   claim(by: PublicKey | null): PublicKey | null {
-    const noted = relayOf(this.#sql.relay.get());
-    if (noted !== null || by === null) return noted;
+    const record = this.#sql.relay.get();
+    const noted = relayOf(record);
+    if (by === null || (noted !== null && record?.relaySum !== null)) return noted;
     return this.#transaction(() => {
-      this.#sql.claim.run(by);
+      this.#sql.claim.run(by, relaySum(by));
       return relayOf(this.#sql.relay.get());
     });
   }

@@ -153,4 +153,9 @@ export const total = sqliteTable("total", {
   probes: integer("probes").notNull(),
   /** The identity of the relay that they were made on; null until one has started. */
   relay: bytes("relay"),
+  /** See row_sum.ts; null with it, and where an older dchat noted it, until the relay starts. */
+  relaySum: integer("relay_sum"),
+  /** See census.ts. */
+  made: integer("made").notNull().default(0),
+  madeIds: integer("made_ids").notNull().default(0),
 });

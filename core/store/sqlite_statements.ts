@@ -6,7 +6,14 @@
  * all of them, so one that doesn't fit the schema fails at start and in every test.
  */
 import type { Database, SQLQueryBindings, Statement } from "bun:sqlite";
-import type { ReaderRecord, SqliteEntry, SqliteMailbox, StoredRecord, TurnRecord } from "./row.ts";
+import type {
+  ReaderRecord,
+  RelayRecord,
+  SqliteEntry,
+  SqliteMailbox,
+  StoredRecord,
+  TurnRecord,
+} from "./row.ts";
 import { ENTRY_COLUMNS, MAILBOX_COLUMNS } from "./sqlite_columns.ts";
 
 type Value = SQLQueryBindings;
@@ -123,11 +130,13 @@ function counting(db: Database) {
       "SELECT mailboxes, entries, bytes FROM total WHERE number = 1",
     ),
     addTotal: db.prepare<unknown, Value[]>(
-      "UPDATE total SET mailboxes = mailboxes + ?1, entries = entries + ?2, bytes = bytes + ?3 WHERE number = 1",
+      `UPDATE total SET mailboxes = mailboxes + ?1, entries = entries + ?2, bytes = bytes + ?3, made = made + ?4,
+         made_ids = (made_ids + ?5) & 4294967295 WHERE number = 1`,
     ),
-    relay: db.prepare<{ relay: Uint8Array | null }, []>("SELECT relay FROM total WHERE number = 1"),
-    claim: db.prepare<unknown, [Uint8Array]>(
-      "UPDATE total SET relay = ?1 WHERE number = 1 AND relay IS NULL",
+    relay: db.prepare<RelayRecord, []>("SELECT relay, relay_sum AS relaySum FROM total WHERE number = 1"),
+    claim: db.prepare<unknown, [Uint8Array, number]>(
+      `UPDATE total SET relay = ?1, relay_sum = ?2
+       WHERE number = 1 AND relay_sum IS NULL AND (relay IS NULL OR relay = ?1)`,
     ),
     probe: db.prepare<unknown, []>("UPDATE total SET probes = probes + 1 WHERE number = 1"),
   };

@@ -1,6 +1,7 @@
 /** Writes a plan inside the transaction that loaded for it. */
 import { assert, type MailboxId } from "../ground/mod.ts";
 import type { MailboxRow, NewEntry, Plan, ReaderRow, Receipt } from "../mailbox/mod.ts";
+import { censusOf } from "./census.ts";
 import { hex, joinHashes } from "./hashes.ts";
 import { kindNumber } from "./kind.ts";
 import type { CachedMailbox } from "./row_cache.ts";
@@ -265,8 +266,9 @@ export function writePlan(
     addSums(box, 0, putReceipt(sql, box, each));
   }
   for (const [box, { readers, receipts }] of sums) sql.addSums.run(box, readers, receipts);
-  if (deltas.mailboxes !== 0 || deltas.entries !== 0 || deltas.bytes !== 0) {
-    sql.addTotal.run(deltas.mailboxes, deltas.entries, deltas.bytes);
+  if (plan.created.length > 0 || deltas.mailboxes !== 0 || deltas.entries !== 0 || deltas.bytes !== 0) {
+    const { made, ids } = censusOf(plan.created.map((row) => row.id));
+    sql.addTotal.run(deltas.mailboxes, deltas.entries, deltas.bytes, made, ids);
   }
   const changes =
     plan.created.length +
