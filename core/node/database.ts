@@ -27,7 +27,7 @@ import { type Dump, readDump, type Sink, writeDump } from "./database_dump.ts";
 import type { DatabaseCode, DumpHeader, DumpKind } from "./database_file.ts";
 import { fileReason } from "./file.ts";
 import { defaultRelayDir, homePath, openDataDir, shareDataDir } from "./data_dir.ts";
-import { storeLocation } from "./relay_store.ts";
+import { refuseEmptied, storeLocation } from "./relay_store.ts";
 
 export interface DatabaseOptions {
   readonly config: Config;
@@ -47,9 +47,17 @@ function dataDirOf({ config, env }: DatabaseOptions): string {
   return config.relay.data_dir === undefined ? defaultRelayDir(env) : homePath(config.relay.data_dir);
 }
 
-async function openPlace(options: DatabaseOptions): Promise<Place> {
+interface Opening {
+  /** What an emptied file held is to be put into it again. */
+  readonly toFill?: boolean;
+}
+
+/** Throws Fault<"data/emptied"> where the store has lost all that it held, unless it is opened to be filled. */
+async function openPlace(options: DatabaseOptions, { toFill = false }: Opening = {}): Promise<Place> {
   const dataDir = dataDirOf(options);
-  const database = await openDatabase(storeLocation(options.config, dataDir));
+  const location = storeLocation(options.config, dataDir);
+  if (!toFill) refuseEmptied(location, dataDir);
+  const database = await openDatabase(location);
   const isInDir = options.config.database.url === undefined;
   return { database, dataDir, isInDir, [Symbol.asyncDispose]: () => database[Symbol.asyncDispose]() };
 }
@@ -58,10 +66,10 @@ async function openPlace(options: DatabaseOptions): Promise<Place> {
  * The same with no relay at work on it: throws Fault<"data/locked"> or Fault<"database/in-use">. The lock is that of
  * the store: a directory that PostgreSQL's relay has, or another relay, is left alone.
  */
-async function openAlone(options: DatabaseOptions): Promise<Place> {
+async function openAlone(options: DatabaseOptions, opening: Opening = {}): Promise<Place> {
   await using stack = new AsyncDisposableStack();
   if (options.config.database.url === undefined) stack.use(openDataDir(dataDirOf(options)));
-  const place = stack.use(await openPlace(options));
+  const place = stack.use(await openPlace(options, opening));
   const others = await place.database.others();
   if (others !== null) {
     throw new Fault<DatabaseCode>("database/in-use", `Cannot do that while ${others}; stop it first`);
@@ -202,7 +210,7 @@ export async function exportDatabase(options: DatabaseOptions & { readonly sink:
 export async function importDatabase(
   options: DatabaseOptions & { readonly source: AsyncIterable<Uint8Array> },
 ): Promise<Checked> {
-  await using place = await openAlone(options);
+  await using place = await openAlone(options, { toFill: true });
   const read = await readDump(options.source);
   if (read.header.kind !== "export") {
     throw new Fault<DatabaseCode>(
@@ -220,7 +228,7 @@ export async function importDatabase(
 export async function restoreDatabase(
   options: DatabaseOptions & { readonly file: string },
 ): Promise<Checked> {
-  await using place = await openAlone(options);
+  await using place = await openAlone(options, { toFill: true });
   try {
     const read = await readDump(Bun.file(options.file).stream());
     return await fill(place, read, (record) => nextLife(record, options.nowMs));

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { key, random } from "../store/conformance_data.ts";
 import {
@@ -11,6 +11,7 @@ import {
   KINDS,
   open,
   openPlaces,
+  pathOf,
   type Places,
   stream,
 } from "./_database_kit.ts";
@@ -235,6 +236,27 @@ test.each(KINDS)(
     }
   },
 );
+
+test("a SQLite file that was emptied is told as that, and can be filled again", async () => {
+  const here = await place("sqlite");
+  await fill(here);
+  const file = places.file();
+  await backupDatabase({ ...here, file });
+  writeFileSync(join(dirOf(here), "identity.json"), JSON.stringify({ publicKey: key().toBase64() }));
+  truncateSync(pathOf(here));
+  const other = places.file();
+  for (const work of [
+    () => databaseStatus(here),
+    () => checkDatabase(here),
+    () => migrateDatabase(here),
+    () => backupDatabase({ ...here, file: other }),
+    () => exportDatabase({ ...here, sink: () => Promise.resolve() }),
+  ]) {
+    expect(await codeOf(work())).toBe("data/emptied");
+  }
+  expect(await codeOf(restoreDatabase({ ...here, file }))).toBe("done");
+  expect((await checkDatabase(here)).damage).toEqual([]);
+});
 
 test("restoreDatabase() into PostgreSQL needs no directory of the relay, but takes none of another one", async () => {
   const [here, bare, there] = [await place("sqlite"), await place("postgres"), await place("postgres")];
