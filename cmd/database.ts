@@ -11,7 +11,15 @@ import {
 } from "@dchat/core/node/mod.ts";
 import { requireVersion } from "@dchat/core/store/mod.ts";
 import { z } from "zod";
-import { type ArgTable, command, type Context, exit, jsonArg } from "./frame/mod.ts";
+import {
+  type ArgTable,
+  command,
+  type Context,
+  exit,
+  isReaderGone,
+  jsonArg,
+  readerGone,
+} from "./frame/mod.ts";
 
 const place = {
   dataDir: {
@@ -143,13 +151,16 @@ export const exportAll = command({
     { line: "dchat database export > mailboxes.jsonl", does: "The same in two steps." },
   ],
   async run(_, context) {
-    const out = Bun.stdout.writer();
-    const sink = async (bytes: Uint8Array): Promise<void> => {
-      await out.write(bytes);
-      await out.flush();
+    const sink = (bytes: Uint8Array): Promise<void> => {
+      try {
+        context.out.deliver(bytes);
+        return Promise.resolve();
+      } catch (error) {
+        // Others end in peace when a reader has seen enough; what was moved in part isn't moved.
+        throw isReaderGone(error) ? readerGone("the export", error) : error;
+      }
     };
     const { records, busy } = await exportDatabase({ ...(await options(context)), sink });
-    await out.end();
     context.note(
       busy === null
         ? `Exported ${records} records. Don't start a relay on the old database again.`

@@ -1,5 +1,5 @@
 /** Every fault that can reach a command, its exit code, and what to do about it where the message doesn't say. */
-import { isFault } from "@dchat/core/ground/mod.ts";
+import { fileMend, isFault } from "@dchat/core/ground/mod.ts";
 import type { ClientCode } from "@dchat/core/client/mod.ts";
 import type { SessionCode } from "@dchat/core/client/session/mod.ts";
 import type { ControlCode } from "@dchat/core/control/mod.ts";
@@ -178,11 +178,11 @@ export function faultBlock(error: unknown, { terminal, path, debug }: BlockOptio
   const width = terminal.interactive ? terminal.width : Number.POSITIVE_INFINITY;
   const message = printable(error instanceof Error ? error.message : String(error));
   const [first = "", ...more] = message.split("\n");
-  const mend = meaningOf(error)?.mend?.replaceAll("{command}", path.join(" "));
+  const mend = meaningOf(error)?.mend?.replaceAll("{command}", path.join(" ")) ?? fileMend(error);
   const lines = [`${style.bad("error")}  ${indented(first, width).join("\n")}`];
   for (const line of more) lines.push(`       ${indented(line, width).join("\n")}`);
-  if (mend !== undefined) lines.push(`       ${style.dim(indented(mend, width).join("\n"))}`);
-  if (!isFault(error) && !debug) {
+  if (mend !== null) lines.push(`       ${style.dim(indented(mend, width).join("\n"))}`);
+  if (!isFault(error) && mend === null && !debug) {
     lines.push(`       ${style.dim("This was not foreseen. --log-level debug shows where it came from.")}`);
   }
   return `${lines.join("\n")}\n${debug ? stacks(error) : ""}`;

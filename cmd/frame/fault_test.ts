@@ -54,6 +54,24 @@ describe("faultBlock()", () => {
     );
   });
 
+  test.each([
+    ["ENOSPC", "Make room there"],
+    ["EDQUOT", "within the quota"],
+    ["EIO", "Look at that disk first"],
+    ["EACCES", "as the user whose it is"],
+    ["SQLITE_FULL", "Make room there"],
+    ["SQLITE_IOERR_WRITE", "Look at that disk first"],
+  ])("says what to do about %s, wherever it came up", (code, mend) => {
+    const wide = openTerminal({ isTTY: true, columns: 100, write: () => true }, { NO_COLOR: "1" });
+    const error = Object.assign(new Error(`${code}: refused, write`), { code });
+    const options = { terminal: wide, path: ["dchat"], debug: false };
+    for (const each of [error, new Fault("secret/unwritable", "Cannot write x", { cause: error })]) {
+      const block = faultBlock(each, options);
+      expect(block).toContain(mend);
+      expect(block).not.toContain("not foreseen");
+    }
+  });
+
   test("adds stacks and causes at debug, and says how to get them where nobody foresaw the error", () => {
     const error = new Error("outer", { cause: new Error("inner") });
     const quiet = faultBlock(error, { terminal, path: ["dchat"], debug: false });

@@ -12,5 +12,6 @@ export type { Context } from "./context.ts";
 export { exit, type ExitCode } from "./exit.ts";
 export { guard } from "./guard.ts";
 export { main, type Program } from "./main.ts";
+export { isReaderGone, readerGone } from "./output.ts";
 export { columns, printable, type Style, type Terminal, twoColumns, wrap } from "./terminal.ts";
 export { usage } from "./usage.ts";

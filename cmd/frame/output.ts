@@ -1,6 +1,6 @@
 /** Writing what must not get lost on its way: the call returns when the system has all of it. */
 import { writeSync } from "node:fs";
-import { Fault } from "@dchat/core/ground/mod.ts";
+import { Fault, fileReason } from "@dchat/core/ground/mod.ts";
 
 /** output: what a command prints can't be written. */
 export type OutputCode = "cli/output";
@@ -8,9 +8,9 @@ export type OutputCode = "cli/output";
 /** How long a reader that has fallen behind is waited for, each time. */
 const FULL_PIPE_MS = 5;
 
-/** Writes `text` to `descriptor`; throws Fault<"cli/output">, or the error with code EPIPE where its reader has gone. */
-export function writeThrough(descriptor: number, text: string): void {
-  const bytes = new TextEncoder().encode(text);
+/** Writes to `descriptor`; throws Fault<"cli/output">, or the error with code EPIPE where its reader has gone. */
+export function writeThrough(descriptor: number, text: string | Uint8Array): void {
+  const bytes = typeof text === "string" ? new TextEncoder().encode(text) : text;
   for (let at = 0; at < bytes.length;) {
     try {
       at += writeSync(descriptor, bytes, at);
@@ -25,10 +25,16 @@ export function writeThrough(descriptor: number, text: string): void {
 
 /** What to tell of an output that can't be written to. */
 export function outputFault(error: unknown): Fault<OutputCode> {
-  const code = codeOf(error);
-  const told = error instanceof Error ? error.message : String(error);
-  const why = code === "ENOSPC" ? "no space is left there" : told;
-  return new Fault("cli/output", `Cannot write to standard output: ${why}`, { cause: error });
+  return new Fault("cli/output", `Cannot write to standard output: ${fileReason(error)}`, { cause: error });
+}
+
+/** What to tell where the reader of `what` has gone, and what came by then is of no use. */
+export function readerGone(what: string, error: unknown): Fault<OutputCode> {
+  return new Fault(
+    "cli/output",
+    `Cannot write ${what}: whoever reads it has gone before its end, and what came by then is incomplete`,
+    { cause: error },
+  );
 }
 
 /** Whether a reader of our output has gone, which is no mistake of anybody's. */

@@ -26,8 +26,11 @@ export interface Terminal {
   readonly coloured: boolean;
   readonly style: Style;
   write(text: string): void;
-  /** Returns when the system has all of `text`; throws Fault<"cli/output"> where it doesn't take it. */
-  deliver(text: string): void;
+  /**
+   * Returns when the system has all of `text`; throws Fault<"cli/output"> where it doesn't take it, and the error with
+   * code EPIPE where its reader has gone.
+   */
+  deliver(text: string | Uint8Array): void;
 }
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -44,7 +47,8 @@ export function openTerminal(stream: Stream, env: Environment): Terminal {
     style: coloured ? colours : plain,
     write: (text) => void stream.write(text),
     deliver: (text) => {
-      if (stream.fd === undefined) stream.write(text);
+      if (stream.fd === undefined)
+        stream.write(typeof text === "string" ? text : Buffer.from(text).toString());
       else writeThrough(stream.fd, text);
     },
   };

@@ -2,6 +2,7 @@
 export { assert, AssertionError, unreachable } from "./assert.ts";
 export type { Clock } from "./clock.ts";
 export { Fault, isFault } from "./fault.ts";
+export { fileMend, fileReason } from "./file_reason.ts";
 export * from "./id.ts";
 export * as limit from "./limit.ts";
 export { nearest } from "./nearest.ts";

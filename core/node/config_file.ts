@@ -1,8 +1,7 @@
 /** Reads the TOML of a configuration file and knows on which line each of its keys stands. */
 import { readFileSync } from "node:fs";
 import { parse as parseToml, TomlError } from "smol-toml";
-import { Fault } from "../ground/mod.ts";
-import { fileReason } from "./file.ts";
+import { Fault, fileReason } from "../ground/mod.ts";
 
 export type ConfigCode = "config/missing" | "config/syntax" | "config/value" | "config/unknown";
 

@@ -7,8 +7,8 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, st
 import { homedir } from "node:os";
 import { isAbsolute, join } from "node:path";
 import { z } from "zod";
-import { Fault, isFault } from "../ground/mod.ts";
-import { fileReason, replaceFile } from "./file.ts";
+import { Fault, fileReason, isFault } from "../ground/mod.ts";
+import { replaceFile } from "./file.ts";
 
 export type DataDirCode =
   | "data/locked"

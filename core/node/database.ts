@@ -11,7 +11,7 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { z } from "zod";
-import { Fault, isFault, publicKey as parsePublicKey, type PublicKey } from "../ground/mod.ts";
+import { Fault, fileReason, isFault, publicKey as parsePublicKey, type PublicKey } from "../ground/mod.ts";
 import { nextGeneration, type StoreCounts } from "../mailbox/mod.ts";
 import { rootOf } from "../merkle/mod.ts";
 import {
@@ -25,7 +25,6 @@ import type { Config } from "./config.ts";
 import { Checker, type Checked } from "./database_check.ts";
 import { type Dump, readDump, type Sink, writeDump } from "./database_dump.ts";
 import type { DatabaseCode, DumpHeader, DumpKind } from "./database_file.ts";
-import { fileReason } from "./file.ts";
 import { defaultRelayDir, homePath, openDataDir, shareDataDir } from "./data_dir.ts";
 import { refuseEmptied, storeLocation } from "./relay_store.ts";
 
@@ -167,7 +166,7 @@ export async function backupDatabase(options: DatabaseOptions & { readonly file:
     );
   }
   const part = `${file}.part`;
-  const out = openFile(part, "wx");
+  const out = openPart(part, file);
   try {
     try {
       const write: Sink = (bytes) => {
@@ -184,7 +183,7 @@ export async function backupDatabase(options: DatabaseOptions & { readonly file:
     }
   } catch (error) {
     rmSync(part, { force: true });
-    throw fileFault(file, error);
+    throw unwritable(file, error);
   }
 }
 
@@ -211,7 +210,7 @@ export async function importDatabase(
   options: DatabaseOptions & { readonly source: AsyncIterable<Uint8Array> },
 ): Promise<Checked> {
   await using place = await openAlone(options, { toFill: true });
-  const read = await readDump(options.source);
+  const read = await readDump(readable(options.source, "standard input"));
   if (read.header.kind !== "export") {
     throw new Fault<DatabaseCode>(
       "database/foreign",
@@ -229,12 +228,8 @@ export async function restoreDatabase(
   options: DatabaseOptions & { readonly file: string },
 ): Promise<Checked> {
   await using place = await openAlone(options, { toFill: true });
-  try {
-    const read = await readDump(Bun.file(options.file).stream());
-    return await fill(place, read, (record) => nextLife(record, options.nowMs));
-  } catch (error) {
-    throw fileFault(options.file, error);
-  }
+  const read = await readDump(readable(Bun.file(options.file).stream(), options.file));
+  return await fill(place, read, (record) => nextLife(record, options.nowMs));
 }
 
 function nextLife(record: StoreRecord, nowMs: number): StoreRecord {
@@ -295,11 +290,11 @@ function requireFirst(ids: Set<string>, id: string): void {
   ids.add(id);
 }
 
-function openFile(path: string, flags: string): number {
+function openPart(part: string, path: string): number {
   try {
-    return openSync(path, flags, 0o600);
+    return openSync(part, "wx", 0o600);
   } catch (error) {
-    throw fileFault(path, error);
+    throw unwritable(path, error);
   }
 }
 
@@ -316,9 +311,20 @@ function syncFolder(path: string): void {
   }
 }
 
-function fileFault(path: string, error: unknown): Error {
+function unwritable(path: string, error: unknown): Error {
   if (isFault(error)) return error;
-  return new Fault<DatabaseCode>("database/file", `Cannot use ${path}: ${fileReason(error)}`, {
-    cause: error,
-  });
+  const isMissing = error instanceof Error && "code" in error && error.code === "ENOENT";
+  const why = isMissing ? `there is no folder ${dirname(path)}` : fileReason(error);
+  return new Fault<DatabaseCode>("database/file", `Cannot write ${path}: ${why}`, { cause: error });
+}
+
+/** What `chunks` bring; throws Fault<"database/file"> where they can't be read. */
+async function* readable(chunks: AsyncIterable<Uint8Array>, name: string): AsyncGenerator<Uint8Array> {
+  try {
+    for await (const chunk of chunks) yield chunk;
+  } catch (error) {
+    throw new Fault<DatabaseCode>("database/file", `Cannot read ${name}: ${fileReason(error)}`, {
+      cause: error,
+    });
+  }
 }

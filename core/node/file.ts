@@ -47,15 +47,3 @@ function syncFolder(path: string): void {
     closeSync(folder);
   }
 }
-
-/** What the file system said, in words for people. */
-export function fileReason(error: unknown): string {
-  const code = error instanceof Error && "code" in error ? error.code : undefined;
-  if (code === "ENOENT") return "there is no such file";
-  if (code === "EACCES" || code === "EPERM") return "permission denied";
-  if (code === "EROFS") return "its file system is read-only";
-  if (code === "ENOSPC") return "no space is left there";
-  if (code === "EISDIR") return "it is a folder";
-  if (code === "ENOTDIR" || code === "EEXIST") return "what should be its folder is a file";
-  return error instanceof Error ? error.message : String(error);
-}

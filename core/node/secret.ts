@@ -4,7 +4,7 @@
  */
 import { mkdirSync, openSync, readFileSync, readSync, closeSync, existsSync, statSync } from "node:fs";
 import { dirname } from "node:path";
-import { Fault } from "../ground/mod.ts";
+import { Fault, fileReason } from "../ground/mod.ts";
 import {
   type KeyCrypto,
   type Keystore,
@@ -12,7 +12,7 @@ import {
   inspectKeystore,
   openKeystore,
 } from "../identity/mod.ts";
-import { fileReason, replaceFile } from "./file.ts";
+import { replaceFile } from "./file.ts";
 import { promptTty, quietTerminal } from "./secret_prompt.ts";
 
 export type SecretCode =

@@ -4,10 +4,9 @@
  */
 import { readFileSync } from "node:fs";
 import type { TlsFiles } from "../edge/mod.ts";
-import { Fault } from "../ground/mod.ts";
+import { Fault, fileReason } from "../ground/mod.ts";
 import type { Config } from "./config.ts";
 import { watchFolder } from "./config_watch.ts";
-import { fileReason } from "./file.ts";
 
 /** The two files are written one after the other; both are read once that has settled. */
 const SETTLE_MS = 500;

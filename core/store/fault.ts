@@ -1,4 +1,4 @@
-import { Fault } from "../ground/mod.ts";
+import { Fault, fileReason } from "../ground/mod.ts";
 
 /**
  * unavailable: nothing was kept, whether it's worth trying again is in the message · unknown: the commit may or
@@ -26,5 +26,6 @@ export function storeFault(code: StoreCode, message: string, cause?: unknown): S
 
 /** What an error says, on one line. */
 export function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message.split("\n", 1)[0] || error.name : String(error);
+  const name = error instanceof Error ? error.name : "";
+  return fileReason(error).split("\n", 1)[0] || name;
 }

@@ -1,6 +1,6 @@
 /** The relay's SQLite file for backups, checks and moves. */
 import type { Database } from "bun:sqlite";
-import { existsSync } from "node:fs";
+import { existsSync, rmSync, statSync, truncateSync } from "node:fs";
 import { isFault, type MailboxId, publicKey, type PublicKey, signature } from "../ground/mod.ts";
 import type { MailboxRow, Receipt, StoreCounts } from "../mailbox/mod.ts";
 import { type Census, censusDamage, censusOf, counted, NOBODY } from "./census.ts";
@@ -29,7 +29,7 @@ import {
 } from "./row.ts";
 import { entrySum, mailboxSum, readersSum, readerSum, receiptSum, relaySum, turnSum } from "./row_sum.ts";
 import { ENTRY_COLUMNS, MAILBOX_COLUMNS } from "./sqlite_columns.ts";
-import { migrateSqlite, openSqliteFile, openSqliteRaw, sqliteVersion } from "./sqlite_open.ts";
+import { migrateSqlite, openSqliteFile, openSqliteRaw, sqliteFault, sqliteVersion } from "./sqlite_open.ts";
 import type * as schema from "./sqlite_schema.ts";
 import { SQLITE_SCHEMA_VERSION } from "./sqlite_schema_version.ts";
 import { prepareStatements, type SqliteStatements } from "./sqlite_statements.ts";
@@ -83,20 +83,33 @@ class SqliteDatabase implements StoreDatabase {
 
   async migrate(): Promise<number> {
     const before = (await this.status()).version;
-    if (!existsSync(this.#path)) openSqliteFile({ path: this.#path, migrate: true }).close();
-    else migrateSqlite(this.#raw(), { path: this.#path, migrate: true });
+    this.#try("migrate", () => {
+      if (!existsSync(this.#path)) openSqliteFile({ path: this.#path, migrate: true }).close();
+      else migrateSqlite(this.#raw(), { path: this.#path, migrate: true });
+    });
     return SQLITE_SCHEMA_VERSION - before;
   }
 
+  /** Runs `work`; throws a Fault for what SQLite throws. */
+  #try<T>(doing: "migrate" | "read", work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      throw sqliteFault(error, `Cannot ${doing} ${this.#path}`);
+    }
+  }
+
   counts(): Promise<StoreCounts> {
-    const row = this.#current()
-      .query<StoreCounts, []>("SELECT mailboxes, entries, bytes FROM total WHERE number = 1")
-      .get();
+    const row = this.#try("read", () =>
+      this.#current()
+        .query<StoreCounts, []>("SELECT mailboxes, entries, bytes FROM total WHERE number = 1")
+        .get(),
+    );
     return Promise.resolve(row ?? { mailboxes: 0, entries: 0, bytes: 0 });
   }
 
   relay(): Promise<PublicKey | null> {
-    return Promise.resolve(selectRelay(this.#current()));
+    return Promise.resolve(this.#try("read", () => selectRelay(this.#current())));
   }
 
   integrity(): Promise<readonly string[]> {
@@ -153,6 +166,24 @@ class SqliteDatabase implements StoreDatabase {
   }
 
   async load(records: AsyncIterable<StoreRecord>, relay: PublicKey | null): Promise<void> {
+    const before = statSync(this.#path, { throwIfNoEntry: false })?.size ?? null;
+    try {
+      await this.#fill(records, relay);
+    } catch (error) {
+      this.#undo(before);
+      throw sqliteFault(error, `Cannot fill ${this.#path}`);
+    }
+  }
+
+  /** Takes away what was begun where nothing was: it would hold the room that was lacking. An emptied file stays one. */
+  #undo(before: number | null): void {
+    if (before !== null && before > 0) return;
+    for (const beside of ["-wal", "-shm"]) rmSync(`${this.#path}${beside}`, { force: true });
+    if (before === null) rmSync(this.#path, { force: true });
+    else truncateSync(this.#path);
+  }
+
+  async #fill(records: AsyncIterable<StoreRecord>, relay: PublicKey | null): Promise<void> {
     // Made where there is none; loading is done by the relay's own statements.
     const db = openSqliteFile({ path: this.#path, migrate: false });
     const sql = prepareStatements(db);
@@ -168,12 +199,9 @@ class SqliteDatabase implements StoreDatabase {
       }
       await loadRecords(sql, records);
       sql.commit.run();
-    } catch (error) {
-      if (db.inTransaction) sql.rollback.run();
-      if (isFault(error)) throw error;
-      throw storeFault("store/unavailable", `Cannot fill ${this.#path}: ${reasonOf(error)}`, error);
+      db.run("PRAGMA wal_checkpoint(TRUNCATE)");
     } finally {
-      if (!db.inTransaction) db.run("PRAGMA wal_checkpoint(TRUNCATE)");
+      if (db.inTransaction) sql.rollback.run();
       for (const statement of sql.all) statement.finalize();
       db.close();
     }

@@ -147,15 +147,12 @@ function configure(db: Database): void {
   db.run("PRAGMA temp_store = MEMORY");
 }
 
-function openFault(path: string, error: unknown): Error {
+/** What SQLite or the file system says, as a Fault; `doing` is what was being done, and the file. */
+export function sqliteFault(error: unknown, doing: string): Error {
   if (isFault(error)) return error;
   const code = error instanceof Error && "code" in error ? error.code : "";
   const foreign = code === "SQLITE_NOTADB" || code === "SQLITE_CORRUPT";
-  return storeFault(
-    foreign ? "store/corrupt" : "store/unavailable",
-    `Cannot open ${path}: ${reasonOf(error)}`,
-    error,
-  );
+  return storeFault(foreign ? "store/corrupt" : "store/unavailable", `${doing}: ${reasonOf(error)}`, error);
 }
 
 function open(path: string, prepare: (db: Database) => void): Database {
@@ -175,7 +172,7 @@ function open(path: string, prepare: (db: Database) => void): Database {
     return db;
   } catch (error) {
     db?.close();
-    throw openFault(path, error);
+    throw sqliteFault(error, `Cannot open ${path}`);
   }
 }
 
@@ -192,7 +189,7 @@ export function openSqliteFile(file: SqliteFile): Database {
   try {
     settleLog(file.path);
   } catch (error) {
-    throw openFault(file.path, error);
+    throw sqliteFault(error, `Cannot open ${file.path}`);
   }
   return open(file.path, (db) => migrateSqlite(db, file));
 }

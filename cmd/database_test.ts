@@ -1,0 +1,124 @@
+/** `dchat database` as scripts and operators meet it: what it says where a disk, a pipe or a folder refuses. */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { dirOf, fill, openPlaces, type Places } from "../core/node/_database_kit.ts";
+import { canMount, mountTmpfs } from "../test/durability/mount.ts";
+import { dchatCommand, runDchat } from "../test/harness/dchat.ts";
+import { requireOrSkip } from "../test/harness/require.ts";
+
+const NOT_FORESEEN = "This was not foreseen";
+const folder = mkdtempSync(join(tmpdir(), "dchat-database-cli-"));
+const backup = join(folder, "backup.jsonl");
+let places: Places;
+/** The data directory of a relay on SQLite. */
+let relay: string;
+
+beforeAll(async () => {
+  places = await openPlaces();
+  const here = await places.place("sqlite");
+  relay = dirOf(here);
+  for (let count = 0; count < 20; count++) await fill(here);
+  const made = await database("backup", backup, "--data-dir", relay);
+  expect([made.code, made.err]).toEqual([0, ""]);
+});
+afterAll(async () => {
+  await places[Symbol.asyncDispose]();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+function database(...args: string[]) {
+  return runDchat(["database", ...args]);
+}
+
+/** Runs a line of shell in which `$dchat` is the command; returns what went to standard error, and `$?` behind it. */
+async function shell(line: string): Promise<string> {
+  const [bun, script] = dchatCommand;
+  const child = Bun.spawn(["sh", "-c", `dchat() { '${bun}' '${script}' "$@"; }; ${line}`], {
+    stdin: "ignore",
+    stdout: "ignore",
+    stderr: "pipe",
+  });
+  return await new Response(child.stderr).text();
+}
+
+describe("dchat database export", () => {
+  const exporting = () => `dchat database export --data-dir '${relay}'`;
+
+  test("says that it is incomplete, and exits 1, where its reader has gone", async () => {
+    expect(await shell(`{ ${exporting()}; echo "exit $?" >&2; } | true`)).toBe(
+      "error  Cannot write the export: whoever reads it has gone before its end, and what came by then is incomplete\n" +
+        "exit 1\n",
+    );
+  });
+
+  test("names standard output, and says what to do, where the disk behind it is full", async () => {
+    const said = await shell(`${exporting()} > /dev/full; echo "exit $?" >&2`);
+    expect(said).toContain("Cannot write to standard output: no space is left there\n       Make room there");
+    expect(said).toEndWith("exit 1\n");
+  });
+});
+
+describe("dchat database", () => {
+  test("names the file of a backup that can't be written, and its folder where there is none", async () => {
+    const missing = await database("backup", join(folder, "no/such/x"), "--data-dir", relay);
+    expect(missing.err).toContain(`Cannot write ${join(folder, "no/such/x")}: there is no folder`);
+    writeFileSync(join(folder, "plain"), "");
+    const below = await database("backup", join(folder, "plain/x"), "--data-dir", relay);
+    expect(below.err).toContain(
+      `Cannot write ${join(folder, "plain/x")}: what should be its folder is a file`,
+    );
+    for (const { code, err } of [missing, below])
+      expect([code, err.includes(NOT_FORESEEN)]).toEqual([1, false]);
+  });
+
+  test("names what it can't read", async () => {
+    const to = join(folder, "other");
+    const missing = await database("restore", join(folder, "none"), "--data-dir", to);
+    expect(missing.err).toStartWith(`error  Cannot read ${join(folder, "none")}: there is no such file\n`);
+    const isFolder = await database("restore", folder, "--data-dir", to);
+    expect(isFolder.err).toStartWith(`error  Cannot read ${folder}: it is a folder\n`);
+    const said = await shell(`dchat database import --data-dir '${to}' < '${folder}'`);
+    expect(said).toStartWith("error  Cannot read standard input: it is a folder\n");
+  });
+});
+
+describe.skipIf(!requireOrSkip("a full disk (root, to mount a tmpfs with a size)", canMount()))(
+  "dchat database on a full disk",
+  () => {
+    test.each(["restore", "import"])("%s names the store, and leaves it as it was", async (how) => {
+      using disk = mountTmpfs(4);
+      const filler = join(disk.path, "filler");
+      writeFileSync(filler, new Uint8Array(3584 * 1024));
+      const dir = join(disk.path, "relay");
+      const from = join(folder, "export.jsonl");
+      if (!existsSync(from)) await shell(`dchat database export --data-dir '${relay}' > '${from}'`);
+      const line =
+        how === "restore"
+          ? `restore '${backup}' --data-dir '${dir}'`
+          : `import --data-dir '${dir}' < '${from}'`;
+      const said = await shell(`dchat database ${line}; echo "exit $?" >&2`);
+      expect(said).toBe(
+        `error  Cannot fill ${join(dir, "relay.sqlite")}: the disk is full\n` +
+          "       Make room there, or choose another place, then do it again.\nexit 1\n",
+      );
+      expect(readdirSync(dir)).toEqual(["lock"]);
+      rmSync(filler);
+      const again = await shell(`dchat database ${line}; echo "exit $?" >&2`);
+      expect(again).toBe("exit 0\n");
+    });
+
+    test("backup names its file, and leaves nothing", async () => {
+      using disk = mountTmpfs(1);
+      writeFileSync(join(disk.path, "filler"), new Uint8Array(1000 * 1024));
+      const file = join(disk.path, "backup.jsonl");
+      const { code, err } = await database("backup", file, "--data-dir", relay);
+      expect([code, err]).toEqual([
+        1,
+        `error  Cannot write ${file}: no space is left there\n       Make room there, or choose another place, then do it again.\n`,
+      ]);
+      expect(readdirSync(disk.path)).toEqual(["filler"]);
+    });
+  },
+);
