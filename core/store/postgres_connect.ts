@@ -13,6 +13,9 @@ export type Transaction = postgres.TransactionSql<Types>;
 /** One connection commits, the others read. */
 const CONNECTIONS = 4;
 const CONNECT_TIMEOUT_S = 5;
+/** For a first connection with all that its server answers; longer than one that is silent takes to be told. */
+const REACH_TIMEOUT_MS = 8_000;
+const CLOSE_TIMEOUT_S = 5;
 /** How long after a lost connection the next try may wait. */
 const RECONNECT_S = 0.25;
 const INT8 = 20;
@@ -48,6 +51,32 @@ export function connect(
 }
 
 /**
+ * Resolves once the server has answered. A proxy with nothing behind it takes connections and ends them, and then
+ * postgres.js would connect without a pause and for ever, so this ends the pool after a while.
+ */
+export async function reach(sql: Client, name: string): Promise<void> {
+  let isLate = false;
+  const timer = setTimeout(() => {
+    isLate = true;
+    void sql.end({ timeout: 0 });
+  }, REACH_TIMEOUT_MS);
+  try {
+    await sql`SELECT 1`;
+  } catch (error) {
+    if (!isLate) throw error;
+    const told = `no PostgreSQL answered within ${REACH_TIMEOUT_MS / 1000} s, though connections are taken there`;
+    throw storeFault("store/unavailable", `Cannot use ${name}: ${told}`, error);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Ends a pool: in peace, unless `error`, the last that it gave, says that there is nobody to say farewell to. */
+export async function close(sql: Client, error: unknown): Promise<void> {
+  await sql.end({ timeout: isLost(error) ? 0 : CLOSE_TIMEOUT_S });
+}
+
+/**
  * Throws Fault<"store/unavailable"> naming the setting, where the server doesn't keep what it acknowledges. Engines
  * that only speak PostgreSQL's protocol may not know a setting; those that do say "off".
  */
@@ -70,6 +99,12 @@ export function isLost(error: unknown): boolean {
   return /^(CONNECTION_|CONNECT_|ECONN|EPIPE|ETIMEDOUT|08...$|57P0)/.test(code);
 }
 
+function connectionReason(code: string): string | null {
+  if (code === "ECONNREFUSED") return "nothing listens there";
+  if (code === "CONNECT_TIMEOUT") return `it didn't answer within ${CONNECT_TIMEOUT_S} s`;
+  return /^(CONNECTION_|ECONNRESET|EPIPE)/.test(code) ? "the connection was lost" : null;
+}
+
 /** Turns what postgres.js throws into a Fault. `committing`: the commit was on its way, so it may have happened. */
 export function postgresFault(
   error: unknown,
@@ -77,7 +112,7 @@ export function postgresFault(
 ): Error {
   if (isFault(error)) return error;
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
-  const reason = code === "ECONNREFUSED" ? "nothing listens there" : reasonOf(error);
+  const reason = connectionReason(code) ?? reasonOf(error);
   const told =
     code === "" || code === "ECONNREFUSED" || reason.includes(code) ? reason : `${reason} (${code})`;
   // The server's own refusals (five characters, SQLSTATE) say that nothing was kept, but for 08xxx and 57P0x: it went away.

@@ -6,10 +6,12 @@ import { reasonOf, storeFault } from "./fault.ts";
 import { hex, splitHashes } from "./hashes.ts";
 import {
   type Client,
+  close,
   connect,
   isLost,
   KEEPER_ROLE,
   postgresFault,
+  reach,
   RELAY_ROLE,
   type Sql,
 } from "./postgres_connect.ts";
@@ -54,17 +56,31 @@ const PAGE = 256;
 class PostgresDatabase implements StoreDatabase {
   readonly #sql: Client;
   readonly #name: string;
+  #reached: Promise<void> | null = null;
+  /** What told that the connection was lost. */
+  #lost: unknown = null;
 
   constructor(url: string) {
     this.#name = nameOf(url);
     this.#sql = connect(url, { role: KEEPER_ROLE, connections: 2 });
   }
 
+  /** The first time it makes sure that there is a server. */
+  #reach(): Promise<void> {
+    return (this.#reached ??= reach(this.#sql, this.#name));
+  }
+
+  #fault(error: unknown): Error {
+    if (isLost(error)) this.#lost = error;
+    return postgresFault(error, { name: this.#name, committing: false });
+  }
+
   async #try<T>(work: () => Promise<T>): Promise<T> {
     try {
+      await this.#reach();
       return await work();
     } catch (error) {
-      throw postgresFault(error, { name: this.#name, committing: false });
+      throw this.#fault(error);
     }
   }
 
@@ -144,7 +160,7 @@ class PostgresDatabase implements StoreDatabase {
       const made = censusDamage(census, await selectCensus(sql));
       if (made !== null) yield { is: "damage", what: `${this.#name}: ${made}` };
     } catch (error) {
-      throw postgresFault(error, { name: this.#name, committing: false });
+      throw this.#fault(error);
     } finally {
       await sql`ROLLBACK`.catch(() => {});
       sql.release();
@@ -184,7 +200,7 @@ class PostgresDatabase implements StoreDatabase {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#sql.end({ timeout: 5 });
+    await close(this.#sql, this.#lost);
   }
 }
 

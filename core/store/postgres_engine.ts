@@ -31,8 +31,10 @@ import { withoutBody } from "./outcome.ts";
 import { numberArray } from "./postgres_array.ts";
 import {
   type Client,
+  close,
   connect,
   postgresFault,
+  reach,
   RELAY_ROLE,
   requireDurable,
   type Transaction,
@@ -48,8 +50,6 @@ import { type MailboxRecord, mailboxRow, type StoredRecord, storedEntry } from "
 import { relaySum } from "./row_sum.ts";
 import { requireVersion } from "./version.ts";
 import { STALE_TRIES_MAX, StaleRow } from "./stale_row.ts";
-
-const CLOSE_TIMEOUT_S = 5;
 
 /** Opened by openPostgresEngine. */
 class PostgresEngine implements StoreEngine {
@@ -212,7 +212,7 @@ class PostgresEngine implements StoreEngine {
   tend(): void {}
 
   async close(): Promise<void> {
-    await this.#sql.end({ timeout: CLOSE_TIMEOUT_S });
+    await close(this.#sql, null);
   }
 }
 
@@ -241,13 +241,14 @@ export async function openPostgresEngine(url: string): Promise<StoreEngine> {
   const name = nameOf(url);
   const sql = connect(url, { role: RELAY_ROLE });
   try {
+    await reach(sql, name);
     await requireDurable(sql, name);
     const version = await postgresVersion(sql);
     if (version === null) await migratePostgres(sql);
     else requireVersion(name, version, POSTGRES_SCHEMA_VERSION);
     return new PostgresEngine(sql, url);
   } catch (error) {
-    await sql.end({ timeout: CLOSE_TIMEOUT_S });
+    await close(sql, error);
     throw postgresFault(error, { name, committing: false });
   }
 }

@@ -49,6 +49,37 @@ async function readCut(at: number, pauseMs: number): Promise<{ read: number; dam
   }
 }
 
+test("a database whose connection was lost midway is closed at once", async () => {
+  const before = performance.now();
+  while (!(await readCut(RECORDS >> 2, 0)).end.startsWith("store/"));
+  expect(performance.now() - before).toBeLessThan(4_000);
+});
+
+test("a server that takes connections and ends them is told as none, and isn't asked for ever", async () => {
+  let taken = 0;
+  const listener = Bun.listen({
+    hostname: "127.0.0.1",
+    port: 0,
+    socket: {
+      data(socket) {
+        taken += 1;
+        socket.end();
+      },
+    },
+  });
+  const place = { url: `postgres://127.0.0.1:${listener.port}/dchat`, path: "" };
+  const opened = openStore(place).then(String, String);
+  await using database = await openDatabase(place);
+  const status = database.status().then(String, String);
+  for (const said of await Promise.all([opened, status])) {
+    expect(said).toContain("no PostgreSQL answered within 8 s, though connections are taken there");
+  }
+  const then = taken;
+  await Bun.sleep(300);
+  expect(taken).toBe(then);
+  listener.stop(true);
+}, 30_000);
+
 test("records() ends when its connection does, at whichever moment, and calls nothing damaged", async () => {
   const ends = new Set<string>();
   for (let at = 0; at < RECORDS / 2; at += RECORDS / 24) {
