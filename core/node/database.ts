@@ -47,16 +47,18 @@ function dataDirOf({ config, env }: DatabaseOptions): string {
 }
 
 interface Opening {
+  /** The command, as others are told it. */
+  readonly by: string;
   /** What an emptied file held is to be put into it again. */
   readonly toFill?: boolean;
 }
 
 /** Throws Fault<"data/emptied"> where the store has lost all that it held, unless it is opened to be filled. */
-async function openPlace(options: DatabaseOptions, { toFill = false }: Opening = {}): Promise<Place> {
+async function openPlace(options: DatabaseOptions, { by, toFill = false }: Opening): Promise<Place> {
   const dataDir = dataDirOf(options);
   const location = storeLocation(options.config, dataDir);
   if (!toFill) refuseEmptied(location, dataDir);
-  const database = await openDatabase(location);
+  const database = await openDatabase(location, by);
   const isInDir = options.config.database.url === undefined;
   return { database, dataDir, isInDir, [Symbol.asyncDispose]: () => database[Symbol.asyncDispose]() };
 }
@@ -65,7 +67,7 @@ async function openPlace(options: DatabaseOptions, { toFill = false }: Opening =
  * The same with no relay at work on it: throws Fault<"data/locked"> or Fault<"database/in-use">. The lock is that of
  * the store: a directory that PostgreSQL's relay has, or another relay, is left alone.
  */
-async function openAlone(options: DatabaseOptions, opening: Opening = {}): Promise<Place> {
+async function openAlone(options: DatabaseOptions, opening: Opening): Promise<Place> {
   await using stack = new AsyncDisposableStack();
   if (options.config.database.url === undefined) stack.use(openDataDir(dataDirOf(options)));
   const place = stack.use(await openPlace(options, opening));
@@ -82,7 +84,7 @@ async function openShared(options: DatabaseOptions): Promise<Place & { readonly 
   await using stack = new AsyncDisposableStack();
   const shared =
     options.config.database.url === undefined ? stack.use(shareDataDir(dataDirOf(options))) : null;
-  const place = stack.use(await openPlace(options));
+  const place = stack.use(await openPlace(options, { by: "export" }));
   const busy = shared?.holder ?? (await place.database.others());
   const owned = stack.move();
   return { ...place, busy, [Symbol.asyncDispose]: () => owned.disposeAsync() };
@@ -92,7 +94,7 @@ async function openShared(options: DatabaseOptions): Promise<Place & { readonly 
 export async function databaseStatus(
   options: DatabaseOptions,
 ): Promise<DatabaseStatus & { readonly counts: StoreCounts | null }> {
-  await using place = await openPlace(options);
+  await using place = await openPlace(options, { by: "status" });
   const status = await place.database.status();
   const counts = status.version === status.known ? await place.database.counts() : null;
   return { ...status, counts };
@@ -100,13 +102,13 @@ export async function databaseStatus(
 
 /** Brings the schema up to date; returns how many migrations that took. Wants the relay stopped. */
 export async function migrateDatabase(options: DatabaseOptions): Promise<number> {
-  await using place = await openAlone(options);
+  await using place = await openAlone(options, { by: "migrate" });
   return await place.database.migrate();
 }
 
 /** Checks everything, from one snapshot, also while the relay runs. */
 export async function checkDatabase(options: DatabaseOptions): Promise<Checked> {
-  await using place = await openPlace(options);
+  await using place = await openPlace(options, { by: "check" });
   const checker = new Checker();
   const found = await place.database.integrity();
   for await (const record of place.database.records()) checker.take(record);
@@ -157,7 +159,7 @@ async function dump(place: Place, about: { kind: DumpKind; nowMs: number }, sink
  * runs. Throws Fault<"database/exists"> rather than replace a file, and "database/damaged" rather than keep damage.
  */
 export async function backupDatabase(options: DatabaseOptions & { readonly file: string }): Promise<number> {
-  await using place = await openPlace(options);
+  await using place = await openPlace(options, { by: "backup" });
   const { file } = options;
   if (existsSync(file)) {
     throw new Fault<DatabaseCode>(
@@ -209,7 +211,7 @@ export async function exportDatabase(options: DatabaseOptions & { readonly sink:
 export async function importDatabase(
   options: DatabaseOptions & { readonly source: AsyncIterable<Uint8Array> },
 ): Promise<Checked> {
-  await using place = await openAlone(options, { toFill: true });
+  await using place = await openAlone(options, { by: "import", toFill: true });
   const read = await readDump(readable(options.source, "standard input"));
   if (read.header.kind !== "export") {
     throw new Fault<DatabaseCode>(
@@ -227,7 +229,7 @@ export async function importDatabase(
 export async function restoreDatabase(
   options: DatabaseOptions & { readonly file: string },
 ): Promise<Checked> {
-  await using place = await openAlone(options, { toFill: true });
+  await using place = await openAlone(options, { by: "restore", toFill: true });
   const read = await readDump(readable(Bun.file(options.file).stream(), options.file));
   return await fill(place, read, (record) => nextLife(record, options.nowMs));
 }

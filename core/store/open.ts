@@ -17,8 +17,11 @@ export async function openStore({ url, path }: StoreLocation): Promise<MailboxSt
   return (await import("./postgres.ts")).openPostgresStore({ url });
 }
 
-/** Opens the same database for those who look after it. Nothing is read or made yet. */
-export async function openDatabase({ url, path }: StoreLocation): Promise<StoreDatabase> {
+/**
+ * Opens the same database for those who look after it, by a command whose name others are told that find it at work.
+ * Nothing is read or made yet.
+ */
+export async function openDatabase({ url, path }: StoreLocation, by = ""): Promise<StoreDatabase> {
   if (url === null) return (await import("./sqlite_database.ts")).openSqliteDatabase(path);
-  return (await import("./postgres_database.ts")).openPostgresDatabase(url);
+  return (await import("./postgres_database.ts")).openPostgresDatabase(url, by);
 }

@@ -12,11 +12,11 @@ import {
   KEEPER_ROLE,
   postgresFault,
   reach,
-  RELAY_ROLE,
   type Sql,
 } from "./postgres_connect.ts";
 import { nameOf } from "./place_name.ts";
 import { entryColumns, mailboxColumns, selectReaders, selectRelay } from "./postgres_load.ts";
+import { isLocked, lockedFault, relaysAt } from "./postgres_others.ts";
 import type * as schema from "./postgres_schema.ts";
 import { migratePostgres, POSTGRES_SCHEMA_VERSION, postgresVersion } from "./postgres_version.ts";
 import {
@@ -60,9 +60,9 @@ class PostgresDatabase implements StoreDatabase {
   /** What told that the connection was lost. */
   #lost: unknown = null;
 
-  constructor(url: string) {
+  constructor(url: string, by: string) {
     this.#name = nameOf(url);
-    this.#sql = connect(url, { role: KEEPER_ROLE, connections: 2 });
+    this.#sql = connect(url, { role: `${KEEPER_ROLE} ${by}`.trimEnd(), connections: 2 });
   }
 
   /** The first time it makes sure that there is a server. */
@@ -80,6 +80,7 @@ class PostgresDatabase implements StoreDatabase {
       await this.#reach();
       return await work();
     } catch (error) {
+      if (isLocked(error)) throw await lockedFault(this.#sql, this.#name, error);
       throw this.#fault(error);
     }
   }
@@ -175,6 +176,8 @@ class PostgresDatabase implements StoreDatabase {
         // What comes through a pipe comes when it does.
         await sql`SET LOCAL idle_in_transaction_session_timeout = 0`;
         await sql`LOCK TABLE mailbox IN EXCLUSIVE MODE`;
+        // A relay that starts meanwhile on an empty store waits to say whose it is.
+        await sql`SELECT 1 FROM dchat_state WHERE number = 1 FOR UPDATE`;
         const [there] = await sql`SELECT 1 FROM mailbox LIMIT 1`;
         if (there !== undefined)
           throw storeFault("store/filled", `Cannot fill ${this.#name}: it isn't empty`);
@@ -189,14 +192,7 @@ class PostgresDatabase implements StoreDatabase {
   }
 
   others(): Promise<string | null> {
-    return this.#try(async () => {
-      const rows = await this.#sql<{ address: string | null; pid: number }[]>`
-        SELECT client_addr::text AS address, pid FROM pg_stat_activity
-        WHERE datname = current_database() AND application_name = ${RELAY_ROLE}`;
-      const [first] = rows;
-      if (first === undefined) return null;
-      return `a relay at ${first.address ?? "this machine"} works on ${this.#name} (${rows.length} ${rows.length === 1 ? "connection" : "connections"})`;
-    });
+    return this.#try(() => relaysAt(this.#sql, this.#name));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -314,7 +310,7 @@ async function loadRecords(sql: Sql, records: AsyncIterable<StoreRecord>): Promi
   await flush();
 }
 
-/** Connects when first asked. Disposing ends the connections. */
-export function openPostgresDatabase(url: string): StoreDatabase {
-  return new PostgresDatabase(url);
+/** Connects when first asked; `by` is the command for which. Disposing ends the connections. */
+export function openPostgresDatabase(url: string, by: string): StoreDatabase {
+  return new PostgresDatabase(url, by);
 }

@@ -41,6 +41,7 @@ import {
 } from "./postgres_connect.ts";
 import { nameOf } from "./place_name.ts";
 import { entryColumns, loadPostgres, mailboxColumns, selectReaders, selectRelay } from "./postgres_load.ts";
+import { isLocked, lockedFault } from "./postgres_others.ts";
 import { tryPostgresRoom } from "./postgres_probe.ts";
 import { sweepPostgres } from "./postgres_sweep.ts";
 import { migratePostgres, POSTGRES_SCHEMA_VERSION, postgresVersion } from "./postgres_version.ts";
@@ -78,6 +79,7 @@ class PostgresEngine implements StoreEngine {
       return result.value;
     } catch (error) {
       if (error instanceof StaleRow) throw error;
+      if (isLocked(error)) throw await lockedFault(this.#sql, this.#name, error);
       throw this.#fault(error, at.committing);
     }
   }
@@ -248,7 +250,8 @@ export async function openPostgresEngine(url: string): Promise<StoreEngine> {
     else requireVersion(name, version, POSTGRES_SCHEMA_VERSION);
     return new PostgresEngine(sql, url);
   } catch (error) {
+    const told = isLocked(error) ? await lockedFault(sql, name, error) : error;
     await close(sql, error);
-    throw postgresFault(error, { name, committing: false });
+    throw postgresFault(told, { name, committing: false });
   }
 }

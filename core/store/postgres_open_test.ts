@@ -4,10 +4,12 @@ import journal from "../../migrations/postgres/meta/_journal.json" with { type: 
 import { startPostgres, type TestPostgres } from "../../test/harness/postgres.ts";
 import { getTableConfig } from "drizzle-orm/pg-core";
 import { isFault, limit } from "../ground/mod.ts";
-import { OPTIONS, Owner } from "./conformance_data.ts";
+import { key, OPTIONS, Owner } from "./conformance_data.ts";
+import { openDatabase } from "./open.ts";
 import { openPostgresStore } from "./postgres.ts";
 import * as schema from "./postgres_schema.ts";
 import { POSTGRES_MIGRATIONS, POSTGRES_SCHEMA_VERSION } from "./postgres_version.ts";
+import type { StoreRecord } from "./record.ts";
 
 let server: TestPostgres;
 beforeAll(async () => {
@@ -110,6 +112,28 @@ describe("openPostgresStore()", () => {
     expect(missing).toContain("store/unavailable");
     expect(missing).toContain("does not exist");
     expect(missing).not.toContain("dchat:dchat");
+  });
+
+  test("names the command that writes to the database, where that keeps a relay from it", async () => {
+    const url = await server.database();
+    await (await openPostgresStore({ url }))[Symbol.asyncDispose]();
+    await using filling = await openDatabase({ url, path: "" }, "import");
+    const [begun, ended] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    async function* nothing(): AsyncGenerator<StoreRecord> {
+      begun.resolve();
+      await ended.promise;
+      yield* [];
+    }
+    const loading = filling.load(nothing(), null);
+    await begun.promise;
+    await using store = await openPostgresStore({ url });
+    const says = "`dchat database import` at 127.0.0.1 is writing to it; wait until that has ended";
+    expect(await store.claim(key()).then(String, String)).toContain(says);
+    await using another = await openDatabase({ url, path: "" }, "restore");
+    expect(await another.load(nothing(), null).then(String, String)).toContain(says);
+    ended.resolve();
+    await loading;
+    expect(await store.claim(key())).not.toBeNull();
   });
 
   test("two that open an empty database at once both succeed", async () => {
