@@ -94,8 +94,13 @@ async function takePackage(
   const result = await inbox.take(writerSeed, entryId(asked.take));
   if (result.is === "refused") {
     const { code } = result.refusal;
-    if (code === "empty" || code === "denied") {
-      throw fault("client/invite", "This invitation was used already or taken back; ask for a new one");
+    if (code === "empty") throw fault("client/invite", "This invitation was used already; ask for a new one");
+    // A relay answers alike of what it deleted and of what it never had: the two can't be told apart.
+    if (code === "denied") {
+      throw fault(
+        "client/invite",
+        "The relay doesn't have this invitation: it was used already or taken back, or the relay lost it when it was restored from a backup. In that last case it is good again once whoever made it has connected: ask them to, then accept it again. Else ask for a new one",
+      );
     }
     throw refusedFault("accept the invitation", result.refusal);
   }

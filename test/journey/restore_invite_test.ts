@@ -116,6 +116,17 @@ describe("an invitation on a relay that is restored", () => {
     await talks([ann, bob], []);
   }, 60_000);
 
+  test("says why it may be missing, and is good again once its inviter has connected", async () => {
+    await backUp(relay, backup);
+    const uri = await invite();
+    await back();
+    const refused = await bob.client.accept({ uri, name: "ann" }).then(String, String);
+    expect(refused).toContain("used already or taken back, or the relay lost it when it was restored");
+    await ann.client.sync();
+    await bob.client.accept({ uri, name: "ann" });
+    await talks([ann, bob], []);
+  }, 60_000);
+
   test("survives two restores, and a change of keys before anybody joins", async () => {
     const uri = await invite();
     await backUp(relay, backup);
