@@ -56,7 +56,7 @@ describe("dchat health", () => {
 
   test("exits 3 where nothing listens, where no relay runs, and where something else answers", async () => {
     const folder = mkdtempSync(join(tmpdir(), "dchat-health-"));
-    using other = pretender(() => new Response("<html>hello</html>"));
+    using other = pretender(() => new Response("<html>hello</html>", { status: 404 }));
     try {
       const refused = await runDchat(["health", "--url", "http://127.0.0.1:1"]);
       const nobody = await runDchat(["health", "--relay-dir", folder]);
@@ -64,7 +64,9 @@ describe("dchat health", () => {
       expect([refused.code, nobody.code, somebody.code]).toEqual([3, 3, 3]);
       expect(refused.out).toContain("nothing listens there");
       expect(nobody.out).toContain("no relay runs on this directory");
-      expect(somebody.out).toContain("it answers, but not as a relay");
+      expect(somebody.out).toContain(
+        `it answers, but not as a relay: ${other.url}/health came back with 404`,
+      );
       writeFileSync(join(folder, "relay.json"), "{");
       expect((await runDchat(["health", "--relay-dir", folder])).code).toBe(3);
     } finally {

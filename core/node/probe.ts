@@ -24,27 +24,40 @@ const readySchema = z.object({ ready: z.boolean(), reasons: z.array(z.string()) 
 export async function probeRelay({ url, timeoutMs }: ProbeOptions): Promise<Probe> {
   const signal = AbortSignal.timeout(timeoutMs);
   try {
-    const [health, ready] = await Promise.all([
-      ask(url, "health", signal).then((answer) => healthSchema.safeParse(answer)),
-      ask(url, "ready", signal).then((answer) => readySchema.safeParse(answer)),
-    ]);
-    if (!health.success || !ready.success) {
-      return { url, healthy: false, ready: false, reasons: ["it answers, but not as a relay"] };
-    }
-    return { url, healthy: true, ready: ready.data.ready, reasons: ready.data.reasons };
+    const [health, ready] = await Promise.all([ask(url, "health", signal), ask(url, "ready", signal)]);
+    const [isHealthy, isReady] = [healthSchema.safeParse(health.body), readySchema.safeParse(ready.body)];
+    if (!isHealthy.success) return strange(url, health);
+    if (!isReady.success) return strange(url, ready);
+    return { url, healthy: true, ready: isReady.data.ready, reasons: isReady.data.reasons };
   } catch (error) {
     return { url, healthy: false, ready: false, reasons: [whyNot(error, timeoutMs)] };
   }
 }
 
-async function ask(base: string, path: string, signal: AbortSignal): Promise<unknown> {
+interface Answer {
+  readonly url: string;
+  /** As HTTP has it. */
+  readonly status: number;
+  /** What it says as JSON; null where it isn't. */
+  readonly body: unknown;
+}
+
+/** Something answers: often a proxy, which does so for a relay that is out of reach. */
+function strange(url: string, answer: Answer): Probe {
+  const reason = `it answers, but not as a relay: ${answer.url} came back with ${answer.status} and something else than a relay says`;
+  return { url, healthy: false, ready: false, reasons: [reason] };
+}
+
+async function ask(base: string, path: string, signal: AbortSignal): Promise<Answer> {
   const root = base.endsWith("/") ? base : `${base}/`;
-  const response = await fetch(new URL(path, root), { signal, redirect: "error" });
+  const url = new URL(path, root).href;
+  const response = await fetch(url, { signal, redirect: "error" });
   const text = await response.text();
+  const answer = { url, status: response.status };
   try {
-    return JSON.parse(text);
+    return { ...answer, body: JSON.parse(text) };
   } catch {
-    return null;
+    return { ...answer, body: null };
   }
 }
 
