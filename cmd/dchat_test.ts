@@ -92,6 +92,15 @@ describe("dchat", () => {
     });
   });
 
+  test("points to its help where a flag's value is wrong, to the configuration where another's is", async () => {
+    const flags = await runDchat(["relay", "--api-listen", "x", "--max-connections", "0"]);
+    expect(flags.err).toContain("--api-listen must be HOST:PORT");
+    expect(flags.err).toEndWith("       dchat relay --help shows what it takes.\n");
+    const both = await runDchat(["relay", "--api-listen", "x"], { env: { DCHAT_RELAY_GRACE: "soon" } });
+    expect(both.err).toContain("dchat config check tells what is wrong");
+    expect([flags.code, both.code]).toEqual([2, 2]);
+  });
+
   test("shows where an error came from at log level debug only", async () => {
     const bad = ["config", "check", "--config", "/nowhere/dchat.toml"];
     const quiet = await runDchat(bad);

@@ -47,6 +47,7 @@ export const meanings: Record<Code, Meaning> = {
   "config/missing": { exit: exit.usage, mend: "Name a file that can be read by --config or DCHAT_CONFIG." },
   "config/syntax": { exit: exit.usage, mend: checkConfig },
   "config/value": { exit: exit.usage, mend: checkConfig },
+  "config/flag": { exit: exit.usage, mend: "{command} --help shows what it takes." },
   "config/unknown": { exit: exit.usage, mend: checkConfig },
   "data/locked": {
     exit: exit.failed,

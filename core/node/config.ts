@@ -166,11 +166,16 @@ interface Sources {
 /** One line for each value that is wrong. */
 function valueFault(issues: readonly z.core.$ZodIssue[], sources: Sources): Fault<ConfigCode> {
   const lines = new Set(issues.map((issue) => wrongValue(issue.path, sources)));
-  return new Fault("config/value", [...lines].join("\n"));
+  const byFlag = issues.every(({ path }) => sources.origins.get(keyOf(path))?.is === "flag");
+  return new Fault(byFlag ? "config/flag" : "config/value", [...lines].join("\n"));
+}
+
+function keyOf(path: readonly PropertyKey[]): string {
+  return path.slice(0, 2).map(String).join(".");
 }
 
 function wrongValue(path: readonly PropertyKey[], { origins, given, file }: Sources): string {
-  const key = path.slice(0, 2).map(String).join(".");
+  const key = keyOf(path);
   const setting = settings.get(key);
   const origin = origins.get(key);
   const value = given.get(key);

@@ -3,7 +3,9 @@ import { readFileSync } from "node:fs";
 import { parse as parseToml, TomlError } from "smol-toml";
 import { Fault, fileReason } from "../ground/mod.ts";
 
-export type ConfigCode = "config/missing" | "config/syntax" | "config/value" | "config/unknown";
+/** flag: of a value, where all that is wrong came by flags; the others are about the file and variables. */
+export type ConfigCode =
+  "config/missing" | "config/syntax" | "config/value" | "config/flag" | "config/unknown";
 
 export interface ConfigFile {
   /** As it was named. */
