@@ -140,7 +140,7 @@ export const restore = command({
 
 export const exportAll = command({
   about:
-    "Writes everything that is stored to standard output, from one snapshot, for `dchat database import` into another database. Generations stay, so stop the relay first and never start it on the old database again. While one works on it, what comes out is a backup, which import refuses and `dchat database restore` takes.",
+    "Writes everything that is stored to standard output, from one snapshot, for `dchat database import` into another database. Generations stay, so stop the relay first, and once the import is done never start it on the old database again. While one works on it, what comes out is a backup, which import refuses and `dchat database restore` takes.",
   args: place,
   input: z.strictObject({}),
   examples: [
@@ -163,7 +163,7 @@ export const exportAll = command({
     const { records, busy } = await exportDatabase({ ...(await options(context)), sink });
     context.note(
       busy === null
-        ? `Exported ${records} records. Don't start a relay on the old database again.`
+        ? `Exported ${records} records. Once they are imported elsewhere, never start a relay on this database again; until then it is the only one.`
         : `Wrote ${records} records as a backup, since ${busy}. To move, stop it and export again.`,
     );
     return exit.done;
@@ -186,6 +186,9 @@ export const importAll = command({
     const imported = await importDatabase({ ...(await options(context)), source: Bun.stdin.stream() });
     if (json) context.json(imported);
     else context.print(`Imported: ${held(imported)}.`);
+    context.note(
+      "From here on start the relay on this database, and never again on the one that it came from.",
+    );
     return exit.done;
   },
 });

@@ -53,6 +53,16 @@ describe("dchat database export", () => {
     );
   });
 
+  test("leaves the database that it came from in use until the import is done", async () => {
+    const { code, err } = await database("export", "--data-dir", relay);
+    expect([code, err]).toEqual([
+      0,
+      expect.stringMatching(
+        /^Exported \d+ records. Once they are imported elsewhere, never start a relay on this database again; until then it is the only one.\n$/,
+      ),
+    ]);
+  });
+
   test("names standard output, and says what to do, where the disk behind it is full", async () => {
     const said = await shell(`${exporting()} > /dev/full; echo "exit $?" >&2`);
     expect(said).toContain("Cannot write to standard output: no space is left there\n       Make room there");
@@ -106,7 +116,9 @@ describe.skipIf(!requireOrSkip("a full disk (root, to mount a tmpfs with a size)
       expect(readdirSync(dir)).toEqual(["lock"]);
       rmSync(filler);
       const again = await shell(`dchat database ${line}; echo "exit $?" >&2`);
-      expect(again).toBe("exit 0\n");
+      const moved = "never again on the one that it came from.\n";
+      expect(again).toEndWith(how === "import" ? `${moved}exit 0\n` : "exit 0\n");
+      expect(again.includes(moved)).toBe(how === "import");
     });
 
     test("backup names its file, and leaves nothing", async () => {
