@@ -9,12 +9,15 @@ import { watchConfig } from "./config_watch.ts";
 import { defaultRelayDir } from "./data_dir.ts";
 import { openRelay, type Relay } from "./relay.ts";
 import { tidyLater } from "./tidy_later.ts";
+import { within } from "./within.ts";
 
 /**
  * A second signal counts only this long after the first: started by npx, a terminal's Ctrl-C arrives twice
  * within a millisecond.
  */
 const SECOND_SIGNAL_MS = 1000;
+/** Of the grace: a database that answers nothing is left without a farewell before that is over. */
+const CLOSING_MS = 1000;
 const SIGNALS = ["SIGTERM", "SIGINT"] as const;
 
 export interface RunRelayOptions {
@@ -41,7 +44,7 @@ export async function runRelay(options: RunRelayOptions): Promise<boolean> {
   // From the first moment on: a relay that is told to stop while it starts stops when it has started.
   using signals = listenForSignals();
   for (const warning of options.loaded.warnings) log.warn(warning);
-  const relay = await openRelay({
+  const opening = openRelay({
     config,
     dataDir: config.relay.data_dir ?? defaultRelayDir(load.env),
     env: load.env,
@@ -51,6 +54,9 @@ export async function runRelay(options: RunRelayOptions): Promise<boolean> {
     clock: systemClock,
     version,
   });
+  const relay = await Promise.race([opening, signals.second]);
+  // A start can wait for a database that answers nothing.
+  if (relay === false) return false;
   using _watching = watchConfig({
     load,
     loaded: options.loaded,
@@ -67,7 +73,9 @@ export async function runRelay(options: RunRelayOptions): Promise<boolean> {
   log.info("stopping", { signal: await signals.first });
   // Told twice, the process ends with what is on disk, which is all that was ever acknowledged.
   // Awaited here: the signals are listened to until it is over.
-  return await Promise.race([end(relay, config.relay.grace), signals.second]);
+  const inPeace = await Promise.race([end(relay, config.relay.grace), signals.second]);
+  if (!inPeace) log.warn("ended before all was closed; what was acknowledged is on disk");
+  return inPeace;
 }
 
 interface Signals extends Disposable {
@@ -97,8 +105,16 @@ function listenForSignals(): Signals {
   };
 }
 
-async function end(relay: Relay, graceMs: number): Promise<true> {
-  await relay.stop(graceMs);
-  await relay[Symbol.asyncDispose]();
-  return true;
+/** Resolves with whether all was closed within the grace, of which some is left for that. */
+async function end(relay: Relay, graceMs: number): Promise<boolean> {
+  const overMs = performance.now() + graceMs;
+  const closingMs = Math.min(CLOSING_MS, graceMs / 5);
+  await relay.stop(graceMs - closingMs);
+  let isClosed = false;
+  const close = async (): Promise<void> => {
+    await relay[Symbol.asyncDispose]();
+    isClosed = true;
+  };
+  await within(Math.max(overMs - performance.now(), CLOSING_MS), close());
+  return isClosed;
 }

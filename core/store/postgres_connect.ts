@@ -15,7 +15,8 @@ const CONNECTIONS = 4;
 const CONNECT_TIMEOUT_S = 5;
 /** For a first connection with all that its server answers; longer than one that is silent takes to be told. */
 const REACH_TIMEOUT_MS = 8_000;
-const CLOSE_TIMEOUT_S = 5;
+/** Who closes has waited for what was under way; a server that hangs must not keep a relay beyond its grace. */
+const CLOSE_TIMEOUT_S = 0.5;
 /** How long after a lost connection the next try may wait. */
 const RECONNECT_S = 0.25;
 const INT8 = 20;

@@ -1,5 +1,8 @@
 /** A relay whose store goes away under it: what devices are told meanwhile, and that it comes back by itself. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { CommandResult } from "../../core/client/mod.ts";
 import { canMount, mountTmpfs } from "../durability/mount.ts";
 import { runDchat } from "../harness/dchat.ts";
@@ -13,7 +16,7 @@ import {
   type TestMailbox,
 } from "../harness/device.ts";
 import { startPostgres } from "../harness/postgres.ts";
-import { type SpawnedRelay, spawnRelay } from "../harness/relay.ts";
+import { relayCommand, type SpawnedRelay, spawnRelay } from "../harness/relay.ts";
 import { requireOrSkip } from "../harness/require.ts";
 
 let devices: Devices;
@@ -120,6 +123,52 @@ describe("a relay whose store goes away", () => {
     await ready(relay);
     expect(refusal(await append(device, box))).toBe("appended");
     expect(await relay.stop("SIGTERM")).toBe(0);
+  }, 60_000);
+
+  test("SIGTERM while PostgreSQL hangs ends within the grace, also with a commit under way", async () => {
+    await using server = await startPostgres();
+    for (const busy of [false, true]) {
+      const env = { DCHAT_DATABASE_URL: await server.database() };
+      await using relay = await spawnRelay({ env, args: ["--grace", "3s"] });
+      await using device = await devices.connect(relay.address);
+      const box = newMailbox(devices.crypto, { relay: device.session.relay });
+      await create(device, box);
+      const processes = processesOf(server.pid());
+      for (const each of processes) process.kill(each, "SIGSTOP");
+      try {
+        const asked = busy ? append(device, box).then(String, String) : null;
+        await Bun.sleep(200);
+        const startedMs = performance.now();
+        expect(await relay.stop("SIGTERM"), relay.output()).toBe(0);
+        expect(performance.now() - startedMs).toBeLessThan(3_300);
+        await asked;
+      } finally {
+        for (const each of processes) process.kill(each, "SIGCONT");
+      }
+    }
+  }, 60_000);
+
+  test("a second signal ends a relay whose database answers nothing while it starts", async () => {
+    const asked = Promise.withResolvers<void>();
+    const silent = Bun.listen({
+      hostname: "127.0.0.1",
+      port: 0,
+      socket: { data: () => asked.resolve() },
+    });
+    const dir = mkdtempSync(join(tmpdir(), "dchat-silent-"));
+    const child = Bun.spawn([...relayCommand, "--data-dir", dir], {
+      env: { ...process.env, DCHAT_DATABASE_URL: `postgres://127.0.0.1:${silent.port}/dchat` },
+      stdio: ["ignore", "ignore", "ignore"],
+    });
+    await asked.promise;
+    child.kill("SIGTERM");
+    await Bun.sleep(1_100);
+    const startedMs = performance.now();
+    child.kill("SIGTERM");
+    expect(await child.exited).toBe(1);
+    expect(performance.now() - startedMs).toBeLessThan(1_000);
+    silent.stop(true);
+    rmSync(dir, { recursive: true });
   }, 60_000);
 
   test("SIGTERM on a full disk ends in peace, and what was acknowledged is there", async () => {
