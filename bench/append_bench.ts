@@ -45,7 +45,7 @@ export const benchmark: Benchmark = {
   name: "append",
   about: "appends of 1 KiB acknowledged after the fsync, beside NATS JetStream and the disk's fsyncs",
   standard: true,
-  versions: () => ({ "nats-server": NATS_VERSION }),
+  versions: () => ({ nats: NATS_VERSION }),
   async run({ size, everyPeer, progress }) {
     const notes: string[] = [];
     const dir = mkdtempSync(join(tmpdir(), "dchat-bench-"));

@@ -1,5 +1,6 @@
 /** Every operation of crypto-wasm beside libsodium's WASM, node:crypto and noble; MLS beside ts-mls's provider. */
 import { openCrypto } from "@dchat/crypto-wasm";
+import { devDependencies as pinned } from "../package.json";
 import sodium, { ready } from "libsodium-wrappers-sumo";
 import { frost } from "./crypto/frost.ts";
 import { handshakes } from "./crypto/handshake.ts";
@@ -29,6 +30,8 @@ export const benchmark: Benchmark = {
   versions: () => ({
     libsodium: sodium.SODIUM_VERSION_STRING,
     "node:crypto": `BoringSSL ${process.versions.boringssl?.slice(0, 12) ?? ""}`,
+    noble: `ciphers ${pinned["@noble/ciphers"]}, curves ${pinned["@noble/curves"]}, hashes ${pinned["@noble/hashes"]}, post-quantum ${pinned["@noble/post-quantum"]}`,
+    "ts-mls": pinned["ts-mls"],
   }),
   async run({ size, progress, signal }) {
     await ready;

@@ -35,7 +35,7 @@ export const benchmark: Benchmark = {
   name: "loss",
   about: "acknowledged entries that a kill -9 and a power loss take, beside NATS JetStream",
   standard: true,
-  versions: () => ({ "nats-server": NATS_VERSION }),
+  versions: () => ({ nats: NATS_VERSION }),
   async run({ size, everyPeer, progress }) {
     const notes: string[] = [];
     const keepers: Keeper[] = [relayKeeper()];

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { plot } from "./plot.ts";
 import { print } from "./print.ts";
 import { quantile, spread } from "./quantile.ts";
-import { atLeast, atMost, holds, type Result } from "./result.ts";
+import { atLeast, atMost, holds, measure, type Result } from "./result.ts";
 import { withFigures } from "./scaling.ts";
 import { openSubject } from "./subject.ts";
 
@@ -32,6 +32,17 @@ test("quantile() takes the sample at the share's place, whatever the order", () 
 
 test("holds() reads a claim in its direction", () => {
   expect(result.ratios.map(holds)).toEqual([true, false]);
+});
+
+test("measure() tells versions of those alone that took part", async () => {
+  const run = async () => ({ rows: [...result.rows, { ...row, subject: "nats sync always" }], ratios: [] });
+  const versions = () => ({ nats: "2", "js-libp2p": "3", "<peer>": "4" });
+  const row = { parameters: {}, figures: {} };
+  const measured = await measure(
+    { name: "sample", about: "", standard: false, versions, run },
+    { size: "small", everyPeer: false, progress: () => {}, signal: AbortSignal.timeout(1000) },
+  );
+  expect(measured.versions).toEqual({ bun: Bun.version, nats: "2", "<peer>": "4" });
 });
 
 test("print() shows every row, the machine and which claims fall short", () => {

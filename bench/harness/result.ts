@@ -73,7 +73,7 @@ export interface Benchmark {
   readonly name: string;
   /** What it measures, in a line. */
   readonly about: string;
-  /** Named subjects and their versions that took part, found out when it runs. */
+  /** Of what it may be measured beside, each by a word of its subjects' names: "nats" of "nats sync always". */
   readonly versions: () => Readonly<Record<string, string>>;
   readonly run: (context: Context) => Promise<Measured>;
   /** Runs with `bun bench` without a name. */
@@ -90,10 +90,16 @@ export async function measure(benchmark: Benchmark, context: Context): Promise<R
     size: context.size,
     date: new Date().toISOString(),
     machine: before,
-    versions: { bun: Bun.version, ...benchmark.versions() },
+    versions: { bun: Bun.version, ...tookPart(benchmark.versions(), measured.rows) },
     seconds: Math.round((performance.now() - started) / 100) / 10,
     ...measured,
   };
+}
+
+/** The versions of those that have rows. */
+function tookPart(versions: Result["versions"], rows: readonly Row[]): Result["versions"] {
+  const words = new Set(rows.flatMap(({ subject }) => subject.split(/[ ,]+/)));
+  return Object.fromEntries(Object.entries(versions).filter(([name]) => words.has(name)));
 }
 
 /** The name under docs/bench of a result's plot, by its place among them. */
