@@ -6,7 +6,7 @@
  *   bun bench NAME --size large     sizes: small, standard, large
  *   bun bench --list                what there is
  *   bun bench --json                results as JSON on stdout, nothing else there
- *   bun bench --save                writes bench/result/NAME-DATE.json and docs/bench/NAME*.svg
+ *   bun bench --save                writes bench/result/NAME-SIZE-DATE.json and, from the largest, docs/bench/NAME*.svg
  */
 import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
@@ -24,6 +24,7 @@ import {
   type Size,
   SIZES,
 } from "./harness/result.ts";
+import { resultFile, shownResults } from "./harness/saved.ts";
 
 const root = join(import.meta.dir, "..");
 
@@ -67,12 +68,12 @@ function progress(text: string): void {
 }
 
 async function save(result: Result): Promise<void> {
-  await mkdir(join(root, "bench/result"), { recursive: true });
-  const stamp = result.date.slice(0, 10);
-  await Bun.write(
-    join(root, `bench/result/${result.name}-${stamp}.json`),
-    `${JSON.stringify(result, null, 2)}\n`,
-  );
+  const folder = join(root, "bench/result");
+  await mkdir(folder, { recursive: true });
+  const file = resultFile(result);
+  await Bun.write(join(folder, file), `${JSON.stringify(result, null, 2)}\n`);
+  const shown = (await shownResults(folder)).get(result.name)?.file;
+  if (shown !== file) return console.error(`  docs/bench goes on showing ${shown}, which is larger`);
   for (const [at, of] of (result.plots ?? []).entries()) {
     await Bun.write(join(root, "docs/bench", plotFile(result.name, at)), plot(result, of));
   }

@@ -6,35 +6,24 @@
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { claims, PAGE_END, PAGE_START } from "../bench/harness/page.ts";
-import type { Result } from "../bench/harness/result.ts";
-import { type Saved, withFigures } from "../bench/harness/scaling.ts";
+import { plot } from "../bench/harness/plot.ts";
+import { plotFile } from "../bench/harness/result.ts";
+import { resultFile, shownResults } from "../bench/harness/saved.ts";
+import { withFigures } from "../bench/harness/scaling.ts";
 
 const root = join(import.meta.dir, "..");
+const shown = await shownResults(join(root, "bench/result"));
 const page = join(root, "docs/bench/README.md");
 const scalingPage = join(root, "docs/SCALING.md");
-
-/** The newest saved result of each benchmark, by file name. */
-async function newest(): Promise<Saved> {
-  const found = new Map<string, { file: string; result: Result }>();
-  const files = (
-    await Array.fromAsync(new Bun.Glob("*.json").scan({ cwd: join(root, "bench/result") }))
-  ).toSorted();
-  for (const file of files) {
-    const result = (await Bun.file(join(root, "bench/result", file)).json()) as Result;
-    found.set(result.name, { file, result });
-  }
-  return found;
-}
 
 function between(text: string): string {
   return text.slice(text.indexOf(PAGE_START), text.indexOf(PAGE_END) + PAGE_END.length);
 }
 
 describe("claims", () => {
-  test("docs/bench shows what the newest results say, short falls included", async () => {
+  test("docs/bench shows what the results say, short falls included", async () => {
     const text = await Bun.file(page).text();
-    const results = [...(await newest()).values()];
-    const wanted = claims(new Map(results.map(({ file, result }) => [file, result])));
+    const wanted = claims(new Map([...shown.values()].map(({ file, result }) => [file, result])));
     if (process.env["DCHAT_WRITE_DOCS"] === "1")
       await Bun.write(
         page,
@@ -43,12 +32,25 @@ describe("claims", () => {
     expect(between(await Bun.file(page).text())).toBe(wanted);
   });
 
-  test("docs/SCALING.md shows the figures of the newest results, and none but them between its marks", async () => {
+  test("docs/SCALING.md shows the figures of the results, and none but them between its marks", async () => {
     const text = await Bun.file(scalingPage).text();
-    const wanted = withFigures(text, await newest());
+    const wanted = withFigures(text, shown);
     if (process.env["DCHAT_WRITE_DOCS"] === "1") await Bun.write(scalingPage, wanted);
     expect(await Bun.file(scalingPage).text()).toBe(wanted);
     expect(wanted).not.toMatch(/NaN|undefined|Infinity/);
+  });
+
+  test("plots are those of the results that are shown", async () => {
+    for (const { result } of shown.values()) {
+      for (const [at, of] of (result.plots ?? []).entries()) {
+        const file = join(root, "docs/bench", plotFile(result.name, at));
+        expect(await Bun.file(file).text(), file).toBe(plot(result, of));
+      }
+    }
+  });
+
+  test("a result's file is named by benchmark, size and day", () => {
+    for (const { file, result } of shown.values()) expect(file).toBe(resultFile(result));
   });
 
   test("prose that says how many times names a result of its section", async () => {

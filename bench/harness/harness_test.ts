@@ -1,8 +1,12 @@
 import { expect, test } from "bun:test";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { plot } from "./plot.ts";
 import { print } from "./print.ts";
 import { quantile, spread } from "./quantile.ts";
 import { atLeast, atMost, holds, measure, type Result } from "./result.ts";
+import { resultFile, shownResults } from "./saved.ts";
 import { withFigures } from "./scaling.ts";
 import { openSubject } from "./subject.ts";
 
@@ -43,6 +47,26 @@ test("measure() tells versions of those alone that took part", async () => {
     { size: "small", everyPeer: false, progress: () => {}, signal: AbortSignal.timeout(1000) },
   );
   expect(measured.versions).toEqual({ bun: Bun.version, nats: "2", "<peer>": "4" });
+});
+
+test("shownResults() takes the newest of the largest size, and a smaller run overwrites no larger one's file", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "dchat-saved-"));
+  const runs = [
+    { ...result, size: "large", date: "2026-01-01T00:00:00.000Z" },
+    { ...result, size: "large", date: "2026-01-02T00:00:00.000Z" },
+    { ...result, size: "standard", date: "2026-01-02T00:00:00.000Z" },
+    { ...result, size: "small", date: "2026-01-03T00:00:00.000Z" },
+  ] as const;
+  expect(runs.map((run) => resultFile(run))).toEqual([
+    "sample-large-2026-01-01.json",
+    "sample-large-2026-01-02.json",
+    "sample-standard-2026-01-02.json",
+    "sample-small-2026-01-03.json",
+  ]);
+  for (const run of runs) await Bun.write(join(folder, resultFile(run)), JSON.stringify(run));
+  const shown = (await shownResults(folder)).get("sample");
+  rmSync(folder, { recursive: true });
+  expect(shown).toEqual({ file: "sample-large-2026-01-02.json", result: runs[1] });
 });
 
 test("print() shows every row, the machine and which claims fall short", () => {

@@ -1,9 +1,7 @@
 /** The figures of docs/SCALING.md, section by section, from saved results: what was measured, and what follows from it. */
 import { round } from "./quantile.ts";
 import { plotFile, type Result, type Row } from "./result.ts";
-
-/** The newest result of each benchmark by the benchmark's name, with its file's name. */
-export type Saved = ReadonlyMap<string, { readonly file: string; readonly result: Result }>;
+import type { Saved } from "./saved.ts";
 
 interface Section {
   /** Benchmarks that it is made from. */
