@@ -1,5 +1,5 @@
 /** An HTTP listener that comes back by itself when it is lost: the data plane doesn't depend on it. */
-import { Fault } from "../ground/mod.ts";
+import { Fault, limit } from "../ground/mod.ts";
 
 export type ControlCode = "control/bind";
 
@@ -18,8 +18,10 @@ export interface ListenerOptions {
   readonly port: number;
   readonly fetch: (request: Request) => Response | Promise<Response>;
   readonly log: ControlLog;
-  /** How often it is looked after. */
-  readonly checkMs?: number;
+  /** Whether this process can open so many more files now. */
+  readonly canOpen: (files: number) => boolean;
+  /** How often it is looked whether files can be opened; every fifth time also whether it still listens. */
+  readonly lookMs?: number;
 }
 
 export interface HttpListener extends AsyncDisposable {
@@ -27,43 +29,96 @@ export interface HttpListener extends AsyncDisposable {
   readonly url: string;
 }
 
-const CHECK_MS = 5_000;
+const CHECK_LOOKS = 5;
 const STOP_GRACE_MS = 1_000;
+/** Looks in a row that found no file: by the second the listeners for devices have given up theirs. */
+const SHORT_LOOKS = 2;
 /** Requests have no body to speak of; a relay isn't to be filled by its probes. */
 const REQUEST_BYTES_MAX = 64 * 1024;
 
+type Server = ReturnType<typeof serve>;
+
 /**
- * Listens and, from then on, tries itself now and then: a listener that is gone is opened again on the same port.
- * Throws Fault<"control/bind"> where the first bind fails. Dispose lets answers under way finish for a second.
+ * Listens and, from then on, looks after itself. Where this process can open no more files it stops listening, since
+ * the runtime would try without end to accept whoever knocks, and listens again when there is room; whoever is
+ * connected is answered meanwhile. A listener that is gone is opened again on the same port. Throws
+ * Fault<"control/bind"> where the first bind fails. Dispose lets answers under way finish for a second.
  */
 export function openListener(options: ListenerOptions): HttpListener {
-  let server = serve(options, options.port);
+  const server = serve(options, options.port);
+  const { host } = options;
   const port = server.port ?? options.port;
-  let lost = false;
-  let closed = false;
-  const check = async (): Promise<void> => {
-    if (closed || (await answers(options.host, port)) || closed) return;
-    if (!lost) options.log.warn(`${options.name} lost its listener; opening it again`, { port });
-    lost = true;
-    void server.stop(true);
-    server = serve(options, port);
-    lost = false;
-    options.log.info(`${options.name} listens again`, { port });
-  };
-  const timer = setInterval(() => {
-    check().catch((error: unknown) => options.log.error(`${options.name} can't be opened again yet`, error));
-  }, options.checkMs ?? CHECK_MS);
-  timer.unref();
+  const kept = new KeptListener({ ...options, port }, server);
   return {
-    url: `http://${options.host.includes(":") ? `[${options.host}]` : options.host}:${port}`,
-    async [Symbol.asyncDispose]() {
-      closed = true;
-      clearInterval(timer);
-      const hard = setTimeout(() => void server.stop(true), STOP_GRACE_MS);
-      await server.stop();
-      clearTimeout(hard);
-    },
+    url: `http://${host.includes(":") ? `[${host}]` : host}:${port}`,
+    [Symbol.asyncDispose]: () => kept[Symbol.asyncDispose](),
   };
+}
+
+/** A bound port, and what becomes of it. */
+class KeptListener implements AsyncDisposable {
+  readonly #options: ListenerOptions;
+  readonly #timer: ReturnType<typeof setInterval>;
+  /** Null while it doesn't listen. */
+  #server: Server | null;
+  /** Those that listen no more and still answer somebody. */
+  readonly #leaving = new Set<Server>();
+  #looks = 0;
+  #shortLooks = 0;
+  #closed = false;
+
+  constructor(options: ListenerOptions, server: Server) {
+    this.#options = options;
+    this.#server = server;
+    this.#timer = setInterval(() => this.#look(), options.lookMs ?? limit.OPEN_FILES_LOOK_MS);
+    this.#timer.unref();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true;
+    clearInterval(this.#timer);
+    const all = [...this.#leaving, ...(this.#server === null ? [] : [this.#server])];
+    const hard = setTimeout(() => all.forEach((server) => void server.stop(true)), STOP_GRACE_MS);
+    await Promise.all(all.map((server) => server.stop()));
+    clearTimeout(hard);
+  }
+
+  #look(): void {
+    const { name, port, log, canOpen } = this.#options;
+    this.#shortLooks = this.#server === null || canOpen(1) ? 0 : this.#shortLooks + 1;
+    if (this.#server !== null && this.#shortLooks >= SHORT_LOOKS) {
+      log.warn(`${name} stops listening, since this process can open no more files`, { port });
+      this.#leave(this.#server);
+    }
+    this.#looks += 1;
+    if (this.#looks % CHECK_LOOKS !== 0 || this.#shortLooks > 0) return;
+    this.#check().catch((error: unknown) => log.error(`${name} can't be opened again yet`, error));
+  }
+
+  async #check(): Promise<void> {
+    const { host, port, canOpen, name, log } = this.#options;
+    if (this.#server !== null) {
+      // Where no file can be opened it can't be asked either.
+      if ((await answers(host, port)) || this.#closed || this.#server === null || !canOpen(1)) return;
+      log.warn(`${name} lost its listener; opening it again`, { port });
+      void this.#server.stop(true);
+      this.#server = null;
+    }
+    // There is room for a few who knock, not for the first of them alone.
+    if (canOpen(limit.OPEN_FILES_SPARE)) this.#listen();
+  }
+
+  #listen(): void {
+    const { name, port, log } = this.#options;
+    this.#server = serve(this.#options, port);
+    log.info(`${name} listens again`, { port });
+  }
+
+  #leave(server: Server): void {
+    this.#server = null;
+    this.#leaving.add(server);
+    void server.stop().finally(() => this.#leaving.delete(server));
+  }
 }
 
 function serve({ name, host, fetch, log }: ListenerOptions, port: number) {

@@ -5,7 +5,7 @@ import { isFault } from "../ground/mod.ts";
 import { type ControlLog, openListener } from "./listener.ts";
 
 const silent: ControlLog = { warn() {}, info() {}, error() {} };
-const here = { name: "the API", host: "127.0.0.1", log: silent };
+const here = { name: "the API", host: "127.0.0.1", log: silent, canOpen: () => true };
 const hello = (): Response => new Response("hello");
 
 function bindError(port: number, host = "127.0.0.1"): string {
@@ -52,7 +52,7 @@ describe("openListener()", () => {
       warn: (line: string) => void said.push(line),
       info: (line: string) => void said.push(line),
     };
-    await using listener = openListener({ ...here, log, port: 0, fetch: hello, checkMs: 50 });
+    await using listener = openListener({ ...here, log, port: 0, fetch: hello, lookMs: 10 });
     const port = Number(new URL(listener.url).port);
     loseListener(port);
     expect(fetch(listener.url)).rejects.toThrow();
@@ -62,6 +62,45 @@ describe("openListener()", () => {
       await Bun.sleep(20);
     }
     expect(said).toEqual(["the API lost its listener; opening it again", "the API listens again"]);
+  });
+
+  test("listens no more while no file can be opened, answers whoever is connected, and comes back", async () => {
+    const said: string[] = [];
+    const tell = (line: string) => void said.push(line);
+    const room = { files: 100 };
+    const canOpen = (files: number) => files <= room.files;
+    const answer = Promise.withResolvers<Response>();
+    const fetching = (request: Request) => (request.url.endsWith("/slow") ? answer.promise : hello());
+    const log = { ...silent, warn: tell, info: tell };
+    await using listener = openListener({ ...here, log, port: 0, fetch: fetching, canOpen, lookMs: 10 });
+    const slow = fetch(`${listener.url}/slow`);
+    await fetch(listener.url);
+    room.files = 0;
+    while (said.length < 1) await Bun.sleep(5);
+    expect(fetch(listener.url, { keepalive: false })).rejects.toThrow();
+    answer.resolve(new Response("late"));
+    expect(await (await slow).text()).toBe("late");
+    room.files = 15;
+    await Bun.sleep(200);
+    expect(said).toHaveLength(1);
+    room.files = 16;
+    while (said.length < 2) await Bun.sleep(5);
+    expect(await (await fetch(listener.url)).text()).toBe("hello");
+    expect(said).toEqual([
+      "the API stops listening, since this process can open no more files",
+      "the API listens again",
+    ]);
+  });
+
+  test("listens on where another file was free at the second look, and where it couldn't be asked", async () => {
+    const said: string[] = [];
+    const looks = { count: 0 };
+    const canOpen = () => (looks.count += 1) % 2 === 0;
+    const log = { ...silent, warn: (line: string) => void said.push(line) };
+    await using listener = openListener({ ...here, log, port: 0, fetch: hello, canOpen, lookMs: 5 });
+    while (looks.count < 20) await Bun.sleep(5);
+    expect(await (await fetch(listener.url)).text()).toBe("hello");
+    expect(said).toEqual([]);
   });
 
   test("lets go of the port when it is disposed of, with a request under way", async () => {

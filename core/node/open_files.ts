@@ -1,5 +1,5 @@
 /** How many connections this process can hold before the kernel refuses it another open file. */
-import { readFileSync } from "node:fs";
+import { closeSync, openSync, readFileSync } from "node:fs";
 import { Fault } from "../ground/mod.ts";
 
 /** What a relay opens beside connections: its store, listeners, logs, the runtime's own, and room to answer probes. */
@@ -49,6 +49,19 @@ export function openFilesWarning(
     "before the relay starts, LimitNOFILE= in its systemd unit, or nofile under ulimits of its container; " +
     "or lower relay.max_connections"
   );
+}
+
+/** Whether this process can open so many more files now: it tries. */
+export function canOpenFiles(count: number): boolean {
+  const files: number[] = [];
+  try {
+    while (files.length < count) files.push(openSync("/dev/null", "r"));
+    return true;
+  } catch {
+    return false;
+  } finally {
+    for (const file of files) closeSync(file);
+  }
 }
 
 function readLimits(): string | null {

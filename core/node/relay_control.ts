@@ -13,6 +13,7 @@ import type { MailboxStore, StoreCounts } from "../mailbox/mod.ts";
 import type { Log, Telemetry } from "../telemetry/mod.ts";
 import { PROTOCOL_VERSIONS } from "../wire/mod.ts";
 import type { Config } from "./config.ts";
+import { canOpenFiles } from "./open_files.ts";
 import type { Pipeline } from "./pipeline.ts";
 
 export interface ShownRelay {
@@ -110,6 +111,7 @@ export async function openHttp(options: HttpOptions): Promise<RelayHttp> {
       ...place(config.relay.api_listen),
       fetch: openApi(ports, { version }).fetch,
       log,
+      canOpen: canOpenFiles,
     }),
   );
   const metrics = stack.use(
@@ -118,6 +120,7 @@ export async function openHttp(options: HttpOptions): Promise<RelayHttp> {
       ...place(config.relay.metrics_listen),
       fetch: metricsFetch(() => exposition(options)),
       log,
+      canOpen: canOpenFiles,
     }),
   );
   const owned = stack.move();

@@ -51,6 +51,19 @@ async function arrive(address: string): Promise<Device> {
   }
 }
 
+/** What its API answers when asked whether it is ready, once it listens. */
+async function untilReady(relay: SpawnedRelay): Promise<number> {
+  const endMs = performance.now() + 10_000;
+  for (;;) {
+    try {
+      return (await relay.get("/ready")).status;
+    } catch (error) {
+      if (performance.now() > endMs) throw error;
+      await Bun.sleep(100);
+    }
+  }
+}
+
 test("a relay without open files takes nobody, spares its core, serves who is there, and listens again", async () => {
   await using relay = await spawnRelay({ command, ws: true });
   await using device = await devices.connect(relay.address);
@@ -80,3 +93,25 @@ test("a relay without open files takes nobody, spares its core, serves who is th
   for (const each of knocking) each?.socket.terminate();
   expect(await relay.stop()).toBe(0);
 });
+
+test("a relay whose API and metrics are asked until no file is left spares its core, serves who is there, and answers again", async () => {
+  await using relay = await spawnRelay({ command });
+  await using device = await devices.connect(relay.address);
+  const box = newMailbox(devices.crypto, { relay: device.session.relay });
+  await create(device, box);
+  const ports = [relay.file.api, relay.file.metrics].map((url) => Number(new URL(url).port));
+  const asking = await Promise.all(ports.flatMap((port) => Array.from({ length: 400 }, () => knock(port))));
+  for (const name of ["the API", "metrics"]) await relay.said(`${name} stops listening`);
+  const before = cpuMs(relay);
+  await Bun.sleep(2000);
+  const appended = await device.session.command(plain(devices.crypto), { ...box, key: box.writer });
+  expect(appended.is).toBe("appended");
+  expect(cpuMs(relay) - before).toBeLessThan(500);
+  for (const port of ports) expect(await knock(port)).toBeNull();
+  for (const each of asking) each?.socket.terminate();
+  await using again = await arrive(relay.address);
+  expect(again.session.relay).toEqual(device.session.relay);
+  expect(await untilReady(relay)).toBe(200);
+  expect(await limitCount(relay, "OPEN_FILES")).toBe(1);
+  expect(await relay.stop()).toBe(0);
+}, 30_000);
