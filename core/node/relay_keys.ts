@@ -24,7 +24,8 @@ export interface RelayKeysOptions {
   readonly store?: {
     /** Its file or address, for people. */
     readonly name: string;
-    readonly holdsMailboxes: boolean;
+    /** Asked only where there is no identity: counting a large store takes a server a second. */
+    readonly holdsMailboxes: () => Promise<boolean>;
     /** Whose mailboxes these are, where that is noted. */
     readonly relay: PublicKey | null;
   };
@@ -48,7 +49,7 @@ export interface RelayKeys extends Disposable {
  * Fault<"data/other-relay"> where they are of another one; then nothing was made.
  */
 export async function openRelayKeys(options: RelayKeysOptions): Promise<RelayKeys> {
-  refuseWithoutIdentity(options);
+  await refuseWithoutIdentity(options);
   using stack = new DisposableStack();
   const identity = stack.use(await openKey(IDENTITY, options));
   if (options.store !== undefined) {
@@ -79,11 +80,12 @@ export async function openRelayKeys(options: RelayKeysOptions): Promise<RelayKey
   };
 }
 
-function refuseWithoutIdentity({ store, dataDir }: RelayKeysOptions): void {
+async function refuseWithoutIdentity({ store, dataDir }: RelayKeysOptions): Promise<void> {
   if (store === undefined || existsSync(join(dataDir, IDENTITY))) return;
-  if (!store.holdsMailboxes && store.relay === null) return;
+  const holdsMailboxes = await store.holdsMailboxes();
+  if (!holdsMailboxes && store.relay === null) return;
   const whose = store.relay === null ? "" : ` ${store.relay.toHex()}`;
-  const why = store.holdsMailboxes
+  const why = holdsMailboxes
     ? `the store holds mailboxes, and ${IDENTITY} of the relay${whose} that they belong to is missing; under another one no device would trust them`
     : `${store.name} is the store of relay${whose}, whose ${IDENTITY} is missing`;
   throw new Fault<DataDirCode>("data/no-identity", `Cannot use the data directory ${dataDir}: ${why}`);

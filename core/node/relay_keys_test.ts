@@ -41,8 +41,10 @@ describe("openRelayKeys()", () => {
     }
   });
 
-  test("makes no identity where there are mailboxes, which belong to one that was lost", async () => {
+  test("makes no identity where there are mailboxes, and asks for these only where it would make one", async () => {
     const own = mkdtempSync(join(tmpdir(), "dchat-keys-"));
+    let asked = 0;
+    const holdsMailboxes = () => Promise.resolve((asked += 1) > 0);
     const openFilled = () =>
       openRelayKeys({
         crypto,
@@ -50,7 +52,7 @@ describe("openRelayKeys()", () => {
         dataDir: own,
         passphraseFile: undefined,
         env: {},
-        store: { name: "relay.sqlite", holdsMailboxes: true, relay: null },
+        store: { name: "relay.sqlite", holdsMailboxes, relay: null },
       });
     await expect(openFilled()).rejects.toThrow("identity.json of the relay that they belong to is missing");
     expect(readdirSync(own)).toEqual([]);
@@ -58,6 +60,7 @@ describe("openRelayKeys()", () => {
     rmSync(join(own, "node.json"));
     using found = await openFilled();
     expect(found.identity).toEqual(made);
+    expect(asked).toBe(1);
     rmSync(own, { recursive: true });
   });
 
@@ -72,7 +75,7 @@ describe("openRelayKeys()", () => {
         dataDir: own,
         passphraseFile: undefined,
         env: {},
-        store: { name: "postgres://db/dchat", holdsMailboxes, relay },
+        store: { name: "postgres://db/dchat", holdsMailboxes: () => Promise.resolve(holdsMailboxes), relay },
       });
     for (const holds of [true, false]) {
       const said = await openFor(other, holds).catch((error: unknown) => error);

@@ -34,7 +34,7 @@ export async function openOwnKeys(
 ): Promise<RelayKeys> {
   const { dataDir } = options;
   const name = locationName(storeLocation(options.config, dataDir));
-  const holdsMailboxes = (await store.counts()).mailboxes > 0;
+  const holdsMailboxes = async () => (await store.counts()).mailboxes > 0;
   const relay = await store.claim(null);
   const keys = await openRelayKeys({ ...options, store: { name, holdsMailboxes, relay } });
   try {
