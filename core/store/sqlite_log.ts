@@ -9,9 +9,10 @@ const HEADER_BYTES = 32;
 const FRAME_HEADER_BYTES = 24;
 const PAGE_BYTES = 4096;
 /** The room that is made at a time. */
-const CHUNK = new Uint8Array(2 * 1024 * 1024);
+const CHUNK_BYTES = 2 * 1024 * 1024;
+const PAGE = new Uint8Array(PAGE_BYTES);
 /** Less room than this behind the last frame: more is made. Two chunks take a batch of the largest kind. */
-const ROOM_BYTES = 2 * CHUNK.length;
+const ROOM_BYTES = 2 * CHUNK_BYTES;
 
 export class LogRoom implements Disposable {
   readonly #file: number;
@@ -25,15 +26,25 @@ export class LogRoom implements Disposable {
     this.#bytesMax = HEADER_BYTES + framesMax * (PAGE_BYTES + FRAME_HEADER_BYTES);
   }
 
+  /**
+   * Adds a chunk of zeros, a page at a time: the kernel keeps what one call writes in one piece where it can, and
+   * then looks through all of it for each page of it that is synced.
+   */
+  #grow(): void {
+    for (let at = 0; at < CHUNK_BYTES; at += PAGE.length) {
+      writeSync(this.#file, PAGE, 0, PAGE.length, this.#bytes + at);
+    }
+    fdatasyncSync(this.#file);
+    this.#bytes += CHUNK_BYTES;
+  }
+
   /** Makes room where `frames` are in use and little is left; a full disk is left for the next commit to meet. */
   make(frames: number): void {
     const used = HEADER_BYTES + frames * (PAGE_BYTES + FRAME_HEADER_BYTES);
     if (this.#bytes < used) this.#bytes = fstatSync(this.#file).size;
     if (this.#bytes - used >= ROOM_BYTES || this.#bytes >= this.#bytesMax) return;
     try {
-      writeSync(this.#file, CHUNK, 0, CHUNK.length, this.#bytes);
-      fdatasyncSync(this.#file);
-      this.#bytes += CHUNK.length;
+      this.#grow();
     } catch {
       this.#bytes = fstatSync(this.#file).size;
     }
