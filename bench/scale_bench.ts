@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openDevices } from "../test/harness/device.ts";
 import { type Amount, fill, type Filled } from "./harness/fill.ts";
+import { evict, readThrough } from "./harness/page_cache.ts";
 import { openPostgresPlace } from "./harness/postgres_place.ts";
 import { round } from "./harness/quantile.ts";
 import { openRelayHost } from "./harness/relay_subject.ts";
@@ -171,21 +172,6 @@ function diskFigures(
     ...(mailboxes === 0 ? {} : { bytesAMailbox: round(filled.mailboxesBytes / mailboxes) }),
     bytesAnEntry: round(filled.entriesBytes / entries),
   };
-}
-
-function command(words: readonly string[]): void {
-  const { exitCode, stderr } = Bun.spawnSync([...words], { stdout: "ignore" });
-  if (exitCode !== 0) throw new Error(`${words.join(" ")}: ${stderr.toString()}`);
-}
-
-/** Has the kernel forget what it holds of a file; what isn't on the disk yet can't be forgotten. */
-function evict(file: string): void {
-  command(["sync", file]);
-  command(["dd", `if=${file}`, "iflag=nocache", "count=0", "status=none"]);
-}
-
-function readThrough(file: string): void {
-  command(["dd", `if=${file}`, "of=/dev/null", "bs=1M", "status=none"]);
 }
 
 function plots() {

@@ -1,14 +1,16 @@
 import { expect, test } from "bun:test";
-import { mkdtempSync, rmSync } from "node:fs";
+import { closeSync, fdatasyncSync, mkdtempSync, openSync, rmSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { requireOrSkip } from "../../test/harness/require.ts";
+import { readThrough } from "./page_cache.ts";
 import { plot } from "./plot.ts";
 import { print } from "./print.ts";
 import { quantile, spread } from "./quantile.ts";
 import { atLeast, atMost, holds, measure, type Result } from "./result.ts";
 import { resultFile, shownResults } from "./saved.ts";
 import { withFigures } from "./scaling.ts";
-import { openSubject } from "./subject.ts";
+import { diskBytes, openSubject } from "./subject.ts";
 
 const result: Result = {
   name: "sample",
@@ -126,6 +128,23 @@ test("withFigures() makes what stands between marks anew, says what isn't measur
   expect(filled).toContain("| held at once | 300 | 300 |  |");
   expect(filled).toContain("`bench/result/connections-2026-01-01.json` (small, a cpu");
   expect(() => withFigures(page("strangers", ""), new Map())).toThrow("no figures named strangers");
+});
+
+test("readThrough() leaves a file in memory whose pages are changed one by one", async () => {
+  if (!requireOrSkip("Linux's /proc and libc", process.platform === "linux")) return;
+  const folder = mkdtempSync(join(tmpdir(), "dchat-pages-"));
+  const path = join(folder, "file");
+  await Bun.write(path, new Uint8Array(64 * 2 ** 20));
+  readThrough(path);
+  const file = openSync(path, "r+");
+  const before = diskBytes(process.pid);
+  writeSync(file, new Uint8Array(4096).fill(1), 0, 4096, 60 * 2 ** 20);
+  fdatasyncSync(file);
+  const after = diskBytes(process.pid);
+  expect(after.written - before.written).toBeLessThan(65_536);
+  expect(after.read).toBe(before.read);
+  closeSync(file);
+  rmSync(folder, { recursive: true });
 });
 
 test("openSubject() reads a process's lines, accounts for it, and ends it", async () => {
