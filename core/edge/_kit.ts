@@ -35,6 +35,7 @@ export const LIMITS: EdgeLimits = {
 export class Log implements EdgeEvents {
   readonly connections: EdgeConnection[] = [];
   readonly reasons: string[] = [];
+  readonly failures: string[] = [];
   readonly limits: string[] = [];
   readonly errors: unknown[] = [];
   writes = 0;
@@ -47,6 +48,10 @@ export class Log implements EdgeEvents {
 
   closed(_connection: EdgeConnection, reason: string): void {
     this.reasons.push(reason);
+  }
+
+  failed(reason: string): void {
+    this.failures.push(reason);
   }
 
   limited(name: string): void {

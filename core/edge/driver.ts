@@ -220,6 +220,7 @@ export class Driver implements LinkEvents<Connection> {
     if (!connection.established && connection.inbound) this.handshakes--;
     this.#settle(connection, reason);
     if (connection.established) this.#events?.closed(connection, reason);
+    else if (connection.inbound) this.#events?.failed?.(reason);
     if (reason === "handshake timed out")
       this.#events?.limited("HANDSHAKE_TIMEOUT_MS", connection.remoteAddress);
     if (connection.gone) return;

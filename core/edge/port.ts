@@ -73,6 +73,8 @@ export interface EdgeEvents {
   closed(connection: EdgeConnection, reason: string): void;
   /** A socket is there, its handshake still to come. */
   arrived?(connection: EdgeConnection): void;
+  /** One that came in ended before it was secured; reasons are few. */
+  failed?(reason: string): void;
   /** The socket of one that arrived is gone, secured or not. */
   left?(connection: EdgeConnection): void;
   /** Somebody was turned away, or held up; `limit` is the limit's name in ground/limit.ts less _DEFAULT, ACCESS_DENIED or OPEN_FILES. */

@@ -108,7 +108,7 @@ export class WebSocketConnection extends SocketConnection {
     this.#deaf = true;
     this.#head = null;
     if (!this.#say(encodeRefusal(refusal))) this.driver.blocked(this);
-    this.link.close("no WebSocket");
+    this.link.close(`no WebSocket: HTTP ${refusal.status}`);
   }
 
   #read(frames: FrameReader, bytes: Uint8Array): void {

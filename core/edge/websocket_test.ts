@@ -169,6 +169,8 @@ describe("a WebSocket before its upgrade", () => {
     }
     await until("all are gone", () => ours.listener.connections === 0);
     expect(ours.log.limits).toEqual(["WEBSOCKET_HEAD_BYTES_MAX", "WEBSOCKET_HEAD_BYTES_MAX"]);
+    const statuses = [426, 426, 400, 400, 400, 400, 431, 431];
+    expect(ours.log.failures).toEqual(statuses.map((status) => `no WebSocket: HTTP ${status}`));
   });
 
   test("may have a head of exactly so many bytes, in any pieces", async () => {

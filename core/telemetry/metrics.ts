@@ -40,6 +40,11 @@ export class Metrics {
     "Connections that ended, by reason",
     "reason",
   );
+  readonly #failed = this.#counter(
+    "dchat_handshakes_failed_total",
+    "Connections that ended before they were secured, by reason",
+    "reason",
+  );
   readonly #received = this.#counter("dchat_messages_received_total", "Entries that devices asked to keep");
   readonly #kept = this.#counter(
     "dchat_messages_kept_total",
@@ -102,6 +107,7 @@ export class Metrics {
   readonly #inBytes = this.#bandwidth.labels("in");
   readonly #outBytes = this.#bandwidth.labels("out");
   readonly #byReason = new BoundedLabels((label) => this.#closed.labels(label));
+  readonly #byFailure = new BoundedLabels((label) => this.#failed.labels(label));
   readonly #byPlace = new BoundedLabels((label) => this.#errors.labels(label));
   readonly #byLimit = new BoundedLabels((label) => this.#limits.labels(label));
   readonly #byOp = new BoundedLabels((label) => this.#commands.labels(label));
@@ -129,6 +135,10 @@ export class Metrics {
   connectionClosed(reason: string): void {
     this.#open.dec();
     this.#byReason.of(reason).inc();
+  }
+
+  handshakeFailed(reason: string): void {
+    this.#byFailure.of(reason).inc();
   }
 
   limited(limit: string): void {

@@ -42,7 +42,9 @@ describe("Metrics", () => {
     metrics.connectionOpened();
     metrics.connectionOpened();
     metrics.connectionClosed("remote");
+    metrics.handshakeFailed("no WebSocket: HTTP 426");
     expect(await sample(metrics, "dchat_connections_total")).toBe("2");
+    expect(await sample(metrics, 'dchat_handshakes_failed_total{reason="no WebSocket: HTTP 426"}')).toBe("1");
     expect(await sample(metrics, "dchat_connections_open")).toBe("1");
     expect(await sample(metrics, 'dchat_connections_closed_total{reason="remote"}')).toBe("1");
   });

@@ -12,6 +12,7 @@ import { Quiet } from "./quiet.ts";
 export interface EdgeListening {
   opened(): void;
   closed(connection: unknown, reason: string): void;
+  failed(reason: string): void;
   limited(limit: string): void;
   bytes(received: number, sent: number): void;
   error(error: unknown): void;
@@ -115,6 +116,7 @@ function edgeListening({
   return {
     opened: () => metrics.connectionOpened(),
     closed: (_, reason) => metrics.connectionClosed(reason),
+    failed: (reason) => metrics.handshakeFailed(reason),
     limited,
     bytes: (received, sent) => metrics.bytes(received, sent),
     error: (problem) => {

@@ -131,6 +131,10 @@ class ChildProcess implements PipeOwner, EdgeEvents {
     this.#pipe.send(KIND.closed, id, encodeText(reason));
   }
 
+  failed(reason: string): void {
+    this.#tally.failed(reason);
+  }
+
   left({ id }: EdgeConnection): void {
     this.#connections.delete(id);
     this.#pipe.send(KIND.left, id);

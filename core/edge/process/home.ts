@@ -301,9 +301,12 @@ export class EdgeProcess implements PipeOwner, Carrier, Iterable<EdgeConnection>
     }
   }
 
-  #count({ received, sent, limited }: Tally): void {
+  #count({ received, sent, failed, limited }: Tally): void {
     const { events } = this.#options;
     events.bytes(received, sent);
+    for (const [reason, times] of Object.entries(failed)) {
+      for (let time = 0; time < times; time++) events.failed?.(reason);
+    }
     for (const [limit, { times, address }] of Object.entries(limited)) {
       for (let time = 0; time < times; time++) events.limited(limit, address);
     }

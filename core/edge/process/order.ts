@@ -21,6 +21,8 @@ export interface Start {
 export interface Tally {
   readonly received: number;
   readonly sent: number;
+  /** By the reason: how many ended before they were secured. */
+  readonly failed: Readonly<Record<string, number>>;
   /** By the limit's name: how often somebody was turned away, and one of their addresses. */
   readonly limited: Readonly<Record<string, { readonly times: number; readonly address: string }>>;
 }

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { limit } from "../../ground/mod.ts";
-import { clock, crypto, failure, gusher, handler, LIMITS, until } from "../_kit.ts";
+import { clock, connectBare, crypto, failure, gusher, handler, LIMITS, until } from "../_kit.ts";
 import { identify, ping } from "../ask.ts";
 import { openDialler } from "../dialler.ts";
 import type { Dialler, EdgeConnection, EdgeStream } from "../port.ts";
@@ -134,6 +134,19 @@ test("a relay opens streams to a device through the process, and hears where tha
   await dialling[Symbol.asyncDispose]();
   await until("all are gone", () => shared.listener.connections === 0);
   expect(() => gone?.open("/hello", handler({}), null)).toThrow();
+});
+
+test("who ends before being secured is counted with the reason, whichever process held the socket", async () => {
+  await using shared = await listenShared();
+  const port = Number(/tcp\/(\d+)/.exec(shared.address)?.[1]);
+  const reason = "no common security protocol";
+  for (let knocks = 1; knocks <= 16; knocks++) {
+    const bare = await connectBare(port);
+    bare.socket.write("\u0013/multistream/9.9.9\n");
+    await until("it is cut off", () => bare.closed);
+  }
+  await until("all are counted", () => shared.log.failures.length === 16);
+  expect(new Set(shared.log.failures)).toEqual(new Set([reason]));
 });
 
 test("a process over its memory budget resets new streams, counts them, and carries those that are there", async () => {
