@@ -1,6 +1,7 @@
 /**
  * Sockets that come in, with TLS or without: each is admitted or cut off before a byte of it is read. What TLS costs
- * before its other end has proven anything is bounded by who is admitted and by the handshake's deadline, not here.
+ * before its other end has proven anything is bounded by who is admitted, by the handshake's deadline, and by the
+ * runtime, which takes five of its handshakes in a turn of the loop; not here.
  */
 import { constants } from "node:crypto";
 import { createServer } from "node:tls";

@@ -90,3 +90,44 @@ test("openListener() wants a certificate for /tls/ws", async () => {
   expect(fault).toMatchObject({ code: "edge/tls" });
   expect(fault.message).toContain("a certificate and its key are missing");
 });
+
+/** A process that begins TLS with `port` so many times at once. */
+function crowd(port: number, count: number): Bun.Subprocess {
+  const script = `const socket = { data() {}, error() {} };
+    const options = { hostname: "127.0.0.1", port: ${port}, tls: { rejectUnauthorized: false }, socket };
+    for (let each = 0; each < ${count}; each++) await Bun.connect(options);
+    await new Promise(() => {});`;
+  return Bun.spawn([process.execPath, "-e", script], {
+    stdin: "ignore",
+    stdout: "ignore",
+    stderr: "inherit",
+  });
+}
+
+// Turns of ours (handshake_turns.ts) begin after TLS; what they rest on is that it can't take a turn for itself.
+test.if(present)(
+  "the runtime ends at most five handshakes of TLS in a turn of the loop, however many wait",
+  async () => {
+    const inTurn: number[] = [0];
+    const { cert, key } = await certificate("one");
+    const handshake = (): void => void (inTurn[inTurn.length - 1] = (inTurn.at(-1) ?? 0) + 1);
+    using listener = Bun.listen({
+      hostname: "127.0.0.1",
+      port: 0,
+      tls: { cert, key },
+      socket: { open() {}, handshake, data() {} },
+    });
+    const peers = crowd(listener.port, 100);
+    const done = (): number => inTurn.reduce((sum, each) => sum + each, 0);
+    const endMs = performance.now() + 10_000;
+    while (done() < 100 && performance.now() < endMs) {
+      // Meanwhile what all of them sent comes to wait.
+      if (inTurn.length % 50 === 0) Bun.sleepSync(50);
+      await new Promise((resolve) => void setImmediate(resolve));
+      inTurn.push(0);
+    }
+    peers.kill();
+    expect(done()).toBe(100);
+    expect(Math.max(...inTurn)).toBeWithin(2, 6);
+  },
+);
