@@ -10,8 +10,9 @@ import { startPostgres } from "../test/harness/postgres.ts";
 import { numberOf, openLoad, tell, tookMs } from "./harness/edge_subject.ts";
 import { fsyncsPerSecond } from "./harness/fsync.ts";
 import { NATS_VERSION, natsServer, type NatsSync, openNats } from "./harness/nats.ts";
+import { restedKib } from "./harness/peer.ts";
 import { round, spread } from "./harness/quantile.ts";
-import { openRelayHost } from "./harness/relay_subject.ts";
+import { collectingRelayCommand, openRelayHost } from "./harness/relay_subject.ts";
 import { atLeast, type Benchmark, type Ratio, type Row, type Size } from "./harness/result.ts";
 import type { Subject } from "./harness/subject.ts";
 
@@ -81,7 +82,7 @@ interface Run {
 }
 
 async function measureRelay({ dir, size, progress }: Run): Promise<Row[]> {
-  await using relay = await openRelayHost({ dir: join(dir, "relay") });
+  await using relay = await openRelayHost({ dir: join(dir, "relay"), command: collectingRelayCommand });
   return await measureShapes("dchat", {
     size,
     progress,
@@ -97,7 +98,11 @@ async function measureRelayOnPostgres({ dir, size, progress }: Run): Promise<Row
     env: { ...process.env, ...env },
   });
   if (migrated.exitCode !== 0) throw new Error(migrated.stderr.toString());
-  await using relay = await openRelayHost({ dir: join(dir, "relay-postgres"), env });
+  await using relay = await openRelayHost({
+    dir: join(dir, "relay-postgres"),
+    env,
+    command: collectingRelayCommand,
+  });
   return await measureShapes("dchat postgresql", {
     size,
     progress,
@@ -135,6 +140,8 @@ async function measureShapes(name: string, { size, progress, subject, load }: Me
     const before = subject.usage();
     const answer = await tell(process_, { writers, window, bytes: BYTES, seconds: SECONDS[size] });
     const { cpuMs, rssKib } = subject.usage();
+    // nats-server can't be asked to collect.
+    const collects = load[0] === "append_load.ts";
     rows.push({
       subject: name,
       parameters: { writers, window },
@@ -142,7 +149,7 @@ async function measureShapes(name: string, { size, progress, subject, load }: Me
         perSecond: round(numberOf(answer, "appended") / numberOf(answer, "seconds")),
         cpuUs: round(((cpuMs - before.cpuMs) * 1000) / numberOf(answer, "all")),
         loadCpuUs: round((numberOf(answer, "loadCpuMs") * 1000) / numberOf(answer, "all")),
-        rssKib,
+        rssKib: collects ? await restedKib(subject) : rssKib,
         ...spread(tookMs(answer), "Ms"),
       },
     });

@@ -79,11 +79,13 @@ function used({ relay }: Run): Used {
   };
 }
 
-/** CPU for each of `count`, in us, by process. */
+/** CPU for each of `count`, in us, by process, and the memory that is held then. */
 function cpuOf(before: Used, after: Used, count: number): Readonly<Record<string, number>> {
   return {
     homeCpuUs: round(((after.homeMs - before.homeMs) * 1000) / count),
     edgeCpuUs: round(((after.edgeMs - before.edgeMs) * 1000) / count),
+    homeKib: after.homeKib,
+    edgeKib: after.edgeKib,
   };
 }
 

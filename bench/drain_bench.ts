@@ -6,8 +6,9 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { numberOf, openLoad, tell, tookMs } from "./harness/edge_subject.ts";
+import { restedKib } from "./harness/peer.ts";
 import { round, spread } from "./harness/quantile.ts";
-import { openRelayHost } from "./harness/relay_subject.ts";
+import { collectingRelayCommand, openRelayHost } from "./harness/relay_subject.ts";
 import { atLeast, type Benchmark, type Row, type Size } from "./harness/result.ts";
 
 const ENTRIES: Readonly<Record<Size, number>> = { small: 300, standard: 20_000, large: 100_000 };
@@ -32,7 +33,7 @@ export const benchmark: Benchmark = {
 };
 
 async function measureDrain(dir: string, size: Size, progress: (text: string) => void) {
-  await using relay = await openRelayHost({ dir });
+  await using relay = await openRelayHost({ dir, command: collectingRelayCommand });
   await using load = await openLoad("drain_load.ts", [relay.address]);
   const { subject } = relay;
   const rows: Row[] = [];
@@ -44,7 +45,7 @@ async function measureDrain(dir: string, size: Size, progress: (text: string) =>
     progress(`drain: ${run}`);
     const before = subject.usage();
     const answer = await tell(load, { drain: entries });
-    const { cpuMs, rssKib } = subject.usage();
+    const { cpuMs } = subject.usage();
     rows.push({
       subject: "dchat",
       parameters: { what: `drain, ${run}`, entries },
@@ -52,19 +53,23 @@ async function measureDrain(dir: string, size: Size, progress: (text: string) =>
         perSecond: round(entries / numberOf(answer, "seconds")),
         seconds: round(numberOf(answer, "seconds")),
         cpuUs: round(((cpuMs - before.cpuMs) * 1000) / entries),
-        rssKib,
+        rssKib: await restedKib(subject),
       },
     });
   }
   progress(`drain: ${RATE[size]} messages a second to ${DEVICES[size]} devices`);
   const told = { live: DEVICES[size], rate: RATE[size], bytes: BYTES, seconds: SECONDS[size] };
+  const before = subject.usage();
   const answer = await tell(load, told);
+  const { cpuMs } = subject.usage();
   rows.push({
     subject: "dchat",
     parameters: { what: "live", entries: numberOf(answer, "sent") },
     figures: {
       perSecond: round(numberOf(answer, "delivered") / numberOf(answer, "seconds")),
       ...spread(tookMs(answer), "Ms"),
+      cpuUs: round(((cpuMs - before.cpuMs) * 1000) / numberOf(answer, "delivered")),
+      rssKib: await restedKib(subject),
     },
   });
   const complete = numberOf(answer, "delivered") / numberOf(answer, "sent");

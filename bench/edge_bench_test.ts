@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { benchmark as connections } from "./connections_bench.ts";
 import { benchmark as forward } from "./forward_bench.ts";
 import { benchmark as handshakes } from "./handshakes_bench.ts";
-import { measure } from "./harness/result.ts";
+import { lacking, measure } from "./harness/result.ts";
 import { benchmark as hostile } from "./hostile_bench.ts";
 
 describe("the edge's benchmarks", () => {
@@ -19,6 +19,7 @@ describe("the edge's benchmarks", () => {
       expect(new Set(result.rows.map((row) => row.subject))).toContain("dchat");
       expect(result.rows.length).toBeGreaterThan(1);
       for (const row of result.rows) {
+        expect(lacking(row), row.subject).toEqual([]);
         for (const [name, figure] of Object.entries(row.figures)) {
           expect(Number.isFinite(figure), `${row.subject} ${name}`).toBe(true);
         }

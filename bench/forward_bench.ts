@@ -16,6 +16,7 @@ import {
   tookMs,
 } from "./harness/edge_subject.ts";
 import { NATS_VERSION, natsServer, openNats } from "./harness/nats.ts";
+import { restedKib } from "./harness/peer.ts";
 import { round, spread } from "./harness/quantile.ts";
 import { atLeast, type Benchmark, type Plot, type Ratio, type Row, type Size } from "./harness/result.ts";
 import type { Subject } from "./harness/subject.ts";
@@ -146,6 +147,8 @@ async function measureShape(name: string, { subject, load, shape, size, idle }: 
       // What sockets cost everybody, whatever is done with the bytes.
       systemUs: round(((after.systemMs - before.systemMs) * 1000) / messages),
       ...spread(tookMs(answer), "Ms"),
+      // nats-server can't be asked to collect.
+      rssKib: name === NATS ? after.rssKib : await restedKib(subject),
     },
   };
 }

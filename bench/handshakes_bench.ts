@@ -1,5 +1,6 @@
 /** Handshakes: TCP, multistream-select, Noise XX and yamux, until a stream could be opened. */
 import { hostsFor, openHost, openLoad, PEER_VERSIONS, tell, tookMs } from "./harness/edge_subject.ts";
+import { restedKib } from "./harness/peer.ts";
 import { round, spread } from "./harness/quantile.ts";
 import { atLeast, type Benchmark, type Ratio, type Row, type Size } from "./harness/result.ts";
 
@@ -35,6 +36,7 @@ export const benchmark: Benchmark = {
           perSecond: round((COUNT[size] * 1000) / Number(answer["ms"])),
           cpuMs: round(cpuMs / COUNT[size]),
           ...spread(tookMs(answer), "Ms"),
+          rssKib: await restedKib(subject),
         };
         rows.push({ subject: name, parameters: { atOnce: at, count: COUNT[size] }, figures });
       }

@@ -7,9 +7,11 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { numberOf, openLoad, tell } from "./harness/edge_subject.ts";
+import { restedKib } from "./harness/peer.ts";
 import { round, spread } from "./harness/quantile.ts";
-import { openRelayHost } from "./harness/relay_subject.ts";
+import { collectingRelayCommand, openRelayHost } from "./harness/relay_subject.ts";
 import { atMost, type Benchmark, type Row, type Size } from "./harness/result.ts";
+import type { Subject } from "./harness/subject.ts";
 
 const SECONDS: Readonly<Record<Size, number>> = { small: 0.5, standard: 8, large: 30 };
 const WRITERS: Readonly<Record<Size, number>> = { small: 4, standard: 100, large: 1000 };
@@ -35,7 +37,7 @@ export const benchmark: Benchmark = {
 };
 
 async function measureHealth(dir: string, size: Size, progress: (text: string) => void) {
-  await using relay = await openRelayHost({ dir });
+  await using relay = await openRelayHost({ dir, command: collectingRelayCommand });
   const writers = WRITERS[size];
   await using load = await openLoad("append_load.ts", [relay.address, String(writers)], { background: true });
   const seconds = SECONDS[size];
@@ -44,18 +46,19 @@ async function measureHealth(dir: string, size: Size, progress: (text: string) =
   progress("health: warming");
   await Promise.all([append(seconds / 4), ask(relay.api, Bun.sleep(seconds * 250))]);
   progress("health: idle");
-  const idle = await ask(relay.api, Bun.sleep(seconds * 500));
+  const { subject } = relay;
+  const rest = await costOf(subject, () => ask(relay.api, Bun.sleep(seconds * 500)));
   progress(`health: ${writers} writers, window ${WINDOW}`);
   const appending = append(seconds);
-  const under = await ask(relay.api, appending);
+  const busy = await costOf(subject, () => ask(relay.api, appending));
   const answer = await appending;
   const perSecond = round(numberOf(answer, "appended") / numberOf(answer, "seconds"));
   const rows: Row[] = [
-    { subject: "dchat", parameters: { writers: 0, window: 0 }, figures: spread(idle, "Ms") },
+    { subject: "dchat", parameters: { writers: 0, window: 0 }, figures: rest },
     {
       subject: "dchat",
       parameters: { writers, window: WINDOW },
-      figures: { perSecond, ...spread(under, "Ms") },
+      figures: { perSecond, ...busy },
     },
   ];
   const p99 = rows[1]?.figures["p99Ms"] ?? Number.NaN;
@@ -64,6 +67,14 @@ async function measureHealth(dir: string, size: Size, progress: (text: string) =
     ratios: [atMost("health p99 under load, ms", p99, TARGET_MS)],
     plots: [{ title: "The slowest hundredth of /health", bars: ["writers"], y: "p99Ms" }],
   };
+}
+
+/** What questions took, and what of a core the relay used meanwhile; its memory afterwards. */
+async function costOf(subject: Subject, asking: () => Promise<Float64Array>): Promise<Row["figures"]> {
+  const [before, beganMs] = [subject.usage().cpuMs, performance.now()];
+  const took = await asking();
+  const corePercent = round(((subject.usage().cpuMs - before) / (performance.now() - beganMs)) * 100);
+  return { ...spread(took, "Ms"), corePercent, rssKib: await restedKib(subject) };
 }
 
 /** What each question took, ms, until `over` resolves. One at a time, over a connection that stays. */

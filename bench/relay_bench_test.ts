@@ -5,7 +5,7 @@ import { benchmark as cores } from "./cores_bench.ts";
 import { benchmark as drain } from "./drain_bench.ts";
 import { benchmark as health } from "./health_bench.ts";
 import { print } from "./harness/print.ts";
-import { measure } from "./harness/result.ts";
+import { lacking, measure } from "./harness/result.ts";
 import { benchmark as loss } from "./loss_bench.ts";
 import { benchmark as scale } from "./scale_bench.ts";
 import { benchmark as start } from "./start_bench.ts";
@@ -20,7 +20,9 @@ test.each([append, cores, drain, health, loss, scale, start])(
       signal: new AbortController().signal,
     });
     expect(result.rows.length).toBeGreaterThan(0);
-    for (const { figures } of result.rows) {
+    for (const row of result.rows) {
+      const { figures } = row;
+      expect(lacking(row), row.subject).toEqual([]);
       for (const [name, value] of Object.entries(figures)) expect(value, name).toBeGreaterThanOrEqual(0);
     }
     expect(print(result)).toContain(benchmark.name);

@@ -44,3 +44,9 @@ export async function collect(subject: Subject): Promise<void> {
   // A whole relay logs on the same stream.
   while ((await subject.next())["gc"] === undefined);
 }
+
+/** Resident memory of a subject once its garbage is collected, KiB. */
+export async function restedKib(subject: Subject): Promise<number> {
+  await collect(subject);
+  return subject.usage().rssKib;
+}

@@ -102,6 +102,14 @@ function tookPart(versions: Result["versions"], rows: readonly Row[]): Result["v
   return Object.fromEntries(Object.entries(versions).filter(([name]) => words.has(name)));
 }
 
+/** What a row with a latency lacks of what each shows: three quantiles, CPU and memory of the subject. */
+export function lacking({ figures }: Row): string[] {
+  const names = Object.keys(figures);
+  if (!names.includes("p99Ms")) return [];
+  const wanted = { p50Ms: /^p50Ms$/, p999Ms: /^p999Ms$/, cpu: /cpu(Us|Ms)$|^corePercent$/i, memory: /Kib$/ };
+  return Object.entries(wanted).flatMap(([what, is]) => (names.some((name) => is.test(name)) ? [] : [what]));
+}
+
 /** The name under docs/bench of a result's plot, by its place among them. */
 export function plotFile(name: string, at: number): string {
   return `${name}${at === 0 ? "" : `-${at + 1}`}.svg`;
