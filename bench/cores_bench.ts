@@ -11,7 +11,7 @@ import { childrenOf } from "../test/harness/edge_processes.ts";
 import { numberOf, openLoad, tell, tookMs } from "./harness/edge_subject.ts";
 import { round, spread } from "./harness/quantile.ts";
 import { openRelayHost, type RelayHost } from "./harness/relay_subject.ts";
-import { atLeast, type Benchmark, type Ratio, type Row, type Size } from "./harness/result.ts";
+import { atLeast, type Benchmark, type Plot, type Ratio, type Row, type Size } from "./harness/result.ts";
 import { usage } from "./harness/subject.ts";
 
 const PROCESSES = [1, 2] as const;
@@ -49,7 +49,7 @@ export const benchmark: Benchmark = {
         rmSync(dir, { recursive: true, force: true });
       }
     }
-    return { rows, ratios: ratios(rows) };
+    return { rows, ratios: ratios(rows), plots: plots() };
   },
 };
 
@@ -84,8 +84,8 @@ function cpuOf(before: Used, after: Used, count: number): Readonly<Record<string
   return {
     homeCpuUs: round(((after.homeMs - before.homeMs) * 1000) / count),
     edgeCpuUs: round(((after.edgeMs - before.edgeMs) * 1000) / count),
-    homeKib: after.homeKib,
-    edgeKib: after.edgeKib,
+    homeRssKib: after.homeKib,
+    edgeRssKib: after.edgeKib,
   };
 }
 
@@ -160,6 +160,15 @@ async function idle(run: Run): Promise<Row> {
     homeKib: round(Math.max(0, after.homeKib - before.homeKib) / count),
     edgeKib: round(Math.max(0, after.edgeKib - before.edgeKib) / count),
   });
+}
+
+function plots(): Plot[] {
+  return ["handshakes", "appends"].map((what) => ({
+    title: `CPU of the relay's own process: ${what}`,
+    bars: ["processes"],
+    y: "homeCpuUs",
+    where: { what },
+  }));
 }
 
 function ratios(rows: readonly Row[]): Ratio[] {
