@@ -1,6 +1,7 @@
 /** Docs don't rot: links lead somewhere, and prose names files that exist. */
 import { describe, expect, test } from "bun:test";
 import { dirname, join, normalize } from "node:path";
+import { limit } from "../core/ground/mod.ts";
 
 const root = join(import.meta.dir, "..");
 const pages: string[] = [];
@@ -54,6 +55,19 @@ describe("docs", () => {
       }
     }
     expect(broken).toEqual([]);
+  });
+
+  test("every limit that the program counts is in docs/CONFIGURATION.md", async () => {
+    const counted = new Set<string>();
+    for await (const path of new Bun.Glob("core/{edge,link,node}/**/*.ts").scan({ cwd: root })) {
+      if (path.endsWith("_test.ts")) continue;
+      for (const [, name = ""] of (await textOf(path)).matchAll(/"([A-Z]+(?:_[A-Z]+)+)"/g)) {
+        if (name in limit || `${name}_DEFAULT` in limit) counted.add(name);
+      }
+    }
+    expect(counted.size).toBeGreaterThan(20);
+    const page = await textOf("docs/CONFIGURATION.md");
+    expect([...counted].filter((name) => !page.includes(name))).toEqual([]);
   });
 
   test("every source file that prose names exists", async () => {
