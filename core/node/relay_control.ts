@@ -23,7 +23,7 @@ export interface ShownRelay {
   readonly version: string;
   readonly identity: PublicKey;
   readonly edge: Listener;
-  readonly store: MailboxStore;
+  readonly store: Pick<MailboxStore, "counts">;
   readonly pipeline: Pipeline;
   readonly addresses: readonly string[];
 }
@@ -77,7 +77,7 @@ export function controlPorts(relay: ShownRelay): {
   return { ports, state };
 }
 
-async function heldBy(store: MailboxStore): Promise<StoreCounts | null> {
+async function heldBy(store: Pick<MailboxStore, "counts">): Promise<StoreCounts | null> {
   try {
     return await store.counts();
   } catch {
@@ -92,7 +92,7 @@ export interface HttpOptions {
   readonly version: string;
   readonly ports: ControlPorts;
   readonly telemetry: Telemetry;
-  readonly store: MailboxStore;
+  readonly store: Pick<MailboxStore, "counts">;
 }
 
 /** The API's and the metrics' listeners, by URL. */
