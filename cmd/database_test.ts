@@ -1,10 +1,10 @@
 /** `dchat database` as scripts and operators meet it: what it says where a disk, a pipe or a folder refuses. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { dirOf, fill, openPlaces, type Places } from "../core/node/_database_kit.ts";
-import { canMount, mountTmpfs } from "../test/durability/mount.ts";
+import { canMount, isRoot, mountTmpfs } from "../test/durability/mount.ts";
 import { dchatCommand, runDchat } from "../test/harness/dchat.ts";
 import { requireOrSkip } from "../test/harness/require.ts";
 
@@ -33,9 +33,9 @@ function database(...args: string[]) {
 }
 
 /** Runs a line of shell in which `$dchat` is the command; returns what went to standard error, and `$?` behind it. */
-async function shell(line: string): Promise<string> {
+async function shell(line: string, by: readonly string[] = []): Promise<string> {
   const [bun, script] = dchatCommand;
-  const child = Bun.spawn(["sh", "-c", `dchat() { '${bun}' '${script}' "$@"; }; ${line}`], {
+  const child = Bun.spawn([...by, "sh", "-c", `dchat() { '${bun}' '${script}' "$@"; }; ${line}`], {
     stdin: "ignore",
     stdout: "ignore",
     stderr: "pipe",
@@ -91,6 +91,56 @@ describe("dchat database", () => {
     expect(isFolder.err).toStartWith(`error  Cannot read ${folder}: it is a folder\n`);
     const said = await shell(`dchat database import --data-dir '${to}' < '${folder}'`);
     expect(said).toStartWith("error  Cannot read standard input: it is a folder\n");
+  });
+});
+
+/** Makes a user of root whom modes keep out as anybody else. */
+const plainly = isRoot() ? ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"] : [];
+const canBePlain = !isRoot() || Bun.which("setpriv") !== null;
+
+describe.skipIf(!requireOrSkip("setpriv, for a root whom modes keep out", canBePlain))(
+  "dchat database where modes keep it out",
+  () => {
+    const denied = (path: string) =>
+      `error  Cannot open ${path}: permission denied\n` +
+      "       Do it as the user whose it is, or change its owner or mode, or its folder's.\n";
+
+    test("says that it may not look, and not that nothing is there", async () => {
+      const dir = dirOf(await places.place("sqlite"));
+      chmodSync(dir, 0);
+      try {
+        for (const how of ["status", "check", "export"]) {
+          const said = await shell(`dchat database ${how} --data-dir '${dir}'`, plainly);
+          expect([how, said]).toEqual([how, denied(join(dir, "relay.sqlite"))]);
+        }
+        const health = await shell(`dchat health --relay-dir '${dir}' >&2`, plainly);
+        expect(health).toBe(`unhealthy  ${dir}: its relay.json can't be read\n`);
+      } finally {
+        chmodSync(dir, 0o700);
+      }
+    });
+
+    test("says that it may not open the file, in SQLite's place", async () => {
+      const here = await places.place("sqlite");
+      await fill(here);
+      const file = join(dirOf(here), "relay.sqlite");
+      chmodSync(file, 0);
+      const said = await shell(`dchat database check --data-dir '${dirOf(here)}'`, plainly);
+      expect(said).toBe(denied(file));
+      chmodSync(join(dirOf(here), "lock"), 0);
+      const locked = await shell(`dchat database migrate --data-dir '${dirOf(here)}'`, plainly);
+      expect(locked).toStartWith(`error  Cannot use the data directory ${dirOf(here)}: permission denied\n`);
+    });
+  },
+);
+
+describe("dchat database check", () => {
+  test("says that there is none below a file", async () => {
+    const { code, err } = await database("check", "--data-dir", backup);
+    expect([code, err]).toEqual([
+      1,
+      `error  There is no database at ${join(backup, "relay.sqlite")}: no relay has run on it yet\n`,
+    ]);
   });
 });
 

@@ -1,6 +1,6 @@
 /** `dchat health`. */
 import type { NotReady } from "@dchat/core/control/mod.ts";
-import { isFault } from "@dchat/core/ground/mod.ts";
+import { fileMend, isFault } from "@dchat/core/ground/mod.ts";
 import { defaultRelayDir, findRelay, type Probe, probeRelay } from "@dchat/core/node/mod.ts";
 import { z } from "zod";
 import { command, type Context, exit, jsonArg, usage } from "./frame/mod.ts";
@@ -60,7 +60,9 @@ async function probeHere(relayDir: string | undefined, timeoutMs: number, contex
     return await probeRelay({ url: findRelay(dir).api, timeoutMs });
   } catch (error) {
     if (!isFault(error, "data/no-relay")) throw error;
-    return { url: dir, healthy: false, ready: false, reasons: ["no relay runs on this directory"] };
+    const isHidden = fileMend(error) !== null;
+    const reason = isHidden ? "its relay.json can't be read" : "no relay runs on this directory";
+    return { url: dir, healthy: false, ready: false, reasons: [reason] };
   }
 }
 

@@ -37,6 +37,8 @@ interface Meaning {
   readonly exit: ExitCode;
   /** What to do, where the message alone doesn't say. `{command}` stands for the command as it was called. */
   readonly mend?: string;
+  /** What the system refuses here is an address, and no advice about files fits. */
+  readonly isOfAddress?: true;
 }
 
 const checkConfig = "dchat config check tells what is wrong, dchat config show what is in force and whence.";
@@ -114,18 +116,26 @@ export const meanings: Record<Code, Meaning> = {
   "database/in-use": { exit: exit.failed },
   "database/exists": { exit: exit.failed },
   "database/file": { exit: exit.failed },
-  "edge/bind": { exit: exit.failed, mend: "Choose another address, or stop what holds this one." },
+  "edge/bind": {
+    exit: exit.failed,
+    mend: "Choose another address, or stop what holds this one.",
+    isOfAddress: true,
+  },
   "edge/tls": {
     exit: exit.failed,
     mend: "Set relay.tls_certificate and relay.tls_key to a certificate and its key, both in PEM.",
   },
-  "edge/dial": { exit: exit.failed },
+  "edge/dial": { exit: exit.failed, isOfAddress: true },
   "edge/handshake": { exit: exit.failed },
   "edge/closed": { exit: exit.failed },
   "edge/limit": { exit: exit.failed },
   "edge/protocol": { exit: exit.failed },
   "edge/access": { exit: exit.usage },
-  "control/bind": { exit: exit.failed, mend: "Choose another address, or stop what holds this one." },
+  "control/bind": {
+    exit: exit.failed,
+    mend: "Choose another address, or stop what holds this one.",
+    isOfAddress: true,
+  },
   "store/unavailable": { exit: exit.failed },
   "store/unknown": {
     exit: exit.failed,
@@ -133,7 +143,7 @@ export const meanings: Record<Code, Meaning> = {
   },
   "store/corrupt": {
     exit: exit.failed,
-    mend: "dchat database check names what is damaged; a backup restores it.",
+    mend: "dchat database check names what is damaged, where it can be opened at all. dchat database restore FILE fills an empty store from a backup.",
   },
   "store/older": { exit: exit.failed, mend: "dchat database migrate brings it up." },
   "store/newer": { exit: exit.failed, mend: "Use the dchat that wrote it, or a newer one." },
@@ -179,7 +189,9 @@ export function faultBlock(error: unknown, { terminal, path, debug }: BlockOptio
   const width = terminal.interactive ? terminal.width : Number.POSITIVE_INFINITY;
   const message = printable(error instanceof Error ? error.message : String(error));
   const [first = "", ...more] = message.split("\n");
-  const mend = meaningOf(error)?.mend?.replaceAll("{command}", path.join(" ")) ?? fileMend(error);
+  const meaning = meaningOf(error);
+  const ofFile = meaning?.isOfAddress ? null : fileMend(error);
+  const mend = ofFile ?? meaning?.mend?.replaceAll("{command}", path.join(" ")) ?? null;
   const lines = [`${style.bad("error")}  ${indented(first, width).join("\n")}`];
   for (const line of more) lines.push(`       ${indented(line, width).join("\n")}`);
   if (mend !== null) lines.push(`       ${style.dim(indented(mend, width).join("\n"))}`);

@@ -3,7 +3,17 @@
  * works in one, and `relay.json`, by which a running relay is found.
  */
 import { Database } from "bun:sqlite";
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+} from "node:fs";
 import { homedir } from "node:os";
 import { isAbsolute, join } from "node:path";
 import { z } from "zod";
@@ -175,8 +185,24 @@ function holderOf(path: string): number | null {
   }
 }
 
-function unusable(path: string, error: unknown): Fault<DataDirCode> {
-  const code = error instanceof Error && "code" in error ? error.code : "";
+function codeOf(error: unknown): string {
+  return error instanceof Error && "code" in error ? String(error.code) : "";
+}
+
+/** What the system says of a lock that SQLite can't open or take, where SQLite itself says only that. */
+function lockRefusal(path: string, error: unknown): unknown {
+  if (!/^SQLITE_(CANTOPEN|READONLY|IOERR)/.test(codeOf(error))) return error;
+  try {
+    closeSync(openSync(join(path, LOCK), "a"));
+    return error;
+  } catch (refused) {
+    return refused;
+  }
+}
+
+function unusable(path: string, thrown: unknown): Fault<DataDirCode> {
+  const error = lockRefusal(path, thrown);
+  const code = codeOf(error);
   // What mkdir says of a path whose parents can't be made, or that is a file itself.
   const made = code === "ENOENT" ? "it can't be made there" : fileReason(error);
   const why = code === "EEXIST" || code === "ENOTDIR" ? "it is a file, or below one" : made;
@@ -217,8 +243,10 @@ export function findRelay(dir: string): RelayFile {
   try {
     return relayFileSchema.parse(JSON.parse(readFileSync(path, "utf8")));
   } catch (error) {
-    throw new Fault("data/no-relay", `No relay runs on ${dir}: ${path} is missing or unreadable`, {
-      cause: error,
-    });
+    const told =
+      codeOf(error) === "EACCES"
+        ? `Cannot tell whether a relay runs on ${dir}: ${path} can't be read: ${fileReason(error)}`
+        : `No relay runs on ${dir}: ${path} is missing or unreadable`;
+    throw new Fault("data/no-relay", told, { cause: error });
   }
 }

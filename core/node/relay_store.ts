@@ -13,9 +13,18 @@ export function storeLocation({ database }: Config, dataDir: string): StoreLocat
   return { url: database.url ?? null, path: join(dataDir, "relay.sqlite") };
 }
 
+/** Null where there is no file, or none that can be looked at: whoever opens it says why. */
+function sizeOf(path: string): number | null {
+  try {
+    return statSync(path).size;
+  } catch {
+    return null;
+  }
+}
+
 /** Throws Fault<"data/emptied"> where the file is there without a byte, in the directory of a relay that has run. */
 export function refuseEmptied({ url, path }: StoreLocation, dataDir: string): void {
-  if (url !== null || statSync(path, { throwIfNoEntry: false })?.size !== 0) return;
+  if (url !== null || sizeOf(path) !== 0) return;
   // Before a relay has keys, its first start may have been cut short in making the file.
   if (!existsSync(join(dataDir, "identity.json"))) return;
   throw new Fault<DataDirCode>(

@@ -1,6 +1,6 @@
 /** The relay's SQLite file for backups, checks and moves. */
 import type { Database } from "bun:sqlite";
-import { existsSync, rmSync, statSync, truncateSync } from "node:fs";
+import { rmSync, statSync, truncateSync } from "node:fs";
 import { isFault, type MailboxId, publicKey, type PublicKey, signature } from "../ground/mod.ts";
 import type { MailboxRow, Receipt, StoreCounts } from "../mailbox/mod.ts";
 import { type Census, censusDamage, censusOf, counted, NOBODY } from "./census.ts";
@@ -29,7 +29,14 @@ import {
 } from "./row.ts";
 import { entrySum, mailboxSum, readersSum, readerSum, receiptSum, relaySum, turnSum } from "./row_sum.ts";
 import { ENTRY_COLUMNS, MAILBOX_COLUMNS } from "./sqlite_columns.ts";
-import { migrateSqlite, openSqliteFile, openSqliteRaw, sqliteFault, sqliteVersion } from "./sqlite_open.ts";
+import {
+  isThere,
+  migrateSqlite,
+  openSqliteFile,
+  openSqliteRaw,
+  sqliteFault,
+  sqliteVersion,
+} from "./sqlite_open.ts";
 import type * as schema from "./sqlite_schema.ts";
 import { SQLITE_SCHEMA_VERSION } from "./sqlite_schema_version.ts";
 import { prepareStatements, type SqliteStatements } from "./sqlite_statements.ts";
@@ -60,7 +67,7 @@ class SqliteDatabase implements StoreDatabase {
 
   /** The file as it is, whatever its schema. */
   #raw(): Database {
-    if (!existsSync(this.#path)) {
+    if (!isThere(this.#path)) {
       throw storeFault(
         "store/unavailable",
         `There is no database at ${this.#path}: no relay has run on it yet`,
@@ -77,14 +84,14 @@ class SqliteDatabase implements StoreDatabase {
   }
 
   status(): Promise<DatabaseStatus> {
-    const version = existsSync(this.#path) ? sqliteVersion(this.#raw(), this.#path) : 0;
+    const version = isThere(this.#path) ? sqliteVersion(this.#raw(), this.#path) : 0;
     return Promise.resolve({ kind: "sqlite", where: this.#path, version, known: SQLITE_SCHEMA_VERSION });
   }
 
   async migrate(): Promise<number> {
     const before = (await this.status()).version;
     this.#try("migrate", () => {
-      if (!existsSync(this.#path)) openSqliteFile({ path: this.#path, migrate: true }).close();
+      if (!isThere(this.#path)) openSqliteFile({ path: this.#path, migrate: true }).close();
       else migrateSqlite(this.#raw(), { path: this.#path, migrate: true });
     });
     return SQLITE_SCHEMA_VERSION - before;
@@ -95,7 +102,7 @@ class SqliteDatabase implements StoreDatabase {
     try {
       return work();
     } catch (error) {
-      throw sqliteFault(error, `Cannot ${doing} ${this.#path}`);
+      throw sqliteFault(error, { doing, path: this.#path });
     }
   }
 
@@ -171,7 +178,7 @@ class SqliteDatabase implements StoreDatabase {
       await this.#fill(records, relay);
     } catch (error) {
       this.#undo(before);
-      throw sqliteFault(error, `Cannot fill ${this.#path}`);
+      throw sqliteFault(error, { doing: "fill", path: this.#path });
     }
   }
 

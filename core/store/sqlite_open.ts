@@ -1,8 +1,10 @@
 /** Opens the relay's SQLite file: durable settings, the schema of this version, nothing of anybody else's. */
 import { Database } from "bun:sqlite";
 import {
+  accessSync,
   chmodSync,
   closeSync,
+  constants,
   existsSync,
   fdatasyncSync,
   openSync,
@@ -147,12 +149,43 @@ function configure(db: Database): void {
   db.run("PRAGMA temp_store = MEMORY");
 }
 
-/** What SQLite or the file system says, as a Fault; `doing` is what was being done, and the file. */
-export function sqliteFault(error: unknown, doing: string): Error {
-  if (isFault(error)) return error;
+/**
+ * Whether there is a file, or something else in its place; throws Fault<"store/unavailable"> where that can't be
+ * looked at.
+ */
+export function isThere(path: string): boolean {
+  try {
+    return statSync(path, { throwIfNoEntry: false }) !== undefined;
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOTDIR") return false;
+    throw storeFault("store/unavailable", `Cannot open ${path}: ${reasonOf(error)}`, error);
+  }
+}
+
+/** What the system says of a file that SQLite can't open or write, where SQLite itself says only that. */
+function refusalOf(path: string, error: unknown): unknown {
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  if (!/^SQLITE_(CANTOPEN|READONLY)/.test(code)) return error;
+  try {
+    closeSync(openSync(path, "r+"));
+    accessSync(dirname(path), constants.W_OK);
+    return error;
+  } catch (refused) {
+    return refused;
+  }
+}
+
+/** What SQLite or the file system says, as a Fault; `doing` is what was being done, and to which file. */
+export function sqliteFault(thrown: unknown, { doing, path }: { doing: string; path: string }): Error {
+  if (isFault(thrown)) return thrown;
+  const error = refusalOf(path, thrown);
   const code = error instanceof Error && "code" in error ? error.code : "";
   const foreign = code === "SQLITE_NOTADB" || code === "SQLITE_CORRUPT";
-  return storeFault(foreign ? "store/corrupt" : "store/unavailable", `${doing}: ${reasonOf(error)}`, error);
+  return storeFault(
+    foreign ? "store/corrupt" : "store/unavailable",
+    `Cannot ${doing} ${path}: ${reasonOf(error)}`,
+    error,
+  );
 }
 
 function open(path: string, prepare: (db: Database) => void): Database {
@@ -172,7 +205,7 @@ function open(path: string, prepare: (db: Database) => void): Database {
     return db;
   } catch (error) {
     db?.close();
-    throw sqliteFault(error, `Cannot open ${path}`);
+    throw sqliteFault(error, { doing: "open", path });
   }
 }
 
@@ -189,7 +222,7 @@ export function openSqliteFile(file: SqliteFile): Database {
   try {
     settleLog(file.path);
   } catch (error) {
-    throw sqliteFault(error, `Cannot open ${file.path}`);
+    throw sqliteFault(error, { doing: "open", path: file.path });
   }
   return open(file.path, (db) => migrateSqlite(db, file));
 }
