@@ -1,5 +1,5 @@
 /** An HTTP listener that comes back by itself when it is lost: the data plane doesn't depend on it. */
-import { Fault, limit } from "../ground/mod.ts";
+import { bindReason, Fault, limit } from "../ground/mod.ts";
 
 export type ControlCode = "control/bind";
 
@@ -140,18 +140,8 @@ function serve({ name, host, fetch, log }: ListenerOptions, port: number) {
 }
 
 function bindFault(address: string, name: string, error: unknown): Fault<ControlCode> {
-  const code = error instanceof Error && "code" in error ? error.code : "";
-  const why =
-    code === "EADDRINUSE"
-      ? "the port is taken"
-      : code === "EACCES"
-        ? "permission denied; ports below 1024 need a privilege"
-        : code === "EADDRNOTAVAIL"
-          ? "this machine has no such address"
-          : error instanceof Error
-            ? error.message
-            : String(error);
-  return new Fault("control/bind", `Cannot listen on ${address} for ${name}: ${why}`, { cause: error });
+  const told = `Cannot listen on ${address} for ${name}: ${bindReason(error)}`;
+  return new Fault("control/bind", told, { cause: error });
 }
 
 /** Whether somebody listens there: the kernel answers for a busy process too. */

@@ -1,5 +1,5 @@
 import type { Crypto, SigningKey } from "@dchat/crypto-wasm";
-import { type Clock, Fault } from "../ground/mod.ts";
+import { bindReason, type Clock, Fault } from "../ground/mod.ts";
 import {
   type Address,
   BUILTIN_PROTOCOLS,
@@ -278,12 +278,8 @@ export function bindFault(address: Address, error: unknown): Fault<"edge/bind" |
     const where = `${address.host.name}:${address.port}`;
     return new Fault("edge/tls", `Cannot listen with TLS on ${where}: ${error.message}`, { cause: error });
   }
-  const code = error instanceof Error && "code" in error ? error.code : "";
-  const why =
-    code === "EADDRINUSE" ? "the port is taken" : error instanceof Error ? error.message : String(error);
-  return new Fault("edge/bind", `Cannot listen on ${address.host.name}:${address.port}: ${why}`, {
-    cause: error,
-  });
+  const told = `Cannot listen on ${address.host.name}:${address.port}: ${bindReason(error)}`;
+  return new Fault("edge/bind", told, { cause: error });
 }
 
 /** Resolves when the driver has no connection left, or when the deadline has come. */

@@ -223,6 +223,19 @@ describe("a relay that can't start", () => {
     }
   });
 
+  test("says so where this machine hasn't the address, whatever listens on it", async () => {
+    using dir = dataDir();
+    // TEST-NET-3, which nobody has.
+    const place = "203.0.113.9:7070";
+    for (const flag of ["--listen", "--api-listen", "--metrics-listen"]) {
+      const others = free.filter((_, at) => free[at - (at % 2)] !== flag);
+      const { code, text } = await failing([...others, flag, place, "--data-dir", dir.path]);
+      expect([flag, code]).toEqual([flag, 1]);
+      expect(text).toContain(`Cannot listen on ${place}`);
+      expect(text).toContain(": this machine has no such address");
+    }
+  });
+
   test("names the pid of the relay that already works in its data directory", async () => {
     using dir = dataDir();
     await using first = await spawnRelay({ dataDir: dir.path });
