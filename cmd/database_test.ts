@@ -120,6 +120,17 @@ describe.skipIf(!requireOrSkip("setpriv, for a root whom modes keep out", canBeP
       }
     });
 
+    test("says so of a device's database as well", async () => {
+      const [key, dir] = [join(folder, "ann.json"), join(folder, "ann")];
+      await runDchat(["keygen", "--burner", "--output", key]);
+      await runDchat(["user", "contacts", "--identity", key, "--data-dir", dir]);
+      chmodSync(join(dir, "device.db"), 0);
+      const said = await shell(`dchat user contacts --identity '${key}' --data-dir '${dir}'`, plainly);
+      expect(said).toContain(
+        `Cannot open the device's database ${join(dir, "device.db")}: permission denied\n`,
+      );
+    });
+
     test("says that it may not open the file, in SQLite's place", async () => {
       const here = await places.place("sqlite");
       await fill(here);

@@ -60,6 +60,7 @@ describe("faultBlock()", () => {
     ["EIO", "Look at that disk first"],
     ["EACCES", "as the user whose it is"],
     ["SQLITE_FULL", "Make room there"],
+    ["SQLITE_IOERR_SHMSIZE", "Make room there"],
     ["SQLITE_IOERR_WRITE", "Look at that disk first"],
   ])("says what to do about %s, wherever it came up", (code, mend) => {
     const wide = openTerminal({ isTTY: true, columns: 100, write: () => true }, { NO_COLOR: "1" });

@@ -19,11 +19,13 @@ const READ_ONLY: Refusal = {
 };
 const BROKEN: Refusal = {
   is: "the disk failed",
-  mend: "Look at that disk first, and at what the system says of it (dmesg).",
+  mend: "Look at that disk first: whether it is full, and what the system says of it (dmesg).",
 };
 
 const REFUSALS: Readonly<Record<string, Refusal>> = {
   ENOSPC: NO_ROOM,
+  // Of the index of its log, which SQLite makes before anything else.
+  SQLITE_IOERR_SHMSIZE: { ...NO_ROOM, is: "there is no room for the index of its log" },
   SQLITE_FULL: { ...NO_ROOM, is: "the disk is full" },
   EDQUOT: {
     is: "the quota there is used up",

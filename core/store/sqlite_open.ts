@@ -1,10 +1,8 @@
 /** Opens the relay's SQLite file: durable settings, the schema of this version, nothing of anybody else's. */
 import { Database } from "bun:sqlite";
 import {
-  accessSync,
   chmodSync,
   closeSync,
-  constants,
   existsSync,
   fdatasyncSync,
   openSync,
@@ -17,6 +15,7 @@ import {
 import { dirname } from "node:path";
 import { isFault } from "../ground/mod.ts";
 import { reasonOf, storeFault } from "./fault.ts";
+import { refusalOf } from "./file_refusal.ts";
 import { syncPath } from "./sync_path.ts";
 import { requireVersion } from "./version.ts";
 import { SQLITE_APPLICATION_ID, SQLITE_MIGRATIONS, STATEMENT_BREAK } from "./sqlite_schema_version.ts";
@@ -159,19 +158,6 @@ export function isThere(path: string): boolean {
   } catch (error) {
     if (error instanceof Error && "code" in error && error.code === "ENOTDIR") return false;
     throw storeFault("store/unavailable", `Cannot open ${path}: ${reasonOf(error)}`, error);
-  }
-}
-
-/** What the system says of a file that SQLite can't open or write, where SQLite itself says only that. */
-function refusalOf(path: string, error: unknown): unknown {
-  const code = error instanceof Error && "code" in error ? String(error.code) : "";
-  if (!/^SQLITE_(CANTOPEN|READONLY)/.test(code)) return error;
-  try {
-    closeSync(openSync(path, "r+"));
-    accessSync(dirname(path), constants.W_OK);
-    return error;
-  } catch (refused) {
-    return refused;
   }
 }
 

@@ -10,6 +10,7 @@ import { drizzle } from "drizzle-orm/bun-sqlite";
 import type { DeviceStore, Keeper } from "../../conversation/mod.ts";
 import { isFault } from "../../ground/mod.ts";
 import { reasonOf, storeFault } from "../fault.ts";
+import { refusalOf } from "../file_refusal.ts";
 import { emptied, ensureDeviceFile } from "./create.ts";
 import { type DeviceSql, openKeeper } from "./keeper.ts";
 import { migrateClient, userVersion } from "./migrate.ts";
@@ -68,10 +69,11 @@ function openFile(path: string): Database {
     return database;
   } catch (error) {
     if (isFault(error)) throw error;
+    const refused = refusalOf(path, error);
     throw storeFault(
       "store/unavailable",
-      `Cannot open the device's database ${path}: ${reasonOf(error)}`,
-      error,
+      `Cannot open the device's database ${path}: ${reasonOf(refused)}`,
+      refused,
     );
   }
 }
