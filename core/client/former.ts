@@ -5,6 +5,7 @@
 import { decodeWholeGroup, encodeGroup, openControl, type Opened, openPlain } from "../conversation/mod.ts";
 import type { EntryId } from "../ground/mod.ts";
 import type { Intake } from "./intake.ts";
+import { noteUndone } from "./renewal.ts";
 
 type Message = Extract<Opened, { is: "message" }>;
 
@@ -40,6 +41,7 @@ export async function forkByFormer(
     intake.consumed.push(...step.consumed);
     intake.state = step.state;
     keeper.dropFormer(conversation.id, former.id);
+    noteUndone(keeper, conversation);
     // This commit may be lost in its turn.
     keeper.putFormer({ ...former, id: control.id, seq: control.seq, lost: false });
     for (const own of keeper.unsent(conversation.id)) {

@@ -21,6 +21,7 @@ import { conversationOf, type Device, putAlarm } from "./device.ts";
 import { keepState, loadState } from "./group.ts";
 import { forkByFormer, openByFormer } from "./former.ts";
 import { checkHead, followEntry, leafOf, untrue } from "./log.ts";
+import { noteRenewed } from "./renewal.ts";
 
 /** What one transaction of intake works on. */
 export interface Intake {
@@ -205,6 +206,7 @@ async function takeControl(intake: Intake, { leaf, entry }: DeliveredEntry): Pro
   device.crypto.wipe(group);
   intake.state = step.state;
   intake.consumed.push(...step.consumed);
+  if (step.is === "won") noteRenewed(device, keeper, { id: conversation.id, position: intake.position });
   const lost = step.is === "lost" ? before.pending : null;
   const own = lost === null ? null : keeper.outgoing(conversation.id, lost.id);
   if (own !== null) keeper.dropOutgoing(own.order);

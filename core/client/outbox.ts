@@ -5,10 +5,7 @@
 import {
   type Conversation,
   type Keeper,
-  type KeptConversation,
   type KeptOutgoing,
-  pendingChange,
-  proposeUpdate,
   sealContent,
   writerKey,
 } from "../conversation/mod.ts";
@@ -17,13 +14,12 @@ import { fault, refusedFault } from "./fault.ts";
 import type { AppendPromise } from "../wire/mod.ts";
 import { conversationOf, type Device } from "./device.ts";
 import { keepState, keepWriter, loadState } from "./group.ts";
+import { countOwn, renewIfDue } from "./renewal.ts";
 import { resetTurn } from "./reset.ts";
 import { seenHead, untrue } from "./log.ts";
 import { ask, current, type Line } from "./line.ts";
 import { describe, sync } from "./sync.ts";
 
-/** Messages of our own in one epoch after which we renew our keys. */
-const UPDATE_AFTER_MESSAGES = 32;
 /** Times that one entry may be sealed anew before we give up for now: each takes another member's commit. */
 const ROUNDS_MAX = 64;
 
@@ -33,7 +29,9 @@ export async function enqueue(device: Device, id: number, text: string): Promise
   const consumed: Uint8Array[] = [];
   await device.store.transact(async (keeper) => {
     const conversation = conversationOf(keeper, id);
-    consumed.push(...(await proposeIfDue(device, keeper, conversation)));
+    // A commit goes before the message.
+    consumed.push(...(await renewIfDue(device, keeper, conversation)));
+    countOwn(keeper, conversation);
     keeper.putMessage({
       conversation: id,
       id: entry,
@@ -60,27 +58,6 @@ export async function enqueue(device: Device, id: number, text: string): Promise
   return entry;
 }
 
-/** Renews our keys when they have served long enough: a commit goes before the message. */
-async function proposeIfDue(
-  device: Device,
-  keeper: Keeper,
-  conversation: KeptConversation,
-): Promise<readonly Uint8Array[]> {
-  const before = loadState(keeper, conversation);
-  const own = before.group.secretTree[before.group.privatePath.leafIndex * 2];
-  if (before.pending !== null || (own?.application.generation ?? 0) < UPDATE_AFTER_MESSAGES) return [];
-  const { id } = conversation;
-  const control = entryId(device.crypto.random.bytes(16));
-  const { state, consumed } = await proposeUpdate(device.mls, before, control);
-  await keepState(device, keeper, { id, before, after: state });
-  const change = await pendingChange(device.mls, state);
-  const entry = state.pending?.entry;
-  if (entry === undefined) return consumed;
-  const sealed = { epoch: epochOf(state), turn: state.turn, entry };
-  keeper.addOutgoing({ conversation: id, id: control, kind: "control", sealed, change, sent: null });
-  return consumed;
-}
-
 /** Seals a waiting text for the current turn and keeps the bytes; returns what is to be wiped after the commit. */
 async function seal(device: Device, keeper: Keeper, own: KeptOutgoing): Promise<readonly Uint8Array[]> {
   const conversation = conversationOf(keeper, own.conversation);
@@ -105,8 +82,12 @@ interface Next {
   readonly seed: Uint8Array;
 }
 
-/** Sends all that waits, in order. Throws Fault where the relay refuses for good; what waits then stays. */
+/**
+ * Sends all that waits, in order, and before it new keys where they are due: whoever only reads renews them too.
+ * Throws Fault where the relay refuses for good; what waits then stays.
+ */
 export async function deliver(line: Line): Promise<void> {
+  await renew(line);
   let rounds = 0;
   for (;;) {
     line.signal?.throwIfAborted();
@@ -115,6 +96,13 @@ export async function deliver(line: Line): Promise<void> {
     rounds = (await send(line, next)) ? 0 : rounds + 1;
     if (rounds > ROUNDS_MAX) throw fault("client/keys", "Others change the keys faster than we can write");
   }
+}
+
+async function renew({ device, id }: Line): Promise<void> {
+  const consumed = await device.store.transact((keeper) =>
+    renewIfDue(device, keeper, conversationOf(keeper, id)),
+  );
+  device.crypto.wipe(...consumed);
 }
 
 async function prepare({ device, id }: Line): Promise<Next | null> {

@@ -11,7 +11,7 @@ const invite = await Bun.file(join(docs, "invite.md")).text();
 const epoch = await Bun.file(join(import.meta.dir, "epoch.ts")).text();
 const inviteCode = await Bun.file(join(import.meta.dir, "invite.ts")).text();
 const seal = await Bun.file(join(import.meta.dir, "seal.ts")).text();
-const outbox = await Bun.file(join(import.meta.dir, "../client/outbox.ts")).text();
+const renewal = await Bun.file(join(import.meta.dir, "../client/renewal.ts")).text();
 
 test("the pages name the numbers that the code has", () => {
   expect(conversation).toContain(SUITE);
@@ -20,8 +20,10 @@ test("the pages name the numbers that the code has", () => {
   expect(conversation).toContain(`${SEALED_MESSAGE_BYTES_MAX.toLocaleString("en")} bytes`);
   expect(invite).toContain(`${INVITE_LIFE_MS / 86_400_000} days`);
   expect(invite).toContain(`| secret | ${INVITE_SECRET_BYTES} |`);
-  const messages = /UPDATE_AFTER_MESSAGES = (\d+)/.exec(outbox)?.[1];
-  expect(conversation).toContain(`After ${messages} messages of its own`);
+  const [, messages, entries, days] = /MESSAGES: (\d+), ENTRIES: (\d+), DAYS: (\d+)/.exec(renewal) ?? [];
+  expect(conversation).toContain(
+    `After ${messages} messages of its own since then, after ${entries} entries in the log or ${days} days`,
+  );
 });
 
 test("the pages name the labels that the code has", () => {
