@@ -20,6 +20,12 @@ import { openOuter, sealOuter, type Step } from "./message.ts";
 import { clientState, type Mls } from "./mls.ts";
 import { type Conversation, epochSecrets } from "./state.ts";
 
+/**
+ * Devices of one person in a pair, at most. A commit grows with the leaves that it encrypts to, and one that fits no
+ * entry could never be sent: a member could end the other's renewals, and make each of its messages slow.
+ */
+export const DEVICES_MAX = 32;
+
 /** What reading a control entry led to. */
 export interface ControlStep extends Step {
   readonly is: "won" | "lost" | "followed" | "skipped";
@@ -145,11 +151,13 @@ function isPerson(mls: Mls, identity: PublicKey, members: readonly Member[]): bo
   return members.some((member) => mls.crypto.equal(member.identity, identity));
 }
 
-/** Leaves stay with their person, and new ones belong to somebody who is there already. */
+/** Leaves stay with their person, new ones belong to somebody who is there already, and nobody has too many. */
 function sameIdentities(mls: Mls, before: GroupState, after: GroupState): boolean {
   const former = membersOf(mls, before);
-  return membersOf(mls, after).every((member) => {
+  const members = membersOf(mls, after);
+  return members.every((member) => {
     const old = former.find((one) => one.leaf === member.leaf);
-    return isPerson(mls, member.identity, old === undefined ? former : [old]);
+    const devices = members.filter((other) => mls.crypto.equal(other.identity, member.identity)).length;
+    return devices <= DEVICES_MAX && isPerson(mls, member.identity, old === undefined ? former : [old]);
   });
 }

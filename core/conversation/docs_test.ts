@@ -2,6 +2,7 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
 import { INVITE_LIFE_MS, INVITE_SECRET_BYTES } from "./mod.ts";
+import { DEVICES_MAX } from "./commit.ts";
 import { MAILBOX_EXTENSION, READER_KEY_EXTENSION, SUITE } from "./mls.ts";
 import { SEALED_MESSAGE_BYTES_MAX } from "./seal.ts";
 
@@ -21,6 +22,7 @@ test("the pages name the numbers that the code has", () => {
   expect(invite).toContain(`${INVITE_LIFE_MS / 86_400_000} days`);
   expect(invite).toContain(`| secret | ${INVITE_SECRET_BYTES} |`);
   const [, messages, entries, days] = /MESSAGES: (\d+), ENTRIES: (\d+), DAYS: (\d+)/.exec(renewal) ?? [];
+  expect(conversation).toContain(`at most ${DEVICES_MAX} after it`);
   expect(conversation).toContain(
     `After ${messages} messages of its own since then, after ${entries} entries in the log or ${days} days`,
   );

@@ -43,8 +43,8 @@ export async function openOuter(
 }
 
 /**
- * Seals what this device says into an entry for the current turn. Throws Fault<"conversation/too-large"> naming
- * the size that would still go.
+ * Seals what this device says into an entry for the current turn, without its head where the text leaves no room
+ * for it. Throws Fault<"conversation/too-large"> naming the size that would still go.
  */
 export async function sealContent(
   mls: Mls,
@@ -65,6 +65,8 @@ export async function sealContent(
     return { state: next, entry, consumed: sent.consumed };
   } catch (error) {
     if (!isFault(error, "conversation/too-large")) throw error;
+    // What went once goes again in a later epoch, when there is a head to carry.
+    if (content.head !== null) return sealContent(mls, state, { ...content, head: null });
     const textBytes = new TextEncoder().encode(content.text).length;
     throw fault(
       "conversation/too-large",

@@ -45,7 +45,8 @@ export async function openMls(options: {
       // A sender's messages lie in order in the log; room for what a restored relay delivers out of order.
       retainKeysForGenerations: 256,
       retainKeysForEpochs: 1,
-      maximumForwardRatchetSteps: 4096,
+      // Each costs two hashes in one go: enough for what somebody wrote while away, in one epoch, and nobody read.
+      maximumForwardRatchetSteps: 1024,
     },
     lifetimeConfig: { maximumTotalLifetime: 2_628_000n, validateLifetimeOnReceive: false },
     keyPackageEqualityConfig: defaultKeyPackageEqualityConfig,

@@ -1,6 +1,11 @@
 import { mlsCryptoProvider } from "@dchat/crypto-wasm";
 import { describe, expect, test } from "bun:test";
-import { crypto, makePair, mls, randomId } from "../../test/harness/party.ts";
+import { createCommit, encodeMlsMessage } from "ts-mls";
+import { crypto, makePair, makeParty, mls, randomId, randomKey } from "../../test/harness/party.ts";
+import { hash, limit } from "../ground/mod.ts";
+import { DEVICES_MAX } from "./commit.ts";
+import { sealOuter } from "./message.ts";
+import { clientState } from "./mls.ts";
 import {
   changedRatchets,
   type Conversation,
@@ -9,6 +14,7 @@ import {
   decodePending,
   encodePending,
   encodeSnapshot,
+  makePackage,
   membersOf,
   openControl,
   openMls,
@@ -99,6 +105,29 @@ describe("sealContent()", () => {
     const after = await deliver(from, opened.state, "still there");
     expect(after.opened.content.text).toBe("still there");
   });
+
+  test("leaves the head out where the longest text leaves no room for it, and names what is too long", async () => {
+    const { a, b } = await makePair();
+    const fits = async (bytes: number) => {
+      try {
+        return (await sealContent(mls, a, say("x".repeat(bytes)))).entry.length > 0;
+      } catch {
+        return false;
+      }
+    };
+    let [low, high] = [1, limit.ENTRY_BYTES_MAX];
+    while (high - low > 1) {
+      const middle = (low + high) >> 1;
+      if (await fits(middle)) low = middle;
+      else high = middle;
+    }
+    const root = crypto.hash.sha256(new Uint8Array());
+    const content = { ...say("x".repeat(low)), head: { generation: 1, size: 1, root: hash(root) } };
+    const sealed = await sealContent(mls, a, content);
+    const opened = await openPlain(mls, b, { id: content.id, entry: sealed.entry });
+    expect(opened).toMatchObject({ is: "message", content: { text: content.text, head: null } });
+    expect(sealContent(mls, a, { ...content, text: `${content.text}x` })).rejects.toThrow(`${low + 1} bytes`);
+  });
 });
 
 describe("openControl()", () => {
@@ -144,6 +173,32 @@ describe("openControl()", () => {
       const skipped = await openControl(mls, state, control);
       expect(skipped.is).toBe("skipped");
       expect(skipped.state).toEqual({ ...state, turn: 1 });
+    }
+  });
+
+  test("follows a commit that adds devices of its maker, and skips one that adds too many", async () => {
+    const identity = crypto.ed25519.generate();
+    const { a, b } = await makePair(makeParty(identity));
+    for (const [added, is] of [
+      [DEVICES_MAX, "skipped"],
+      [DEVICES_MAX - 1, "followed"],
+    ] as const) {
+      const extraProposals = [];
+      for (let n = 0; n < added; n++) {
+        const nowMs = Date.now();
+        const device = makeParty(identity);
+        const reader = randomKey().publicKey;
+        const own = await makePackage(mls, { device, reader, nowMs, notAfterMs: nowMs + 3_600_000 });
+        extraProposals.push({ proposalType: "add" as const, add: { keyPackage: own.publicPackage } });
+      }
+      const made = await createCommit(
+        { state: clientState(mls, a.group), cipherSuite: mls.suite },
+        { extraProposals },
+      );
+      const id = randomId();
+      const message = encodeMlsMessage(made.commit);
+      const entry = await sealOuter(mls, a, { id, kind: "control", message });
+      expect((await openControl(mls, b, { id, turn: 0, entry })).is).toBe(is);
     }
   });
 
