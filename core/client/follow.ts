@@ -9,10 +9,12 @@ import { takeEntries } from "./intake.ts";
 import { deliver } from "./outbox.ts";
 import { retryAfterMs } from "./patience.ts";
 import { current, type Line } from "./line.ts";
-import { acknowledge } from "./sync.ts";
+import { acknowledge, tidy } from "./sync.ts";
 
 /** How often we look whether another process has left something to send. */
 const LOOK_EVERY_MS = 150;
+/** When a follower asks whether all have read what came, so that it may forget: then, and ever later while they haven't. */
+const TIDY_MS = { FIRST: 10_000, LAST: 3_600_000 } as const;
 
 /** What wakes a follower; one turn of its loop takes all that has gathered. */
 interface Waiting {
@@ -78,6 +80,7 @@ async function work(
 ): Promise<void> {
   const { waiting, onNews } = context;
   const { store } = line.device;
+  const tidying = new Tidying(line);
   let revision = -1;
   while (!line.signal.aborted) {
     const batch = waiting.entries.splice(0);
@@ -90,6 +93,7 @@ async function work(
       for (const { taken } of batch) taken();
       onNews();
       await acknowledge(line);
+      tidying.begin();
     }
     // Looked at first: what comes while we work on this change counts as the next one.
     const now = store.revision();
@@ -100,6 +104,7 @@ async function work(
       if ((await current(line)).position.generation !== context.generation) return;
     }
     if (waiting.entries.length > 0) continue;
+    await tidying.run();
     if (waiting.over !== null) {
       // Where it was refused for now, coming again at once would only be refused again.
       const retryMs = retryAfterMs(waiting.over.refusal);
@@ -107,6 +112,33 @@ async function work(
       return;
     }
     await nap(waiting, LOOK_EVERY_MS);
+  }
+}
+
+/** Former epochs and what was sent are kept until all have read them, which nothing in the log says. */
+class Tidying {
+  readonly #line: Line;
+  #waitMs: number = TIDY_MS.FIRST;
+  #dueMs: number;
+
+  constructor(line: Line) {
+    this.#line = line;
+    this.#dueMs = line.device.clock.monotonic() + this.#waitMs;
+  }
+
+  /** Something came. */
+  begin(): void {
+    this.#waitMs = TIDY_MS.FIRST;
+    this.#dueMs = this.#line.device.clock.monotonic() + this.#waitMs;
+  }
+
+  async run(): Promise<void> {
+    const { clock } = this.#line.device;
+    if (clock.monotonic() < this.#dueMs) return;
+    const read = await tidy(this.#line);
+    const { position } = await current(this.#line);
+    this.#waitMs = Math.min(this.#waitMs * 2, TIDY_MS.LAST);
+    this.#dueMs = read < position.size ? clock.monotonic() + this.#waitMs : Number.POSITIVE_INFINITY;
   }
 }
 

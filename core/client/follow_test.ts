@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { rmSync } from "node:fs";
-import { openChatter, openPair } from "../../test/harness/chat.ts";
-import { type Devices, openDevices } from "../../test/harness/device.ts";
+import { type Chatter, openChatter, openPair } from "../../test/harness/chat.ts";
+import { clock, type Devices, openDevices } from "../../test/harness/device.ts";
 import { type SpawnedRelay, spawnRelay } from "../../test/harness/relay.ts";
 
 let devices: Devices;
@@ -107,4 +107,41 @@ test("Client.follow() gives each conversation its turn where there are more than
   expect(most).toBeLessThanOrEqual(4);
   expect(ann.failures).toEqual([]);
   for (const one of chatters) await one[Symbol.asyncDispose]();
+}, 60_000);
+
+test("Client.follow() forgets former epochs, and what it sent, once all have read them", async () => {
+  await using relay = await spawnRelay();
+  const start = clock.monotonic();
+  // Runs fast, for whoever waits before it asks.
+  const fast = { ...clock, monotonic: () => start + (clock.monotonic() - start) * 20 };
+  const pair = await openPair(devices, relay.address, { clock: fast });
+  await using ann = pair.ann;
+  await using bob = pair.bob;
+  const over = new AbortController();
+  const following = [ann, bob].map((one) => one.client.follow(over.signal, () => undefined));
+  for (let n = 0; n < 40; n++) await ann.client.send({ to: "bob", text: `${n}`, wait: true });
+  const kept = async ({ store }: Chatter) => {
+    let found = { size: 0, formers: 0, sent: 0 };
+    const look = store.transact((keeper) => {
+      const [conversation] = keeper.conversations();
+      if (conversation === undefined) throw new Error("there is no conversation");
+      const { id, position } = conversation;
+      // Former epochs can be asked for as lost ones alone; what throws changes nothing.
+      keeper.loseFormers(id, 0);
+      const formers = keeper.lostFormers(id).length;
+      found = { size: position.size, formers, sent: keeper.sent(id).length };
+      throw new Error("only looking");
+    });
+    await look.catch(() => undefined);
+    return found;
+  };
+  const nothing = { size: 41, formers: 0, sent: 0 };
+  for (let tries = 0; tries < 500; tries++) {
+    if (Bun.deepEquals([await kept(ann), await kept(bob)], [nothing, nothing])) break;
+    await Bun.sleep(20);
+  }
+  expect([await kept(ann), await kept(bob)]).toEqual([nothing, nothing]);
+  over.abort();
+  await Promise.all(following);
+  expect([...bob.failures, ...ann.failures, ...bob.alarms, ...ann.alarms]).toEqual([]);
 }, 60_000);

@@ -112,6 +112,13 @@ async function checkConsistency(line: Line, head: Head): Promise<void> {
   }
 }
 
+/** Forgets what all have read, for whoever stays; returns how many entries that is. */
+export async function tidy(line: Line): Promise<number> {
+  const description = await describe(line);
+  await settle(line, description);
+  return Math.min(...description.readers.filter(({ lapsed }) => !lapsed).map(({ cursor }) => cursor));
+}
+
 /** Takes over a turn that no entry shows (a reset), and forgets what every reader has. */
 async function settle(line: Line, description: Description): Promise<void> {
   const { device, id } = line;

@@ -22,7 +22,7 @@ export interface Chatter extends AsyncDisposable {
 /** A device of a fresh identity. */
 export async function openChatter(
   devices: Devices,
-  options: Pick<ClientOptions, "followed"> = {},
+  options: Partial<Pick<ClientOptions, "followed" | "clock">> = {},
 ): Promise<Chatter> {
   const dir = mkdtempSync(join(tmpdir(), "dchat-chatter-"));
   const store = await openDeviceStore({ path: join(dir, "device.db"), crypto, passphrase: null });
@@ -47,6 +47,7 @@ export async function openChatter(
     return { ...plain, ...bending(plain) };
   };
   const client = new Client({
+    clock,
     ...options,
     store,
     crypto,
@@ -54,7 +55,6 @@ export async function openChatter(
     keys,
     identity: keys.identity,
     dial,
-    clock,
     events: {
       alarm: (_, what) => alarms.push(what),
       offline: () => undefined,
@@ -78,8 +78,12 @@ export async function openChatter(
 }
 
 /** Ann has invited Bob, and both have joined. */
-export async function openPair(devices: Devices, address: string): Promise<{ ann: Chatter; bob: Chatter }> {
-  const [ann, bob] = [await openChatter(devices), await openChatter(devices)];
+export async function openPair(
+  devices: Devices,
+  address: string,
+  options: Parameters<typeof openChatter>[1] = {},
+): Promise<{ ann: Chatter; bob: Chatter }> {
+  const [ann, bob] = [await openChatter(devices, options), await openChatter(devices, options)];
   const { uri } = await ann.client.invite({ name: "bob", addresses: [address] });
   await bob.client.accept({ uri, name: "ann" });
   await ann.client.sync();
