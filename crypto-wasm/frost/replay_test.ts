@@ -2,6 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { ed25519 } from "@noble/curves/ed25519.js";
 import { BUILDS } from "../wasm/_builds.ts";
+import { openWasm } from "../wasm/mod.ts";
 import {
   agreed,
   dealtMembers,
@@ -14,7 +15,14 @@ import {
   resharedMembers,
   signAll,
 } from "./_ceremony.ts";
-import { dealReshare, finishReshare, FROST_SIGNED_BYTES_MAX, openFrost, SigningPackage } from "./mod.ts";
+import {
+  dealReshare,
+  finishReshare,
+  FROST_SIGNED_BYTES_MAX,
+  frostOn,
+  openFrost,
+  SigningPackage,
+} from "./mod.ts";
 
 const { Fn, BASE } = ed25519.Point;
 const MESSAGE = new TextEncoder().encode("what the members agreed on");
@@ -166,22 +174,21 @@ describe.each(BUILDS)("FROST on the %s build", (build) => {
   });
 
   test("nonces are gone after a trap, and a package that was open with them too", () => {
-    let breaks = false;
-    const own = openFrost({
-      build,
-      random: (length) => {
-        if (breaks) throw new Error("the source of randomness broke");
-        return randomBytes(length);
-      },
-    });
+    const { runtime } = openWasm({ build });
+    const own = frostOn(runtime);
     const members = dealtMembers(own, agreed(2, 2));
     const session = randomBytes(32);
     const { share } = get(members, 2);
     const { nonces, commitments } = share.commit(session);
     const signing = open(members, session, commitments);
-    breaks = true;
+    const { operations } = runtime.instance;
+    const trap = () => {
+      throw new WebAssembly.RuntimeError("unreachable");
+    };
+    const { frost_commit } = operations;
+    Object.assign(operations, { frost_commit: trap });
     expect(() => share.commit(session)).toThrow(expect.objectContaining({ code: "poisoned" }));
-    breaks = false;
+    Object.assign(operations, { frost_commit });
     expect(() => signing.sign(share, nonces)).toThrow(expect.objectContaining({ code: "poisoned" }));
     expect(() => signing.sign(share, nonces)).toThrow(expect.objectContaining({ code: "nonce-reused" }));
   });

@@ -52,6 +52,9 @@ const OPERATIONS = [
 ] as const;
 export type OperationName = (typeof OPERATIONS)[number];
 
+/** The operations that draw randomness and then keep something: their answers begin with its handle. */
+const DRAWING_KEEPERS: readonly OperationName[] = ["frost_commit", "frost_dkg_begin"];
+
 /** The longest request: what rust/src/memory.rs lets the arena grow to. */
 export const REQUEST_BYTES_MAX = 1 << 26;
 /**
@@ -91,17 +94,14 @@ export class Instance {
   /** The arena, kept so that a frame makes no view of it. */
   #view: Uint8Array = new Uint8Array(0);
   #poisoned = false;
+  /** What went wrong with a source of randomness during the call that runs now. */
+  #undrawn: { readonly error: unknown } | null = null;
 
   constructor(module: WebAssembly.Module, options: InstanceOptions = {}) {
     const random = options.random;
     if (random !== undefined) expectFunction("random", random);
     const fill = (at: number, length: number): void => {
-      if (random !== undefined) {
-        const drawn = drawnFrom(random, length);
-        this.#memory().set(drawn, at);
-        drawn.fill(0);
-        return;
-      }
+      if (random !== undefined && this.#drew(random, at, length)) return;
       const place = this.#memory().subarray(at, at + length);
       for (let from = 0; from < length; from += RANDOM_BYTES_MAX) {
         crypto.getRandomValues(place.subarray(from, Math.min(from + RANDOM_BYTES_MAX, length)));
@@ -138,11 +138,14 @@ export class Instance {
   call(operation: Operation, length: number, a = 0, b = 0, c = 0, d = 0): number {
     if (this.#poisoned) throw poisonedError();
     if (length > this.#arenaBytes) this.#grow(length);
+    let answered: number;
     try {
-      return operation(length, a, b, c, d);
+      answered = operation(length, a, b, c, d);
     } catch (cause) {
       throw this.#poison(cause);
     }
+    if (this.#undrawn !== null) this.#discard(operation, answered);
+    return answered;
   }
 
   /** The answer: a copy of the first `length` bytes of the arena. */
@@ -178,6 +181,37 @@ export class Instance {
     return { memory: this.#memory(), stackTop: this.#exports.stackTop };
   }
 
+  /**
+   * Writes what `random` gives to `at`; false where that is wrong. To throw here would leave the operation half done
+   * and take every key of the instance with it: it goes on with the system's randomness, and `call` throws after it.
+   */
+  #drew(random: (length: number) => Uint8Array, at: number, length: number): boolean {
+    if (this.#undrawn !== null) return false;
+    try {
+      const drawn = drawnFrom(random, length);
+      this.#memory().set(drawn, at);
+      drawn.fill(0);
+      return true;
+    } catch (error) {
+      this.#undrawn = { error };
+      return false;
+    }
+  }
+
+  /** Wipes what an operation made of other randomness than its source's, and throws what was wrong with that. */
+  #discard(operation: Operation, answered: number): void {
+    const undrawn = this.#undrawn;
+    this.#undrawn = null;
+    if (answered > 0) {
+      const answer = this.answer(answered);
+      if (DRAWING_KEEPERS.some((name) => operation === this.operations[name]))
+        this.drop(new DataView(answer.buffer).getUint32(0, true));
+      answer.fill(0);
+      this.clear(answered);
+    }
+    throw undrawn?.error;
+  }
+
   #memory(): Uint8Array {
     // Growing detaches the old buffer.
     if (this.#bytes.byteLength === 0) this.#bytes = new Uint8Array(this.#exports.memory.buffer);
@@ -201,11 +235,10 @@ export class Instance {
     this.#view = this.#memory().subarray(at, at + this.#arenaBytes);
   }
 
-  /** What the caller gets: where a source of randomness gave something else than it was asked for, that. */
   #poison(cause: unknown): CryptoError {
     this.#poisoned = true;
     this.#memory().fill(0);
-    return cause instanceof CryptoError ? cause : poisonedError(cause);
+    return poisonedError(cause);
   }
 }
 

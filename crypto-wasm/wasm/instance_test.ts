@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { dealtMembers, get } from "../frost/_ceremony.ts";
-import { frostOn } from "../frost/mod.ts";
+import { dealtMembers, get, signature } from "../frost/_ceremony.ts";
+import { dealReshare, frostOn, repairDeltas } from "../frost/mod.ts";
 import { BUILDS } from "./_builds.ts";
 import { Instance, REQUEST_BYTES_MAX } from "./instance.ts";
 import { openWasm } from "./mod.ts";
@@ -11,13 +11,17 @@ const SESSION = new Uint8Array(32).fill(3);
 
 const FUZZ_ROUNDS = process.env["DCHAT_TEST_LONG"] === "1" ? 20_000 : 400;
 
-/** Randomness that fails at its `at`th draw. */
-function failing(at: number): (length: number) => Uint8Array {
-  let draws = 0;
-  return (length) => {
-    if (++draws === at) throw new Error("the source of randomness broke");
-    return crypto.getRandomValues(new Uint8Array(length));
+/** Does `work` while the system has no randomness, which is an exception inside the module. */
+function withoutRandomness(work: () => void): void {
+  const value = (): never => {
+    throw new Error("the system's randomness broke");
   };
+  Object.defineProperty(crypto, "getRandomValues", { configurable: true, value });
+  try {
+    work();
+  } finally {
+    Reflect.deleteProperty(crypto, "getRandomValues");
+  }
 }
 
 function poisoned() {
@@ -86,7 +90,7 @@ describe.each(BUILDS)("an instance of the %s build", (build) => {
   });
 
   test("that fails inside is poisoned: the call and its keys say so, its memory is wiped, the next call works", () => {
-    const wasm = openWasm({ build, random: failing(2) });
+    const wasm = openWasm({ build });
     const items = batch(3);
     using key = wasm.ed25519.fromSeed(new Uint8Array(32).fill(9));
     using cipher = wasm.cipherState(new Uint8Array(32).fill(9));
@@ -94,7 +98,7 @@ describe.each(BUILDS)("an instance of the %s build", (build) => {
     using share = frostOn(wasm.runtime).importShare(storedShare());
     expect(wasm.ed25519.verifyBatch(items)).toEqual([]);
     const before = wasm.runtime.instance;
-    expect(() => wasm.ed25519.verifyBatch(items)).toThrow(poisoned());
+    withoutRandomness(() => expect(() => wasm.ed25519.verifyBatch(items)).toThrow(poisoned()));
     expect(before.poisoned).toBe(true);
     expect(before.inspect().memory.every((byte) => byte === 0)).toBe(true);
     expect(() => wasm.ed25519.sign(key, new Uint8Array(3))).toThrow(poisoned());
@@ -108,6 +112,71 @@ describe.each(BUILDS)("an instance of the %s build", (build) => {
 
     expect(wasm.ed25519.verifyBatch(items)).toEqual([]);
     expect(wasm.runtime.instance).not.toBe(before);
+  });
+
+  test("is unharmed by a source of randomness that gives something else than it was asked for, at whichever draw", () => {
+    const wrongs: ((length: number) => unknown)[] = [
+      () => new Uint8Array(0),
+      (length) => new Uint8Array(length + 1).fill(1),
+      (length) => new Uint8Array(Math.max(32, length)),
+      () => "text",
+      () => undefined,
+    ];
+    let [draws, wrong] = [Infinity, wrongs[0]!];
+    const random = (length: number) =>
+      (--draws < 0 ? wrong(length) : crypto.getRandomValues(new Uint8Array(length))) as Uint8Array;
+    const wasm = openWasm({ build, random });
+    const frost = frostOn(wasm.runtime);
+    const settings = { session: SESSION, members: [1, 2, 3], threshold: 2 };
+    const members = dealtMembers(frost, settings);
+    const { share, group } = get(members, 1);
+    using key = wasm.ed25519.fromSeed(new Uint8Array(32).fill(9));
+    const items = batch(3);
+    const before = wasm.runtime.instance;
+    const steps = {
+      deal: () => frost.deal(settings),
+      generate: () => frost.generate(settings, 1),
+      commit: () => share.commit(SESSION),
+      repair: () => repairDeltas({ session: SESSION, group, lost: 3, helpers: [1, 2] }, share),
+      reshare: () => dealReshare({ ...settings, group, dealers: [1, 2] }, share),
+      verify: () => wasm.ed25519.verifyBatch(items),
+    };
+    const handles = frost.handles;
+    for (const [name, step] of Object.entries(steps)) {
+      for (const each of wrongs) {
+        [draws, wrong] = [0, each];
+        expect(step).toThrow(
+          expect.objectContaining({ code: "argument", message: expect.stringContaining("random") }),
+        );
+        expect([name, frost.handles]).toEqual([name, handles]);
+        // A batch's answer is a count and positions.
+        expect(name === "verify" || before.arena(0).every((byte) => byte === 0)).toBe(true);
+      }
+    }
+    // Each draw but the first.
+    for (let first = 1, done = false; !done; first++) {
+      [draws, wrong] = [first, wrongs[0]!];
+      try {
+        for (const part of ["deal", "repair", "reshare"] as const) steps[part]();
+        done = true;
+      } catch (error) {
+        expect(error).toMatchObject({ code: "argument" });
+      }
+      expect(first).toBeLessThan(100);
+    }
+    [draws, wrong] = [
+      0,
+      () => {
+        throw new RangeError("the source broke");
+      },
+    ];
+    expect(steps.commit).toThrow(RangeError);
+    draws = Infinity;
+    expect(frost.handles).toBe(handles);
+    expect(wasm.runtime.instance).toBe(before);
+    expect(wasm.ed25519.verifyBatch(items)).toEqual([]);
+    expect(wasm.ed25519.sign(key, SESSION)).toHaveLength(64);
+    expect(signature(members, [1, 2], SESSION)).toHaveLength(64);
   });
 
   test("holds up when its arena grows: what was asked before and after is right", () => {
