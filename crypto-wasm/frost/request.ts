@@ -151,6 +151,12 @@ export class Request {
       const status = instance.call(instance.operations[operation], length);
       if (status === STATUS.refused) throw parseRefusal(doing, instance.answer(REFUSAL_BYTES_MAX));
       if (status === STATUS.malformed) throw new CryptoError("argument", `Cannot ${doing}: malformed`);
+      if (status === STATUS.tooManyHandles) {
+        throw new CryptoError(
+          "backend",
+          `Cannot ${doing}: the WASM module keeps as much of FROST as it may; dispose packages, shares or nonces`,
+        );
+      }
       used = Math.max(used, expectDone(status));
       return new Answer(instance, instance.answer(status));
     } finally {

@@ -71,7 +71,10 @@ export class Handle implements Disposable {
 export function expectDone(status: number): number {
   if (status >= 0) return status;
   if (status === STATUS.tooManyHandles) {
-    throw new CryptoError("backend", "As many keys as the WASM module holds are open; dispose some");
+    throw new CryptoError(
+      "backend",
+      "The WASM module has no room for another key; dispose keys, or packages of FROST",
+    );
   }
   throw new CryptoError("backend", `The WASM module refused a request: status ${status}`);
 }
