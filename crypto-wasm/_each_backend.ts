@@ -52,7 +52,7 @@ export const verifiers: OnBackend<Ed25519>[] = each("ed25519.verify").map(({ bac
   backend,
   it: checkedEd25519(
     {
-      "ed25519.sign": { fromSeed: refuse, sign: refuse },
+      "ed25519.sign": { fromSeed: refuse, sign: refuse, seedOf: refuse },
       "ed25519.verify": it,
       "ed25519.toX25519": refuse,
       x25519: { fromSecret: refuse, agree: refuse },

@@ -146,7 +146,20 @@ describe.each(CRYPTOS)("openCrypto() of %s backends", (_, crypto) => {
   });
 
   test("a key of the other kind, of nothing or of a made-up shape is refused by name", () => {
-    const none = [...NOTHING, undefined, { publicKey: key }];
+    const [seed, secret] = [signing.exportSeed(), agreement.exportSecret()];
+    const shaped = { publicKey: key, exportSeed: () => seed, exportSecret: () => secret };
+    const none = [
+      ...NOTHING,
+      undefined,
+      { publicKey: key },
+      shaped,
+      Object.create(Object.getPrototypeOf(signing)),
+      Object.create(Object.getPrototypeOf(agreement)),
+      Object.create(signing),
+      Object.create(agreement),
+      new Proxy(signing, {}),
+      new Proxy(agreement, {}),
+    ];
     refuses("key must be a signing key", [...none, agreement], (wrong) => ed25519.sign(wrong, message));
     refuses("key must be an agreement key", [...none, signing], (wrong) => x25519.agree(wrong, key));
     refuses("key must be an agreement key", [...none, signing], (wrong) => noise.agree(wrong, key));

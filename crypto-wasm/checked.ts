@@ -80,16 +80,6 @@ function refuseSigned(name: string, item: unknown): never {
   return refuseArgument(name, "a signed message", item);
 }
 
-/** The seed of a key handle of whatever backend, a copy to wipe. */
-function seedOf(key: unknown): Uint8Array {
-  if (typeof key !== "object" || key === null || !("exportSeed" in key)) {
-    return refuseArgument("key", "a signing key", key);
-  }
-  const seed: unknown = typeof key.exportSeed === "function" ? key.exportSeed() : null;
-  expectBytes("key.exportSeed()", seed, SEED_BYTES);
-  return seed;
-}
-
 /** Ed25519; keys and signatures of another length than theirs throw, wrong ones are false. */
 export function checkedEd25519(
   parts: Pick<Parts, "ed25519.sign" | "ed25519.verify" | "ed25519.toX25519" | "x25519" | "sha512">,
@@ -130,7 +120,7 @@ export function checkedEd25519(
       return toX25519(publicKey);
     },
     toAgreement(key) {
-      const seed = seedOf(key);
+      const seed = signing.seedOf(key);
       // RFC 8032 section 5.1.5: the first half of the seed's hash is the scalar; X25519 clamps it alike.
       const hash = parts.sha512(seed);
       seed.fill(0);

@@ -20,6 +20,8 @@ export interface Parts {
   "ed25519.sign": {
     fromSeed(seed: Uint8Array): SigningKey;
     sign(key: SigningKey, message: Uint8Array): Uint8Array;
+    /** The seed of a key that this backend made, a copy to wipe; throws CryptoError for anything else. */
+    seedOf(key: SigningKey): Uint8Array;
   };
   /** ZIP-215 alone. */
   "ed25519.verify": Pick<Ed25519, "verify" | "verifyBatch">;

@@ -4,8 +4,12 @@ import { HeldKey, importPublic, secretBytes } from "./key.ts";
 
 class NativeSigningKey extends HeldKey implements SigningKey {
   exportSeed(): Uint8Array {
-    return secretBytes(HeldKey.open("ed25519", this));
+    return seedOf(this);
   }
+}
+
+export function seedOf(key: SigningKey): Uint8Array {
+  return secretBytes(HeldKey.open("ed25519", key));
 }
 
 export function fromSeed(seed: Uint8Array): SigningKey {

@@ -1,7 +1,7 @@
 /** The engine's own cryptography: node:crypto KeyObjects and Bun's hashes (BoringSSL under both). */
 import type { Parts } from "../part.ts";
 import { aesGcm } from "./aes.ts";
-import { fromSeed, signEd25519, verifyStrict } from "./ed25519.ts";
+import { fromSeed, seedOf, signEd25519, verifyStrict } from "./ed25519.ts";
 import {
   hkdfSha256,
   hmacSha256,
@@ -25,7 +25,7 @@ function bunHashes(): Partial<Parts> {
 export function nativeParts(): Partial<Parts> {
   return {
     ...bunHashes(),
-    "ed25519.sign": { fromSeed, sign: signEd25519 },
+    "ed25519.sign": { fromSeed, sign: signEd25519, seedOf },
     "ed25519.verifyPeer": verifyStrict,
     x25519: { fromSecret, agree },
     shake256,

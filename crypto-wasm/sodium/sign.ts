@@ -1,4 +1,5 @@
 import { CryptoError } from "../error.ts";
+import type { Parts } from "../part.ts";
 import type { AgreementKey, SigningKey, X25519 } from "../port.ts";
 import type { Sodium } from "./module.ts";
 
@@ -32,8 +33,12 @@ class SecretBytes implements Disposable {
 
 class SodiumSigningKey extends SecretBytes implements SigningKey {
   exportSeed(): Uint8Array {
-    return SecretBytes.open("a signing key", this).slice();
+    return seedOf(this);
   }
+}
+
+function seedOf(key: SigningKey): Uint8Array {
+  return SecretBytes.open("a signing key", key).slice();
 }
 
 class SodiumAgreementKey extends SecretBytes implements AgreementKey {
@@ -42,12 +47,10 @@ class SodiumAgreementKey extends SecretBytes implements AgreementKey {
   }
 }
 
-export function sodiumSigning(sodium: Sodium): {
-  fromSeed(seed: Uint8Array): SigningKey;
-  sign(key: SigningKey, message: Uint8Array): Uint8Array;
-} {
+export function sodiumSigning(sodium: Sodium): Parts["ed25519.sign"] {
   const { wrapped } = sodium;
   return {
+    seedOf,
     fromSeed(seed) {
       const pair = wrapped.crypto_sign_seed_keypair(seed);
       pair.privateKey.fill(0);

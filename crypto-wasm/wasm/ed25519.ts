@@ -17,30 +17,32 @@ const BATCH_BYTES_MAX = 4 * 1024 * 1024;
 /** A signing key inside the module. */
 export class WasmSigningKey implements SigningKey {
   readonly publicKey: Uint8Array;
-  readonly handle: Handle;
+  readonly #handle: Handle;
 
   constructor(handle: Handle, publicKey: Uint8Array) {
-    this.handle = handle;
+    this.#handle = handle;
     this.publicKey = publicKey;
   }
 
+  /** The handle; throws CryptoError for what isn't a signing key of this backend. */
+  static handleOf(key: unknown): Handle {
+    if (typeof key === "object" && key !== null && #handle in key) return key.#handle;
+    throw new CryptoError("argument", "key must be a signing key of this backend");
+  }
+
   exportSeed(): Uint8Array {
-    const { instance, number } = this.handle;
-    try {
-      return instance.answer(expectDone(instance.call(instance.operations.ed25519_seed, 0, number)));
-    } finally {
-      instance.clear(KEY_BYTES);
-    }
+    return seedOf(this);
   }
 
   [Symbol.dispose](): void {
-    this.handle[Symbol.dispose]();
+    this.#handle[Symbol.dispose]();
   }
 }
 
 export interface WasmEd25519 {
   fromSeed(seed: Uint8Array): SigningKey;
   sign(key: SigningKey, message: Uint8Array): Uint8Array;
+  seedOf(key: SigningKey): Uint8Array;
   verify(key: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean;
   verifyBatch(items: readonly SignedMessage[]): readonly number[];
   toX25519(publicKey: Uint8Array): Uint8Array | null;
@@ -52,11 +54,12 @@ export function openEd25519(runtime: Runtime): WasmEd25519 {
   return {
     fromSeed: (seed) => fromSeed(runtime, seed),
     sign,
+    seedOf,
     verify: (key, message, signature) => verify(runtime, key, message, signature),
     verifyBatch: (items) => verifyBatch(runtime, items),
     toX25519: (publicKey) => toX25519(runtime, publicKey),
     toAgreement(key) {
-      const { instance, number } = ours(key).handle;
+      const { instance, number } = WasmSigningKey.handleOf(key);
       try {
         const length = expectDone(instance.call(instance.operations.ed25519_agreement, 0, number));
         return WasmAgreementKey.fromAnswer(instance, length);
@@ -67,9 +70,13 @@ export function openEd25519(runtime: Runtime): WasmEd25519 {
   };
 }
 
-function ours(key: SigningKey): WasmSigningKey {
-  if (key instanceof WasmSigningKey) return key;
-  throw new CryptoError("argument", "key must be a signing key of this backend");
+function seedOf(key: SigningKey): Uint8Array {
+  const { instance, number } = WasmSigningKey.handleOf(key);
+  try {
+    return instance.answer(expectDone(instance.call(instance.operations.ed25519_seed, 0, number)));
+  } finally {
+    instance.clear(KEY_BYTES);
+  }
 }
 
 function fromSeed(runtime: Runtime, seed: Uint8Array): SigningKey {
@@ -85,7 +92,7 @@ function fromSeed(runtime: Runtime, seed: Uint8Array): SigningKey {
 }
 
 function sign(key: SigningKey, message: Uint8Array): Uint8Array {
-  const { instance, number } = ours(key).handle;
+  const { instance, number } = WasmSigningKey.handleOf(key);
   try {
     instance.arena(message.length).set(message);
     return instance.answer(

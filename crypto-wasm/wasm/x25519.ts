@@ -10,10 +10,10 @@ const KEY_BYTES = 32;
 /** An agreement key inside the module. */
 export class WasmAgreementKey implements AgreementKey {
   readonly publicKey: Uint8Array;
-  readonly handle: Handle;
+  readonly #handle: Handle;
 
   constructor(handle: Handle, publicKey: Uint8Array) {
-    this.handle = handle;
+    this.#handle = handle;
     this.publicKey = publicKey;
   }
 
@@ -23,8 +23,14 @@ export class WasmAgreementKey implements AgreementKey {
     return new WasmAgreementKey(new Handle(instance, readU32(answer, 0)), answer.slice(4));
   }
 
+  /** The handle; throws CryptoError for what isn't an agreement key of this backend. */
+  static handleOf(key: unknown): Handle {
+    if (typeof key === "object" && key !== null && #handle in key) return key.#handle;
+    throw new CryptoError("argument", "key must be an agreement key of this backend");
+  }
+
   exportSecret(): Uint8Array {
-    const { instance, number } = this.handle;
+    const { instance, number } = this.#handle;
     try {
       return instance.answer(expectDone(instance.call(instance.operations.x25519_secret, 0, number)));
     } finally {
@@ -33,7 +39,7 @@ export class WasmAgreementKey implements AgreementKey {
   }
 
   [Symbol.dispose](): void {
-    this.handle[Symbol.dispose]();
+    this.#handle[Symbol.dispose]();
   }
 }
 
@@ -59,10 +65,7 @@ export function openX25519(runtime: Runtime): WasmX25519 {
 }
 
 function agree(key: AgreementKey, publicKey: Uint8Array): Uint8Array | null {
-  if (!(key instanceof WasmAgreementKey)) {
-    throw new CryptoError("argument", "key must be an agreement key of this backend");
-  }
-  const { instance, number } = key.handle;
+  const { instance, number } = WasmAgreementKey.handleOf(key);
   try {
     instance.arena(KEY_BYTES).set(publicKey);
     const length = instance.call(instance.operations.x25519_agree, KEY_BYTES, number);
