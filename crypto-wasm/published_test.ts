@@ -1,9 +1,7 @@
 /** The short vectors that RFCs and authors publish, on every backend; what is here needs nothing beside the checkout. */
 import { describe, expect, test } from "bun:test";
-import { argon2id as nobleArgon2id } from "@noble/hashes/argon2.js";
 import { shake128 } from "@noble/hashes/sha3.js";
-import nodeCrypto from "node:crypto";
-import { aeads, agreements, each, hashes, kems, passwords, signers, verifiers } from "./_each_backend.ts";
+import { aeads, agreements, each, hashes, kems, signers, verifiers } from "./_each_backend.ts";
 import { Vector } from "./_vectors.ts";
 import blake3File from "./vector/blake3.json";
 import xwingFile from "./vector/xwing.json";
@@ -258,35 +256,6 @@ describe("hashes", () => {
       }
     },
   );
-});
-
-describe("Argon2id", () => {
-  test.each(passwords)("argon2id() on $backend equals noble's", ({ it }) => {
-    const [password, salt] = [ascii("password"), ascii("somesaltsomesalt")];
-    for (const [memoryKib, passes] of [
-      [8, 1],
-      [64, 2],
-      [1024, 3],
-    ] as const) {
-      const expected = nobleArgon2id(password, salt, { m: memoryKib, t: passes, p: 1, dkLen: 32 });
-      expect(it.argon2id({ password, salt, memoryKib, passes, length: 32 })).toEqual(expected);
-    }
-  });
-
-  // Node before 24.7 has none.
-  test.skipIf(!("argon2Sync" in nodeCrypto))("the engine's own gives RFC 9106 section 5.3's tag", () => {
-    const tag = nodeCrypto.argon2Sync("argon2id", {
-      message: new Uint8Array(32).fill(1),
-      nonce: new Uint8Array(16).fill(2),
-      secret: new Uint8Array(8).fill(3),
-      associatedData: new Uint8Array(12).fill(4),
-      parallelism: 4,
-      tagLength: 32,
-      memory: 32,
-      passes: 3,
-    });
-    expect(tag.toString("hex")).toBe("0d640df58d78766c08c037a34a8b53c9d01ef0452d75b65eb52520e96b01e659");
-  });
 });
 
 /** Gives out the bytes that were queued, as the randomness of a KEM. */
