@@ -1,5 +1,6 @@
 /** Every argument of the interface with what isn't one: a CryptoError that names it, on both sets of backends. */
 import { describe, expect, test } from "bun:test";
+import { COLUMNS, FITTING } from "./_columns.ts";
 import { PLAINTEXT_BYTES_MAX } from "./argument.ts";
 import { agreed, dealtMembers, get } from "./frost/_ceremony.ts";
 import { FrostRefusal } from "./frost/refusal.ts";
@@ -67,10 +68,9 @@ const { key, message, signature } = {
 const BAD = { key, message, signature };
 const LONG = new Uint8Array((1 << 26) + 1);
 
-const CRYPTOS = [
-  ["fast", await openCrypto()],
-  ["portable", await openCrypto({ backends: "portable" })],
-] as const;
+const CRYPTOS = await Promise.all(
+  COLUMNS.map(async (backends) => [backends, await openCrypto({ backends })] as const),
+);
 
 describe.each(CRYPTOS)("openCrypto() of %s backends", (_, crypto) => {
   const signing = crypto.ed25519.generate();
@@ -298,7 +298,7 @@ describe("FROST", () => {
   });
 
   test("the pool rejects by the same names", async () => {
-    const { ed25519 } = await openCrypto({ needs: [] });
+    const { ed25519 } = await openCrypto({ ...FITTING, needs: [] });
     using pool = openCryptoPool({ ed25519, frost });
     const rejects = async (work: () => Promise<unknown>, name: string) => {
       await expect(work()).rejects.toThrow(new RegExp(`^${name}`));

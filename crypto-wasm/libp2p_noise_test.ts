@@ -4,6 +4,7 @@ import { yamux } from "@chainsafe/libp2p-yamux";
 import { ping } from "@libp2p/ping";
 import { tcp } from "@libp2p/tcp";
 import { createLibp2p, type Libp2p } from "libp2p";
+import { FITTING } from "./_columns.ts";
 import { type Crypto, libp2pNoiseCrypto, openCrypto } from "./mod.ts";
 
 const PROTOCOL = "/echo/1";
@@ -25,7 +26,7 @@ async function openNode(listen: string[]): Promise<Libp2p> {
 }
 
 beforeAll(async () => {
-  crypto = await openCrypto({ needs: [] });
+  crypto = await openCrypto({ ...FITTING, needs: [] });
 });
 
 afterAll(async () => {

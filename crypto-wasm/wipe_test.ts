@@ -1,5 +1,6 @@
 /** No operation leaves a secret in a buffer that JavaScript made for it and its caller hasn't got. */
 import { describe, expect, test } from "bun:test";
+import { COLUMNS } from "./_columns.ts";
 import { signers } from "./_each_backend.ts";
 import { type Ended, leaks } from "./_spy.ts";
 import {
@@ -137,10 +138,9 @@ for (const id of [3, 84] as const) {
   };
 }
 
-const CRYPTOS = [
-  ["fast", await openCrypto({ ephemeralsAhead: 0 })],
-  ["portable", await openCrypto({ backends: "portable", ephemeralsAhead: 0 })],
-] as const;
+const CRYPTOS = await Promise.all(
+  COLUMNS.map(async (backends) => [backends, await openCrypto({ backends, ephemeralsAhead: 0 })] as const),
+);
 
 describe.each(CRYPTOS)("with %s backends, nothing secret stays of", (_, crypto) => {
   test.each(Object.entries(OPERATIONS))("%s", async (_name, operation) => {

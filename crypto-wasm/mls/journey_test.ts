@@ -21,13 +21,14 @@ import {
   type PrivateKeyPackage,
   processPrivateMessage,
 } from "ts-mls";
+import { FITTING } from "../_columns.ts";
 import { MLS_SUITES, mlsCryptoProvider, type MlsSuite, openCrypto } from "../mod.ts";
 
 let own: CryptoProvider;
 let portable: CryptoProvider;
 
 beforeAll(async () => {
-  own = mlsCryptoProvider(await openCrypto());
+  own = mlsCryptoProvider(await openCrypto(FITTING));
   portable = mlsCryptoProvider(await openCrypto({ backends: "portable" }));
 });
 

@@ -35,10 +35,10 @@ import { expandSenderDataKey, expandSenderDataNonce } from "ts-mls/sender.js";
 import { leafToNodeIndex, toLeafIndex } from "ts-mls/treemath.js";
 import { decryptGroupInfo, decryptGroupSecrets } from "ts-mls/welcome.js";
 import { sharedVectors, type Vector, vectorsPresent } from "../_vectors.ts";
+import { COLUMNS } from "../_columns.ts";
 import { mlsCryptoProvider, openCrypto } from "../mod.ts";
 
 const EMPTY = new Uint8Array(0);
-const COLUMNS = ["fast", "portable"] as const;
 const SUITE_IDS = [1, 3] as const;
 
 function decoded(bytes: Uint8Array) {

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { COLUMNS, FITTING } from "../_columns.ts";
 import {
   agreed,
   flipped,
@@ -28,7 +29,7 @@ let crypto: Crypto;
 let frost: Frost;
 
 beforeAll(async () => {
-  crypto = await openCrypto({ needs: [] });
+  crypto = await openCrypto({ ...FITTING, needs: [] });
   frost = openFrost();
 });
 
@@ -83,7 +84,7 @@ function verifies(members: ReadonlyMap<number, FrostMembership>, signers: readon
 }
 
 describe("FrostPool", () => {
-  test.each(["fast", "portable"] as const)(
+  test.each(COLUMNS)(
     "generates a key in threads, whose shares sign here, on the %s backends",
     async (backends) => {
       using pool = poolOf({ backends, workers: 2 });

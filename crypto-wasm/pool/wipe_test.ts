@@ -1,5 +1,6 @@
 /** A pool's thread leaves no secret in what it is sent or makes. Its script runs here, where it can be looked into. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { FITTING } from "../_columns.ts";
 import { leaks } from "../_spy.ts";
 import { agreed, generatedMembers, get, inbox, reshareMessages } from "../frost/_ceremony.ts";
 import { openCrypto } from "../open.ts";
@@ -109,7 +110,7 @@ describe("the thread of a pool wipes", () => {
 });
 
 test("a pool wipes the share that a thread sent, once it is read", async () => {
-  const { ed25519 } = await openCrypto({ needs: [] });
+  const { ed25519 } = await openCrypto({ ...FITTING, needs: [] });
   const frost = openFrost();
   const read: Uint8Array[] = [];
   const spying = {

@@ -1,6 +1,7 @@
 /** For tests: as much of bun:test as the tests of this folder use, over node:test, so that Node runs the same files. */
 import assert from "node:assert/strict";
 import * as node from "node:test";
+import { Worker as Thread } from "node:worker_threads";
 
 // Not in Node before 25.
 if (!("fromHex" in Uint8Array)) {
@@ -8,9 +9,62 @@ if (!("fromHex" in Uint8Array)) {
   const toHex = function (this: Uint8Array) {
     return Buffer.from(this).toString("hex");
   };
+  const toBase64 = function (this: Uint8Array) {
+    return Buffer.from(this).toString("base64");
+  };
   Object.defineProperty(Uint8Array, "fromHex", { value: fromHex });
-  Object.defineProperty(Object.getPrototypeOf(fromHex("")), "toHex", { value: toHex });
+  Object.defineProperties(Object.getPrototypeOf(fromHex("")), {
+    toHex: { value: toHex },
+    toBase64: { value: toBase64 },
+  });
 }
+
+// Not in Node before 22.
+if (!("withResolvers" in Promise)) {
+  const value = () => {
+    const made: Record<string, unknown> = {};
+    made["promise"] = new Promise((resolve, reject) => Object.assign(made, { resolve, reject }));
+    return made;
+  };
+  Object.defineProperty(Promise, "withResolvers", { value });
+}
+
+// Each Buffer on memory of its own: what is found in it then is what was put there by its maker.
+Buffer.poolSize = 0;
+
+/** A Worker as the web has it, over a thread of Node's; its script lies beside this bundle, bundled as well. */
+class WebWorker {
+  readonly #thread: Thread;
+
+  constructor(script: string | URL) {
+    this.#thread = new Thread(new URL(String(script).replace(/\.ts$/, ".mjs"), import.meta.url));
+  }
+
+  addEventListener(name: string, listener: (event: object) => void): void {
+    if (name === "message") this.#thread.on("message", (data: unknown) => listener({ data }));
+    if (name === "error") this.#thread.on("error", ({ message }: Error) => listener({ message }));
+    if (name === "close") this.#thread.on("exit", () => listener({}));
+  }
+
+  postMessage(value: unknown, transfer: readonly ArrayBuffer[] = []): void {
+    this.#thread.postMessage(value, transfer);
+  }
+
+  terminate(): void {
+    void this.#thread.terminate();
+  }
+
+  unref(): void {
+    this.#thread.unref();
+  }
+}
+const events = new EventTarget();
+Object.assign(globalThis, {
+  Worker: WebWorker,
+  self: globalThis,
+  addEventListener: events.addEventListener.bind(events),
+  dispatchEvent: events.dispatchEvent.bind(events),
+});
 
 /** An expectation of part of a value. */
 class Partial {
@@ -113,6 +167,7 @@ export function expect(actual: unknown) {
 }
 
 expect.objectContaining = (part: object) => new Partial((actual) => matches(actual, part, true));
+expect.stringMatching = (pattern: RegExp) => new Partial((actual) => pattern.test(String(actual)));
 expect.stringContaining = (part: string) => new Partial((actual) => String(actual).includes(part));
 
 type Cases = readonly unknown[];
