@@ -3,6 +3,7 @@
  * memories are the same to the last byte afterwards.
  */
 import { expect, test } from "bun:test";
+import * as fc from "fast-check";
 import { openBlake3 } from "./blake3.ts";
 import type { Hash } from "./port.ts";
 
@@ -44,7 +45,10 @@ async function remains(work: Work, seed: number): Promise<Uint8Array[]> {
   return memories.map((memory) => new Uint8Array(memory.buffer.slice(0)));
 }
 
-const LENGTHS = [0, 1, 32, 64, 65, 1_023, 1_024, 1_025, 5_000, 16_384, 16_385, 100_000];
+const LENGTHS = [
+  0, 1, 32, 64, 65, 1_023, 1_024, 1_025, 5_000, 16_384, 16_385, 65_535, 65_536, 65_537, 81_920, 100_000,
+  131_072, 1_048_575, 1_048_576, 3_000_001,
+];
 
 test.each(LENGTHS)("a keyed hash of %i bytes leaves neither key, data nor digest", async (length) => {
   expect(await leavesNothing((blake3, secret) => blake3.blake3(secret(length), secret(32)))).toBe(true);
@@ -63,6 +67,39 @@ test.each(LENGTHS)(
     }
   },
 );
+
+test("a keyed stream of pieces of any lengths leaves nothing", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.oneof(fc.nat(3_000), fc.nat(200_000)), { maxLength: 6 }),
+      fc.boolean(),
+      async (lengths, ended) => {
+        const left = await leavesNothing((blake3, secret) => {
+          const stream = blake3.blake3Stream(secret(32));
+          for (const length of lengths) stream.update(secret(length));
+          if (ended) stream.digest();
+        });
+        expect(left).toBe(true);
+      },
+    ),
+    { numRuns: process.env["DCHAT_TEST_LONG"] === "1" ? 2_000 : 25 },
+  );
+});
+
+test("a keyed hash of much takes as much more as its first 64 KiB, and not twice the time", async () => {
+  const blake3 = await openBlake3();
+  const [data, key] = [new Uint8Array(4 << 20), new Uint8Array(32)];
+  const tookMs = (work: () => void): number => {
+    const all = Array.from({ length: 7 }, () => {
+      const before = performance.now();
+      work();
+      return performance.now() - before;
+    });
+    return Math.min(...all);
+  };
+  const plain = tookMs(() => blake3.blake3(data));
+  expect(tookMs(() => blake3.blake3(data, key)) / plain).toBeLessThan(1.5);
+});
 
 test("the comparison can fail: what is hashed without a key stays", async () => {
   expect(await leavesNothing((blake3, secret) => blake3.blake3(secret(100)))).toBe(false);

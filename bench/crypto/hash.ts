@@ -11,6 +11,7 @@ import type { Timed } from "./time.ts";
 
 /** At the sizes of a key, an entry and an attachment's piece. */
 export function hashes({ dchat, portable }: Peers): Timed[] {
+  const key = dchat.random.bytes(32);
   return [64, 1_024, 65_536].flatMap((size): Timed[] => {
     const data = dchat.random.bytes(size);
     return [
@@ -39,7 +40,11 @@ export function hashes({ dchat, portable }: Peers): Timed[] {
       {
         operation: "blake3",
         size,
-        subjects: { dchat: () => dchat.hash.blake3(data), noble: () => blake3(data) },
+        subjects: {
+          dchat: () => dchat.hash.blake3(data),
+          "dchat keyed": () => dchat.hash.blake3(data, key),
+          noble: () => blake3(data),
+        },
       },
     ];
   });
