@@ -32,18 +32,19 @@ describe("what is loaded", () => {
     using cipher = crypto.noise.cipher(new Uint8Array(32));
     crypto.noise.ephemeral();
     const modules = Object.keys(require.cache);
-    console.log(["libsodium-sumo", "hash-wasm"].filter((name) => modules.some((path) => path.includes(name))).join());
+    const found = ["libsodium-sumo", "hash-wasm"].filter((name) => modules.some((path) => path.includes(name)));
+    console.log(crypto.backends.join(), "by", found.join());
   `);
 
   test("a relay's needs load neither libsodium nor hash-wasm", async () => {
-    expect(await loaded("{ needs: [] }")).toBe("");
+    expect(await loaded("{ needs: [] }")).toBe("native,wide by");
   });
 
   test("the KEM, BLAKE3 and the portable backends load what they are on", async () => {
-    expect(await loaded("{}")).toBe("libsodium-sumo,hash-wasm");
-    expect(await loaded('{ needs: ["kem"] }')).toBe("libsodium-sumo");
-    expect(await loaded('{ needs: ["blake3"] }')).toBe("hash-wasm");
-    expect(await loaded('{ needs: [], backends: "portable" }')).toBe("libsodium-sumo");
+    expect(await loaded("{}")).toBe("native,wide,hashwasm,sodium by libsodium-sumo,hash-wasm");
+    expect(await loaded('{ needs: ["kem"] }')).toBe("native,wide,sodium by libsodium-sumo");
+    expect(await loaded('{ needs: ["blake3"] }')).toBe("native,wide,hashwasm by hash-wasm");
+    expect(await loaded('{ needs: [], backends: "portable" }')).toBe("portable,sodium by libsodium-sumo");
   });
 });
 

@@ -17,6 +17,7 @@ import type { BackendName, Part, Parts } from "./part.ts";
 import type { Crypto, CryptoNeed, CryptoOptions, Kem } from "./port.ts";
 import { openRandom } from "./random.ts";
 import { PARTS_OF_NEED, TABLE } from "./table.ts";
+import { fittingBuild } from "./wasm/mod.ts";
 import { constantTimeEqual, wipe } from "./wipe.ts";
 
 const EPHEMERALS_AHEAD = 32;
@@ -45,20 +46,27 @@ function isPart(name: string): name is Part {
   return Object.hasOwn(TABLE, name);
 }
 
-type Choose = <P extends Part>(part: P) => Parts[P];
+interface Opened {
+  readonly choose: <P extends Part>(part: P) => Parts[P];
+  readonly backends: readonly BackendName[];
+}
 
 /** Opens the backends that the wanted parts lie on, and returns what finds a part on its backend. */
-async function openParts(options: CryptoOptions): Promise<Choose> {
+async function openParts(options: CryptoOptions): Promise<Opened> {
   const column = options.backends ?? "fast";
   const opened = new Map<BackendName, Partial<Parts>>();
   for (const part of wantedParts(options.needs ?? ALL_NEEDS)) {
     const name = TABLE[part][column];
     if (!opened.has(name)) opened.set(name, await openBackend(name, options.random));
   }
-  return (part) => {
-    const found = opened.get(TABLE[part][column])?.[part];
-    if (found === undefined) throw new CryptoError("backend", `${TABLE[part][column]} can't do ${part} here`);
-    return found;
+  return {
+    choose(part) {
+      const found = opened.get(TABLE[part][column])?.[part];
+      if (found === undefined)
+        throw new CryptoError("backend", `${TABLE[part][column]} can't do ${part} here`);
+      return found;
+    },
+    backends: [...opened.keys()].map((name) => (name === "wide" ? fittingBuild() : name)),
   };
 }
 
@@ -84,7 +92,7 @@ function blake3NotOpened(): Parts["blake3"] {
  */
 export async function openCrypto(options: CryptoOptions = {}): Promise<Crypto> {
   expectFields("options", options, OPTIONS);
-  const choose = await openParts(options);
+  const { choose, backends } = await openParts(options);
   const random = openRandom(options.random);
   const x25519 = checkedX25519(choose("x25519"), random);
   const wantedAhead = options.random === undefined ? (options.ephemeralsAhead ?? EPHEMERALS_AHEAD) : 0;
@@ -122,6 +130,7 @@ export async function openCrypto(options: CryptoOptions = {}): Promise<Crypto> {
     mlKem768: kem ? choose("mlKem768") : kemNotOpened("ML-KEM-768"),
     xWing: kem ? choose("xWing") : kemNotOpened("X-Wing"),
     random,
+    backends,
     equal: constantTimeEqual,
     wipe,
     async [Symbol.asyncDispose]() {

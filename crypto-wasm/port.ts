@@ -160,6 +160,8 @@ export interface Crypto extends AsyncDisposable {
   readonly mlKem768: Kem;
   readonly xWing: Kem;
   readonly random: Random;
+  /** The backends that were opened, by table.ts's names, and "portable" where the engine has no wide arithmetic. */
+  readonly backends: readonly string[];
   /** In time that depends on the lengths alone. */
   equal(a: Uint8Array, b: Uint8Array): boolean;
   wipe(...secrets: readonly Uint8Array[]): void;

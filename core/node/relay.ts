@@ -68,6 +68,7 @@ export async function openRelay(options: RelayOptions): Promise<Relay> {
     openCrypto({ backends: config.crypto.backends, needs: [] }),
     openStore(location),
   ]);
+  if (config.crypto.backends !== "fast") log.info("cryptography", { backends: [...crypto.backends] });
   const keys = stack.use(await openOwnKeys(store, { ...options, crypto, dataDir: dir.path }));
   stack.use(openSweep({ store, clock, telemetry }));
   // Whoever listens knows; the pipeline is there before.

@@ -5,7 +5,10 @@ import { create, newMailbox, openDevices, plain } from "../harness/device.ts";
 
 test("a relay with DCHAT_CRYPTO=portable takes what devices with the fast backends sign, and nothing else", async () => {
   await using relay = await spawnRelay({ env: { DCHAT_CRYPTO: "portable" } });
+  // What the process itself says that it opened: nothing of the engine's own, and not the wide build.
+  expect(relay.output()).toContain('"backends":["portable","sodium"],"msg":"cryptography"');
   await using devices = await openDevices();
+  expect(devices.crypto.backends).toEqual(["native", "wide"]);
   const writer = await devices.connect(relay.address);
   const box = newMailbox(devices.crypto, { relay: writer.session.relay, readers: 1 });
   await create(writer, box);
