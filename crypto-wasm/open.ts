@@ -17,6 +17,7 @@ import type { BackendName, Part, Parts } from "./part.ts";
 import type { Crypto, CryptoNeed, CryptoOptions, Kem } from "./port.ts";
 import { openRandom } from "./random.ts";
 import { PARTS_OF_NEED, TABLE } from "./table.ts";
+import { openAeadStream } from "./stream.ts";
 import { fittingBuild } from "./wasm/mod.ts";
 import { constantTimeEqual, wipe } from "./wipe.ts";
 
@@ -117,6 +118,7 @@ export async function openCrypto(options: CryptoOptions = {}): Promise<Crypto> {
     cipherState: choose("cipherState"),
   };
   const hash = checkedHash(parts);
+  const aes256Gcm = checkedAead(choose("aes256Gcm"));
   return {
     ed25519: checkedEd25519(parts, random),
     x25519,
@@ -124,7 +126,8 @@ export async function openCrypto(options: CryptoOptions = {}): Promise<Crypto> {
     chacha20Poly1305: checkedAead(choose("chacha20Poly1305")),
     xchacha20Poly1305: checkedAead(choose("xchacha20Poly1305")),
     aes128Gcm: checkedAead(choose("aes128Gcm")),
-    aes256Gcm: checkedAead(choose("aes256Gcm")),
+    aes256Gcm,
+    aes256GcmStream: openAeadStream({ aead: aes256Gcm, hkdfSha256: hash.hkdfSha256, random }),
     noise: openNoise(parts, { x25519, sha256: hash.sha256, ahead }),
     password: checkedPassword(choose("argon2id")),
     mlKem768: kem ? choose("mlKem768") : kemNotOpened("ML-KEM-768"),

@@ -2,9 +2,9 @@
  * One interface for every cryptographic operation of dchat. Which backend does what is said by one table
  * (table.ts), which cites the benchmark for each row.
  *
- * What is hashed comes in pieces of any length; one call of anything else takes at most 64 MiB less 64 KiB. AEADs have
- * no stream: what would open one hands out bytes that nobody has authenticated yet. Whoever seals an attachment cuts
- * it into pieces with a key of their own and a counter each.
+ * What is hashed comes in pieces of any length, and so does what AES-256-GCM seals for attachments, in a stream of
+ * pieces that each have a tag: one tag for all would have bytes handed out that nobody has authenticated yet. One call of
+ * anything else takes at most 64 MiB less 64 KiB.
  *
  * Conventions: inputs are borrowed for the call; outputs are fresh unless `into` is given; lengths are in bytes;
  * a wrong type or length throws CryptoError naming the argument; a failed authentication is a value (false or
@@ -92,6 +92,31 @@ export interface Aead {
   open(key: Uint8Array, nonce: Uint8Array, ciphertext: Uint8Array, ad: Uint8Array): Uint8Array | null;
 }
 
+/** Seals what comes in pieces; what `update` and `finish` return, one after the other, is the sealed stream. */
+export interface SealStream extends Disposable {
+  update(data: Uint8Array): Uint8Array;
+  /** The end; nothing more can be added. */
+  finish(): Uint8Array;
+}
+
+/**
+ * Opens what a SealStream made, in pieces of any lengths. Every byte that comes out is authentic and in its place. Only
+ * `finish` tells that none are missing: where it answers null the stream was cut off, and what came before is discarded.
+ */
+export interface OpenStream extends Disposable {
+  /** Null from the first piece on that isn't authentic. */
+  update(data: Uint8Array): Uint8Array | null;
+  finish(): Uint8Array | null;
+}
+
+/** For attachments: 64 KiB of data at a time are in memory, 16 bytes more for each are stored, and 32 for the whole. */
+export interface AeadStream {
+  readonly keyBytes: 16 | 32;
+  /** One key may seal many streams. `ad` must be the same at both ends. */
+  seal(key: Uint8Array, ad: Uint8Array): SealStream;
+  open(key: Uint8Array, ad: Uint8Array): OpenStream;
+}
+
 /** ChaCha20-Poly1305 with the key held inside, for connections: no allocation a frame. */
 export interface CipherState extends Disposable {
   /**
@@ -155,6 +180,7 @@ export interface Crypto extends AsyncDisposable {
   readonly xchacha20Poly1305: Aead;
   readonly aes128Gcm: Aead;
   readonly aes256Gcm: Aead;
+  readonly aes256GcmStream: AeadStream;
   readonly noise: NoiseCrypto;
   readonly password: PasswordHash;
   readonly mlKem768: Kem;

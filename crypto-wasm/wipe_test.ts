@@ -87,6 +87,17 @@ const OPERATIONS: Record<string, Operation> = {
     });
     return { callers: [key, data, all], publics: all.flatMap(([sealed]) => sealed ?? []) };
   },
+  "an aead's stream, opened and refused"({ aes256GcmStream }, run) {
+    const [key, data] = [bytes(run, 32), bytes(run, 500)];
+    const sealing = aes256GcmStream.seal(key, EMPTY);
+    const sealed = [sealing.update(data), sealing.update(data), sealing.finish()] as const;
+    const opening = aes256GcmStream.open(key, EMPTY);
+    const opened = [...sealed.map((piece) => opening.update(piece)), opening.finish()];
+    const refusing = aes256GcmStream.open(key, Uint8Array.of(1));
+    for (const piece of sealed) refusing.update(piece);
+    refusing.finish();
+    return { callers: [key, data, sealed, opened], publics: [sealed[0].slice(0, 32), sealed[2]] };
+  },
   kems({ mlKem768, xWing }) {
     const all = [mlKem768, xWing].map((kem) => {
       const pair = kem.generate();

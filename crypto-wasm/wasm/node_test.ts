@@ -23,6 +23,7 @@ const FILES = [
   "../published_test.ts",
   "../rfc_test.ts",
   "../secp256k1_test.ts",
+  "../stream_test.ts",
   "../wipe_test.ts",
   "../wycheproof_test.ts",
   "../frost/noble_test.ts",
