@@ -6,9 +6,8 @@
  * less. It needs WebAssembly and `crypto.getRandomValues` only, and runs on Bun, on Node from 20 on, and inside
  * `bun build --compile`. Arguments are expected to have been checked by the caller (checked.ts).
  *
- * Against libsodium's WASM in one run (p50, copies included): a cipher seals 1 KiB at 2.4 times its rate and 64 KiB at
- * 2.3, and batches of 8, 64 and 256 verify at 4 to 5.4 times its loop or better, X25519 at 2.9 times (1.2 on
- * the portable build): `bun bench crypto`.
+ * Beside libsodium's WASM in one run, copies included, `bun bench crypto` measures it; docs/bench/README.md has what came
+ * of that last. X25519 on the portable build is what is hardly faster: docs/decision/crypto-backends.md says why.
  *
  * What it does not protect: engines promise nothing about the timing of WebAssembly; see rust/src/lib.rs.
  */
