@@ -7,6 +7,7 @@ import { batches, curves } from "./crypto/curve.ts";
 import { frost } from "./crypto/frost.ts";
 import { hashes, keyedHashes } from "./crypto/hash.ts";
 import { kemsAndPassword } from "./crypto/kem.ts";
+import { overheads, worstOverhead } from "./crypto/overhead.ts";
 
 test("every row of crypto-wasm's table cites an operation that is measured, and each subject's work runs", async () => {
   await ready;
@@ -14,7 +15,34 @@ test("every row of crypto-wasm's table cites an operation that is measured, and 
   await using portable = await openCrypto({ backends: "portable" });
   const peers = { dchat, portable };
   const all = [batches, curves, aeads, hashes, keyedHashes, kemsAndPassword].flatMap((open) => open(peers));
-  for (const { subjects } of [...all, ...frost()]) for (const work of Object.values(subjects)) await work();
+  const through = await overheads(dchat);
+  // Each part, and verification once more, by batches.
+  expect(through.length).toBe(Object.keys(TABLE).length + 1);
+  for (const { subjects } of [...all, ...through, ...frost()])
+    for (const work of Object.values(subjects)) await work();
   const measured = new Set(all.map(({ operation }) => operation));
   expect(Object.values(TABLE).filter(({ benchmark }) => !measured.has(benchmark))).toEqual([]);
+});
+
+test("worstOverhead() is of the operation that costs most of what it may, by the kinder bound", () => {
+  const row = (subject: string, operation: string, p50Us: number) => ({
+    subject,
+    parameters: { operation, size: 64 },
+    figures: { p50Us },
+  });
+  const rows = [
+    row("dchat", "interface: quick", 0.4),
+    row("bare", "interface: quick", 0.1),
+    row("dchat", "interface: slow", 102),
+    row("bare", "interface: slow", 100),
+    row("dchat", "sha256", 9),
+  ];
+  const worst = worstOverhead(rows);
+  expect([worst.operation, worst.count, Math.round(worst.share * 100)]).toEqual(["quick", 2, 100]);
+  expect(
+    worstOverhead([...rows, row("dchat", "interface: dear", 11), row("bare", "interface: dear", 10)]),
+  ).toMatchObject({
+    operation: "dear",
+    count: 3,
+  });
 });

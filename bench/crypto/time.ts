@@ -14,6 +14,8 @@ export interface Timed {
   readonly size: number;
   /** Each does the same work; what returns a promise is timed until it is kept. */
   readonly subjects: Readonly<Record<string, () => unknown>>;
+  /** How many times as many rounds it takes, where a difference of a few hundredths counts. */
+  readonly rounds?: number;
   /** Figures more, of the p50 in us: what a plot shows, by a name of their own. */
   readonly also?: (p50Us: number) => Readonly<Record<string, number>>;
 }
@@ -34,7 +36,7 @@ async function warm(work: () => unknown, ms: number): Promise<void> {
 export async function time(timed: Timed, size: Size): Promise<Row[]> {
   const quietest = new Map<string, Awaited<ReturnType<typeof measure>>>();
   for (const work of Object.values(timed.subjects)) await warm(work, CPU_MS[size]);
-  for (let round = 0; round < ROUNDS[size]; round++) {
+  for (let round = 0; round < ROUNDS[size] * (timed.rounds ?? 1); round++) {
     for (const [subject, work] of Object.entries(timed.subjects)) {
       const took = await measure(work, {
         min_cpu_time: CPU_MS[size] * 1e6,
