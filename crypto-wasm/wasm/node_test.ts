@@ -26,6 +26,7 @@ const FILES = [
   "../stream_test.ts",
   "../wipe_test.ts",
   "../wycheproof_test.ts",
+  "../frost/malformed_test.ts",
   "../frost/noble_test.ts",
   "../frost/replay_test.ts",
   "../mls/journey_test.ts",
