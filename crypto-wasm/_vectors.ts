@@ -1,5 +1,5 @@
 /** For tests: published vectors as JSON, read without trusting their shape. */
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { requireOrSkip } from "../test/harness/require.ts";
 
 /** Beside this checkout; a bundle of these tests that runs elsewhere is told. */
@@ -68,6 +68,13 @@ export class Vector {
 
 function parse(url: URL): unknown {
   return JSON.parse(readFileSync(url, "utf8"));
+}
+
+/** The vectors' files in a folder of ../shared/vectors. */
+export function sharedFiles(folder: string): string[] {
+  return readdirSync(new URL(`${folder}/`, SHARED))
+    .filter((name) => name.endsWith(".json"))
+    .toSorted();
 }
 
 /** A file of ../shared/vectors that holds one object. */

@@ -1,59 +1,12 @@
 /** What isn't authentic is a value, what is of the wrong type or length is a CryptoError, on every backend. */
 import { describe, expect, test } from "bun:test";
-import {
-  aeads,
-  agreements,
-  each,
-  hashes,
-  type OnBackend,
-  passwords,
-  signers,
-  verifiers,
-} from "./_each_backend.ts";
+import { ed25519 } from "@noble/curves/ed25519.js";
+import { bytes, flips, LENGTHS, MIB, refusal, WRONG } from "./_attack.ts";
+import { aeads, agreements, each, type OnBackend, passwords, signers, verifiers } from "./_each_backend.ts";
 import { CryptoError } from "./error.ts";
 import { openCrypto } from "./open.ts";
 import type { BackendName } from "./part.ts";
 import type { Aead } from "./port.ts";
-
-/** Around the blocks of every primitive here: 16 of Poly1305, 64 of ChaCha20 and SHA-256, 128 of SHA-512. */
-const LENGTHS = [0, 1, 15, 16, 17, 63, 64, 65, 127, 128, 129, 255, 256, 257, 1023, 1024, 1025];
-const MIB = 1 << 20;
-
-/** Deterministic bytes, different for each `seed`. */
-function bytes(length: number, seed = 1): Uint8Array {
-  const out = new Uint8Array(length);
-  let state = seed >>> 0 || 1;
-  for (let i = 0; i < length; i++) {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    out[i] = state;
-  }
-  return out;
-}
-
-/** `data` once for each of its bytes, with one bit of that byte flipped. */
-function* flips(data: Uint8Array): Generator<Uint8Array> {
-  for (let i = 0; i < data.length; i++) {
-    const flipped = data.slice();
-    flipped[i] = (flipped[i] ?? 0) ^ (1 << (i % 8));
-    yield flipped;
-  }
-}
-
-/** The message of the CryptoError that `act` throws. */
-function refusal(act: () => unknown): string {
-  try {
-    act();
-  } catch (error) {
-    if (error instanceof CryptoError && error.code === "argument") return error.message;
-    throw error;
-  }
-  return "nothing was refused";
-}
-
-/** What isn't a Uint8Array of the right length, but gets past a type checker that was told so. */
-const WRONG: Uint8Array[] = JSON.parse('[null, "text", 7, {"length": 32}, [1, 2]]');
 
 function isWasm(backend: BackendName): boolean {
   return backend === "wide" || backend === "portable";
@@ -199,6 +152,35 @@ describe("Ed25519", () => {
     expect(it.verify(publicKey, message, signature)).toBe(true);
   });
 
+  test.each(each("ed25519.verifyPeer"))(
+    "verifyPeer on $backend refuses a flipped bit in any byte",
+    ({ it }) => {
+      for (const flipped of flips(signature)) expect(it(publicKey, message, flipped)).toBe(false);
+      for (const flipped of flips(message)) expect(it(publicKey, flipped, signature)).toBe(false);
+      for (const flipped of flips(publicKey)) expect(it(flipped, message, signature)).toBe(false);
+      expect(it(publicKey, message, signature)).toBe(true);
+    },
+  );
+
+  test.each(verifiers)("verifyBatch() on $backend names every item with a flipped bit", ({ it }) => {
+    const good = { key: publicKey, message, signature };
+    const bad = [
+      ...[...flips(signature)].map((flipped) => ({ ...good, signature: flipped })),
+      ...[...flips(message)].map((flipped) => ({ ...good, message: flipped })),
+      ...[...flips(publicKey)].map((flipped) => ({ ...good, key: flipped })),
+    ];
+    const items = bad.flatMap((item) => [good, item]);
+    expect(it.verifyBatch(items)).toEqual(bad.map((_, i) => 2 * i + 1));
+  });
+
+  test.each(signers)("sign() on $backend is noble's for every length around a block, and 1 MiB", ({ it }) => {
+    using own = it.fromSeed(bytes(32));
+    for (const length of [...LENGTHS, MIB]) {
+      const long = bytes(length);
+      expect(it.sign(own, long)).toEqual(ed25519.sign(long, bytes(32)));
+    }
+  });
+
   test.each(verifiers)("verifyBatch() on $backend names exactly the bad ones", ({ it }) => {
     const items = Array.from({ length: 300 }, (_, i) => ({
       key: publicKey,
@@ -276,66 +258,6 @@ describe.each(agreements)("X25519 on $backend", ({ it, backend }) => {
       using theirs = foreign.it.generate();
       expect(refusal(() => it.agree(theirs, b.publicKey))).toStartWith("key must be");
     }
-  });
-});
-
-test("every backend hashes every length around a block, and 1 MiB, alike, in one piece and in three", () => {
-  for (const length of [...LENGTHS, MIB]) {
-    const data = bytes(length);
-    const cut = [0, length >> 2, length >> 1, length] as const;
-    const parts = [
-      data.subarray(cut[0], cut[1]),
-      data.subarray(cut[1], cut[2]),
-      data.subarray(cut[2], cut[3]),
-    ];
-    for (const name of ["sha256", "sha512"] as const) {
-      const all = hashes(name).flatMap(({ it }) => [it(data).toHex(), it(...parts).toHex()]);
-      expect([name, length, new Set(all).size, all.length]).toEqual([
-        name,
-        length,
-        1,
-        2 * ("Bun" in globalThis ? 2 : 1),
-      ]);
-    }
-    for (const name of ["hmacSha256", "hmacSha512"] as const) {
-      const all = hashes(name).flatMap(({ it }) => [it(data, data).toHex(), it(data, ...parts).toHex()]);
-      expect([name, length, new Set(all).size, all.length]).toEqual([
-        name,
-        length,
-        1,
-        2 * ("Bun" in globalThis ? 2 : 1),
-      ]);
-    }
-    const xof = hashes("shake256").map(({ it }) => it(data, 137).toHex());
-    expect([length, new Set(xof).size, xof.length]).toEqual([length, 1, 2]);
-    for (const { it } of each("blake3")) {
-      const stream = it.blake3Stream();
-      for (const part of parts) stream.update(part);
-      expect(stream.digest()).toEqual(it.blake3(data));
-    }
-  }
-});
-
-describe("hashes name the argument that is wrong", () => {
-  test.each(hashes("sha256"))("sha256 on $backend", ({ it }) => {
-    for (const wrong of WRONG) expect(refusal(() => it(bytes(1), wrong))).toStartWith("parts[1] must be");
-  });
-
-  test.each(hashes("hmacSha256"))("hmacSha256 on $backend", ({ it }) => {
-    for (const wrong of WRONG) expect(refusal(() => it(wrong, bytes(1)))).toStartWith("key must be");
-  });
-
-  test.each(hashes("hkdfSha256"))("hkdfSha256 on $backend", ({ it }) => {
-    const options = { ikm: bytes(3), salt: bytes(3), info: bytes(3), length: 3 };
-    for (const length of [-1, 0.5, 8161, Number.NaN]) {
-      expect(refusal(() => it({ ...options, length }))).toStartWith("length must be");
-    }
-    for (const name of ["ikm", "salt", "info"] as const) {
-      for (const wrong of WRONG)
-        expect(refusal(() => it({ ...options, [name]: wrong }))).toStartWith(`${name} must be`);
-    }
-    expect(it({ ...options, length: 0 })).toHaveLength(0);
-    expect(it({ ...options, length: 8160 })).toHaveLength(8160);
   });
 });
 

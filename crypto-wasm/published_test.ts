@@ -71,7 +71,7 @@ describe("Ed25519, RFC 8032 section 7.1", () => {
 });
 
 describe("X25519, RFC 7748", () => {
-  test.each(agreements)("agree() on $backend gives section 5.2's and 6.1's", ({ it }) => {
+  test.each(agreements)("agree() on $backend gives section 5.2's, and 6.1's both ways", ({ it }) => {
     const cases = [
       [
         "a546e36bf0527c9d3b16154b82465edd62144c0ac1fc5a18506a2244ba449ac4",
@@ -88,25 +88,48 @@ describe("X25519, RFC 7748", () => {
         "8520f0098930a754748b7ddcb43ef75a0dbf3a0d26381af4eba4a98eaa9b4e6a",
         "4a5d9d5ba4ce2de1728e3bf480350f25e07e21c947d19e3376f09b3c1e161742",
       ],
+      [
+        "77076d0a7318a57d3c16c17251b26645df4c2f87ebc0992ab177fba51db92c2a",
+        "de9edb7d7b7dc1b4d35b61c2ece435373f8343c85b78674dadfc7e146f882b4f",
+        "4a5d9d5ba4ce2de1728e3bf480350f25e07e21c947d19e3376f09b3c1e161742",
+      ],
     ] as const;
     for (const [secret, publicKey, shared] of cases) {
       using key = it.fromSecret(hex(secret));
       expect(it.agree(key, hex(publicKey))?.toHex()).toBe(shared);
     }
+    // Bob's secret with Alice's public key, then the other way round.
+    const [, , one, two] = cases;
+    for (const [secret, publicKey] of [
+      [one[0], two[1]],
+      [two[0], one[1]],
+    ] as const) {
+      using key = it.fromSecret(hex(secret));
+      expect(key.publicKey.toHex()).toBe(publicKey);
+    }
   });
 
-  test.each(agreements)("agree() on $backend, iterated a thousand times", ({ it }) => {
+  const times = process.env["DCHAT_TEST_LONG"] === "1" ? 1_000_000 : 1_000;
+  const iterate = ({ it }: (typeof agreements)[number]) => {
     let k: Uint8Array = hex(`09${"00".repeat(31)}`);
     let u = k;
-    for (let i = 0; i < 1_000; i++) {
+    for (let i = 0; i < times; i++) {
       using key = it.fromSecret(k);
       const next = it.agree(key, u);
       if (next === null) throw new Error("the result is all zero");
       [k, u] = [next, k];
       if (i === 0) expect(k.toHex()).toBe("422c8e7a6227d7bca1350b3e2bb7279f7897b87bb6854b783c60e80311ae3079");
+      if (i === 999)
+        expect(k.toHex()).toBe("684cf59ba83309552800ef566f2f4d3c1c3887c49360e3875f2eb94d99532c51");
     }
-    expect(k.toHex()).toBe("684cf59ba83309552800ef566f2f4d3c1c3887c49360e3875f2eb94d99532c51");
-  });
+    if (times > 1_000)
+      expect(k.toHex()).toBe("7c3911e0ab2586fd864497297e575e6f3bc601c0883c30df5f4dd2d24f665424");
+  };
+  test.each(agreements)(
+    "agree() on $backend, iterated a thousand times, and a million in the long run",
+    iterate,
+    3_600_000,
+  );
 });
 
 describe("AEADs", () => {
@@ -239,6 +262,7 @@ describe("hashes", () => {
     "BLAKE3 on $backend, its authors' vectors, plain, keyed and in pieces",
     ({ it }) => {
       const file = new Vector(blake3File);
+      expect(file.list("cases")).toHaveLength(35);
       const key = ascii(file.text("key"));
       for (const one of file.list("cases")) {
         const data = Uint8Array.from({ length: one.number("length") }, (_, i) => i % 251);
@@ -278,7 +302,9 @@ const mlKems = await kems("mlKem768", (length) => coins.take(length));
 describe("KEMs", () => {
   test.each(xWings)("X-Wing on $backend, the draft's vectors", ({ it }) => {
     const [sha] = hashes("sha256");
-    for (const one of new Vector(xwingFile).list("cases")) {
+    const cases = new Vector(xwingFile).list("cases");
+    expect(cases).toHaveLength(3);
+    for (const one of cases) {
       const pair = it.fromSeed(one.bytes("seed"));
       expect(sha?.it(pair.publicKey).toHex()).toBe(one.text("publicKeySha256"));
       coins.push(one.bytes("encapsulationSeed"));

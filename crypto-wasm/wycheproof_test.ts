@@ -1,9 +1,9 @@
 /** Project Wycheproof on every backend, each case counted. Where ../shared/vectors is absent it skips and says so. */
 import { describe, expect, test } from "bun:test";
 import { aeads, agreements, each, hashes, type OnBackend, verifiers } from "./_each_backend.ts";
-import { sharedVector, type Vector, vectorsPresent } from "./_vectors.ts";
+import { sharedFiles, sharedVector, type Vector, vectorsPresent } from "./_vectors.ts";
 import { CryptoError } from "./error.ts";
-import type { Aead } from "./port.ts";
+import type { Aead, SignedMessage } from "./port.ts";
 
 /** R encoded as y = 1 with the sign of x set: ZIP-215 takes such encodings, RFC 8032 section 5.1.3 does not. */
 const ZIP215_ONLY = 151;
@@ -54,6 +54,34 @@ function aeadTests(file: string, all: OnBackend<Aead>[], expected: Count): void 
   });
 }
 
+test.skipIf(!vectorsPresent)("every file that lies in ../shared/vectors is tried", () => {
+  // MLS's by mls/published_test.ts, FROST's by frost/vectors_test.ts.
+  expect(sharedFiles("mls")).toEqual([
+    "crypto-basics.json",
+    "key-schedule.json",
+    "message-protection.json",
+    "passive-client-handling-commit.json",
+    "passive-client-welcome.json",
+    "secret-tree.json",
+    "welcome.json",
+  ]);
+  expect(sharedFiles("frost")).toEqual([
+    "ed25519-repair-share.json",
+    "ed25519-vectors-big-identifier.json",
+    "ed25519-vectors.json",
+    "ed25519-vectors_dkg.json",
+  ]);
+  expect(sharedFiles("wycheproof")).toEqual([
+    "aes_gcm_test.json",
+    "chacha20_poly1305_test.json",
+    "ed25519_test.json",
+    "hkdf_sha256_test.json",
+    "hmac_sha256_test.json",
+    "x25519_test.json",
+    "xchacha20_poly1305_test.json",
+  ]);
+});
+
 describe.skipIf(!vectorsPresent)("Wycheproof", () => {
   aeadTests("chacha20_poly1305_test", aeads("chacha20Poly1305"), { agreed: 316, refused: 9 });
   aeadTests("xchacha20_poly1305_test", aeads("xchacha20Poly1305"), { agreed: 306, refused: 9 });
@@ -76,11 +104,27 @@ describe.skipIf(!vectorsPresent)("Wycheproof", () => {
     expect(count.refused).toBe(12);
   });
 
+  test.each(verifiers)("ed25519_test on $backend by ZIP-215, all in one batch", ({ it }) => {
+    const items: SignedMessage[] = [];
+    const bad: number[] = [];
+    tryFile("ed25519_test", (one, group) => {
+      const [message, signature] = [one.bytes("msg"), one.bytes("sig")];
+      if (signature.length !== 64) return "refused";
+      const isValid = one.text("result") === "valid" || one.number("tcId") === ZIP215_ONLY;
+      if (!isValid) bad.push(items.length);
+      items.push({ key: group.object("publicKey").bytes("pk"), message, signature });
+      return "agreed";
+    });
+    expect(it.verifyBatch(items)).toEqual(bad);
+    expect([items.length, bad.length]).toEqual([139, 50]);
+  });
+
   test.each(each("ed25519.verifyPeer").filter(({ backend }) => !/wide|portable/.test(backend)))(
     "ed25519_test on $backend by its strict rule",
     ({ it }) => {
-      tryFile("ed25519_test", (one, group) => {
+      const count = tryFile("ed25519_test", (one, group) => {
         const key = group.object("publicKey").bytes("pk");
+        // Lengths are answered by NoiseCrypto, before a backend sees them.
         if (one.bytes("sig").length !== 64) return "refused";
         const isValid = one.text("result") === "valid";
         expect([one.number("tcId"), it(key, one.bytes("msg"), one.bytes("sig"))]).toEqual([
@@ -89,6 +133,7 @@ describe.skipIf(!vectorsPresent)("Wycheproof", () => {
         ]);
         return "agreed";
       });
+      expect(count).toEqual({ agreed: 139, refused: 12 });
     },
   );
 

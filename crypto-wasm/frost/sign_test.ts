@@ -16,7 +16,7 @@ import {
   signature,
   without,
 } from "./_ceremony.ts";
-import { openFrost, SigningPackage } from "./mod.ts";
+import { FROST_SIGNED_BYTES_MAX, openFrost, SigningPackage } from "./mod.ts";
 
 const SESSION = new Uint8Array(32).fill(3);
 
@@ -68,6 +68,16 @@ describe.each(BUILDS)("FROST signatures on the %s build", (build) => {
       }),
       { numRuns: LONG ? 300 : build === "wide" ? 12 : 5 },
     );
+  });
+
+  test("messages of every length around a block, to a mebibyte, sign as plain Ed25519", () => {
+    const members = dealtMembers(frost, agreed(3, 2));
+    const { publicKey } = get(members, 1).group;
+    for (const length of [0, 1, 63, 64, 65, 127, 128, 129, 4_095, 4_096, 4_097, FROST_SIGNED_BYTES_MAX]) {
+      const message = new Uint8Array(length).fill(length);
+      const signed = signature(members, [1, 3], message);
+      expect([length, wasm.ed25519.verify(publicKey, message, signed)]).toEqual([length, true]);
+    }
   });
 
   test("t - 1 make no package, and their shares under a lower threshold make no signature", () => {

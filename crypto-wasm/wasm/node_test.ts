@@ -17,6 +17,7 @@ const FILES = [
   "../argument_test.ts",
   "../attack_test.ts",
   "../differential_test.ts",
+  "../hash_test.ts",
   "../libp2p_noise_test.ts",
   "../noise_test.ts",
   "../open_test.ts",
