@@ -1,6 +1,8 @@
 /** The block function of an HKDF: HMAC over the concatenation of `parts`. */
 type Hmac = (key: Uint8Array, ...parts: readonly Uint8Array[]) => Uint8Array;
 
+/** RFC 5869 section 2.3. */
+export const HKDF_BLOCKS_MAX = 255;
 const EMPTY = new Uint8Array(0);
 
 /** RFC 5869 section 2.3 with any HMAC: `length` bytes, at most 255 blocks (the caller has checked). */

@@ -1,5 +1,7 @@
 import type { Hpke } from "ts-mls";
+import { expectBytes, expectFields, wholeIn } from "../argument.ts";
 import { CryptoError } from "../error.ts";
+import { HKDF_BLOCKS_MAX } from "../hkdf.ts";
 import type { Aead } from "../port.ts";
 import type { HpkeKem } from "./kem.ts";
 import { ownPrivateKey, ownPublicKey } from "./key.ts";
@@ -70,10 +72,17 @@ function opened(plaintext: Uint8Array | null): Uint8Array {
 export function openHpke(suite: HpkeSuite): Hpke {
   const { kem, aead } = suite;
   const schedule = new Schedule(suite);
+  const exporter = {
+    context: expectBytes,
+    length: wholeIn({ min: 0, max: HKDF_BLOCKS_MAX * suite.hashBytes }),
+    info: expectBytes,
+  };
+  const expectExporter = (given: object): void => expectFields("exporter", given, exporter);
   return {
     keyLength: aead.keyBytes,
     nonceLength: aead.nonceBytes,
     async seal(publicKey, plaintext, info, aad = EMPTY) {
+      expectBytes("info", info);
       const { enc, shared } = kem.encapsulate(ownPublicKey(kem.name, publicKey));
       const { key, nonce } = schedule.keyAndNonce(shared, info);
       try {
@@ -83,6 +92,7 @@ export function openHpke(suite: HpkeSuite): Hpke {
       }
     },
     async open(privateKey, kemOutput, ciphertext, info, aad = EMPTY) {
+      expectBytes("info", info);
       const shared = kem.decapsulate(ownPrivateKey(kem.name, privateKey), kemOutput);
       const { key, nonce } = schedule.keyAndNonce(shared, info);
       try {
@@ -92,10 +102,12 @@ export function openHpke(suite: HpkeSuite): Hpke {
       }
     },
     async exportSecret(publicKey, context, length, info) {
+      expectExporter({ context, length, info });
       const { enc, shared } = kem.encapsulate(ownPublicKey(kem.name, publicKey));
       return { enc, secret: schedule.exported(shared, info, { context, length }) };
     },
     async importSecret(privateKey, context, kemOutput, length, info) {
+      expectExporter({ context, length, info });
       const shared = kem.decapsulate(ownPrivateKey(kem.name, privateKey), kemOutput);
       return schedule.exported(shared, info, { context, length });
     },

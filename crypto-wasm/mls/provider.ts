@@ -1,6 +1,7 @@
 import type { CiphersuiteImpl, CiphersuiteName, CryptoProvider, Signature } from "ts-mls";
+import { type Check, expectBytes, expectFields, expectWhole, refuseArgument } from "../argument.ts";
 import { CryptoError } from "../error.ts";
-import { hkdfExpand } from "../hkdf.ts";
+import { HKDF_BLOCKS_MAX, hkdfExpand } from "../hkdf.ts";
 import type { Crypto } from "../port.ts";
 import { type HpkeSuite, openHpke } from "./hpke.ts";
 import { openDhkemX25519, openXWing } from "./kem.ts";
@@ -20,6 +21,10 @@ const SIGNATURE_BYTES = 64;
 /** ts-mls's default provider makes signing keys as PKCS#8 (RFC 8410): 16 bytes, then the seed. */
 const PKCS8_BYTES = 48;
 const PKCS8_HEAD_BYTES = 16;
+
+const expectText: Check = (name, value) => {
+  if (typeof value !== "string") refuseArgument(name, "a text", value);
+};
 
 function isSuite(name: string): name is MlsSuite {
   return MLS_SUITES.some((suite) => suite === name);
@@ -64,11 +69,14 @@ function sha512Kdf({ hash }: Crypto): Pick<HpkeSuite, "kdfId" | "hmac" | "hashBy
 function openSignature(crypto: Crypto): Signature {
   return {
     async sign(signKey, message) {
+      expectBytes("signKey", signKey);
       const seed = signKey.length === PKCS8_BYTES ? signKey.subarray(PKCS8_HEAD_BYTES) : signKey;
       using key = crypto.ed25519.fromSeed(seed);
       return crypto.ed25519.sign(key, message);
     },
     async verify(publicKey, message, signature) {
+      expectBytes("publicKey", publicKey);
+      expectBytes("signature", signature);
       // Peers choose these lengths: a wrong one is an answer, not a mistake of the caller.
       if (publicKey.length !== PUBLIC_KEY_BYTES || signature.length !== SIGNATURE_BYTES) return false;
       return crypto.ed25519.verify(publicKey, message, signature);
@@ -91,7 +99,12 @@ function openSuite(crypto: Crypto, name: MlsSuite): CiphersuiteImpl {
     kdf: {
       size: hpke.hashBytes,
       extract: async (salt, ikm) => hpke.hmac(salt, ikm),
-      expand: async (prk, info, length) => hkdfExpand(hpke.hmac, { prk, info, length }),
+      async expand(prk, info, length) {
+        expectBytes("prk", prk);
+        expectBytes("info", info);
+        expectWhole("length", length, { min: 0, max: HKDF_BLOCKS_MAX * hpke.hashBytes });
+        return hkdfExpand(hpke.hmac, { prk, info, length });
+      },
     },
     hash: {
       digest: async (data) => digest(data),
@@ -110,12 +123,14 @@ function openSuite(crypto: Crypto, name: MlsSuite): CiphersuiteImpl {
 export function mlsCryptoProvider(crypto: Crypto): CryptoProvider {
   const opened = new Map<MlsSuite, CiphersuiteImpl>();
   return {
-    async getCiphersuiteImpl({ name }) {
+    async getCiphersuiteImpl(suite) {
+      expectFields("suite", suite, { name: expectText });
+      const { name } = suite;
       if (!isSuite(name))
         throw new CryptoError("argument", `dchat doesn't offer the MLS cipher suite ${name}`);
-      const suite = opened.get(name) ?? openSuite(crypto, name);
-      opened.set(name, suite);
-      return suite;
+      const found = opened.get(name) ?? openSuite(crypto, name);
+      opened.set(name, found);
+      return found;
     },
   };
 }

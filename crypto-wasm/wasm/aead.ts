@@ -88,7 +88,8 @@ function expectCounter(counter: number): void {
 
 function expectRoom(into: Uint8Array, at: number, bytes: number): void {
   expectBytes("into", into);
-  if (!Number.isSafeInteger(at) || at < 0 || at + bytes > into.length) {
+  if (!Number.isSafeInteger(at) || at < 0) refuseArgument("at", "a whole number, 0 or more", at);
+  if (at + bytes > into.length) {
     throw new CryptoError("argument", `into must have ${bytes} bytes from at on; it has ${into.length - at}`);
   }
 }

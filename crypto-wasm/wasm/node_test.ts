@@ -14,6 +14,7 @@ import { requireOrSkip } from "../../test/harness/require.ts";
 const HERE = import.meta.dirname;
 const FILES = [
   "../argon2_test.ts",
+  "../argument_fuzz_test.ts",
   "../argument_test.ts",
   "../attack_test.ts",
   "../differential_test.ts",
