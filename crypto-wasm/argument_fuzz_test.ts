@@ -2,7 +2,22 @@
 import { describe, expect, test } from "bun:test";
 import { getCiphersuiteFromName } from "ts-mls";
 import { COLUMNS } from "./_columns.ts";
-import { CryptoError, libp2pNoiseCrypto, MLS_SUITES, mlsCryptoProvider, openCrypto } from "./mod.ts";
+import { agreed, dealtMembers, get } from "./frost/_ceremony.ts";
+import {
+  CryptoError,
+  dealReshare,
+  finishRepair,
+  finishReshare,
+  libp2pNoiseCrypto,
+  MLS_SUITES,
+  mlsCryptoProvider,
+  openCrypto,
+  openCryptoPool,
+  openFrost,
+  repairDeltas,
+  repairSigma,
+  SigningPackage,
+} from "./mod.ts";
 
 const ROUNDS = process.env["DCHAT_TEST_LONG"] === "1" ? 5_000 : 150;
 
@@ -26,6 +41,10 @@ const ANYTHING: readonly unknown[] = [
   new Proxy(new Uint8Array(32), {}),
   Object.create(Uint8Array.prototype),
   { subarray: () => 7 },
+  new Map([[1, new Uint8Array(70)]]),
+  new Map([["a", 1]]),
+  { session: new Uint8Array(32), members: [1, 2], threshold: 2 },
+  { handle: { kind: "share" } },
   { publicKey: new Uint8Array(32), exportSeed: () => new Uint8Array(32) },
   { type: "public", bytes: new Uint8Array(32), algorithm: { name: "X25519" } },
 ];
@@ -125,6 +144,46 @@ describe.each(COLUMNS)("given anything, on the %s backends, only CryptoErrors co
     expect(found).toEqual([]);
     expect(count).toBe(26);
   });
+});
+
+test("given anything, only CryptoErrors come of FROST and its pool", async () => {
+  const { ed25519 } = await openCrypto({ backends: COLUMNS[0] ?? "portable", needs: [] });
+  const frost = openFrost();
+  const members = dealtMembers(frost, agreed(3, 2));
+  const { share, group } = get(members, 1);
+  const session = new Uint8Array(32);
+  const commitments = new Map(
+    [1, 2].map((member) => [member, get(members, member).share.commit(session).commitments]),
+  );
+  const signing = SigningPackage.open({ group, session, commitments, message: session });
+  const part = frost.generate(agreed(3, 2), 1);
+  const reshare = { ...agreed(3, 2), group, dealers: [1, 2] };
+  const repair = { session, group, lost: 3, helpers: [1, 2] };
+  using pool = openCryptoPool({ ed25519, frost, workers: 0 });
+  const held = {
+    deal: (secret: never) => frost.deal(agreed(3, 2), secret),
+    commit: share.commit.bind(share),
+    open: (options: never) => SigningPackage.open(options),
+    sign: signing.sign.bind(signing),
+    aggregate: signing.aggregate.bind(signing),
+    holds: signing.holds.bind(signing),
+    share: part.share.bind(part),
+    finish: part.finish.bind(part),
+    repairDeltas,
+    repairSigma,
+    finishRepair,
+    dealReshare,
+    finishReshare,
+    deltas: (wrong: never) => repairDeltas(repair, wrong),
+    sigma: (wrong: never) => repairSigma(repair, wrong),
+    reshared: (wrong: never) => finishReshare(reshare, wrong),
+    openCryptoPool,
+    openCrypto,
+    openFrost,
+  };
+  const { count, found } = await trying(functionsOf({ ...frost, pool, held }, ""));
+  expect(found).toEqual([]);
+  expect(count).toBe(29);
 });
 
 test("a KDF of MLS gives at most what HKDF can, and not the same again beyond it", async () => {

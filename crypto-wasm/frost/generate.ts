@@ -84,6 +84,7 @@ export class DistributedKeyGeneration implements Disposable {
   /** To broadcast: commitment and proof of possession. */
   readonly commitment: Uint8Array;
   #handle: FrostHandle;
+  #next: "share" | "finish" = "share";
 
   constructor(instance: Instance, agreed: FrostAgreement, member: number) {
     expectFields("agreed", agreed, AGREED);
@@ -100,11 +101,13 @@ export class DistributedKeyGeneration implements Disposable {
   /** From all others' commitments, the secret share for each. */
   share(commitments: FrostMessages): Map<number, Uint8Array> {
     expectMessages("commitments", commitments);
+    this.#expect("share");
     const request = new Request().handle("generation", this.#handle).messages(commitments);
     const answer = request.ask("frost_dkg_share", "share out");
     const next = new FrostHandle(answer.instance, answer.u32(), "generation");
     this.#handle[Symbol.dispose]();
     this.#handle = next;
+    this.#next = "finish";
     const messages = answer.messages();
     answer.wipe();
     return messages;
@@ -113,10 +116,16 @@ export class DistributedKeyGeneration implements Disposable {
   /** From all others' secret shares, this member's share and the group. */
   finish(shares: FrostMessages): FrostMembership {
     expectMessages("shares", shares);
+    this.#expect("finish");
     const request = new Request().handle("generation", this.#handle).messages(shares);
     const answer = request.ask("frost_dkg_finish", "finish a key generation");
     this.#handle[Symbol.dispose]();
     return membershipOf(answer);
+  }
+
+  #expect(step: "share" | "finish"): void {
+    if (step !== this.#next)
+      throw new CryptoError("argument", `${step}() isn't a key generation's next step: ${this.#next}() is`);
   }
 
   [Symbol.dispose](): void {

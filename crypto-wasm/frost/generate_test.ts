@@ -174,6 +174,22 @@ describe.each(BUILDS)("FROST keys on the %s build", (build) => {
     expect(one.group.encoded).not.toEqual(two.group.encoded);
   });
 
+  test("steps out of their order are refused by name, and the one that is due still goes", () => {
+    const settings = agreed(2, 2);
+    const { commitments, shares } = shareOut(frost, settings);
+    const part = frost.generate(settings, 1);
+    const early = () => part.finish(inbox(shares, 1));
+    expect(early).toThrow(
+      expect.objectContaining({ code: "argument", message: expect.stringMatching(/^finish/) }),
+    );
+    part.share(without(commitments, 1));
+    const twice = () => part.share(without(commitments, 1));
+    expect(twice).toThrow(
+      expect.objectContaining({ code: "argument", message: expect.stringMatching(/^share/) }),
+    );
+    expect(part.finish(inbox(shares, 1)).share.member).toBe(1);
+  });
+
   test("a ceremony's parts can't be used after they ended", () => {
     const { parts, shares } = shareOut(frost, agreed(2, 2));
     const part = get(parts, 1);

@@ -1,5 +1,5 @@
 /** FROST's ceremonies beside the loop: the same steps and refusals as `Frost` has in place. */
-import { expectFields } from "../argument.ts";
+import { expectFields, optional, refuseArgument } from "../argument.ts";
 import { CryptoError } from "../error.ts";
 import {
   type DistributedKeyGeneration,
@@ -31,6 +31,17 @@ export interface FrostStepOptions {
    * wiped; a key generation whose step was aborted has ended.
    */
   readonly signal?: AbortSignal;
+}
+
+const STEP = {
+  signal: optional((name, value) => {
+    if (!(value instanceof AbortSignal)) refuseArgument(name, "an AbortSignal", value);
+  }),
+};
+
+function signalOf(options: FrostStepOptions = {}): AbortSignal | undefined {
+  expectFields("options", options, STEP);
+  return options.signal;
 }
 
 /** `DistributedKeyGeneration`, whose state may be in a thread. Dispose wipes it there. */
@@ -100,12 +111,12 @@ class PlacedGeneration implements FrostGeneration {
   }
 
   async share(commitments: FrostMessages, options: FrostStepOptions = {}): Promise<Map<number, Uint8Array>> {
-    options.signal?.throwIfAborted();
+    signalOf(options)?.throwIfAborted();
     return this.#part.share(commitments);
   }
 
   async finish(shares: FrostMessages, options: FrostStepOptions = {}): Promise<FrostMembership> {
-    options.signal?.throwIfAborted();
+    signalOf(options)?.throwIfAborted();
     return this.#part.finish(shares);
   }
 
@@ -140,7 +151,7 @@ class ThreadedGeneration implements FrostGeneration {
       const moved = copies("commitments", commitments);
       const { thread, ceremony } = this.#begun;
       const task = { op: "share", ceremony, commitments: moved } as const;
-      return thread.ask("share", { task, bytes: bytesOf(moved), signal: options.signal });
+      return thread.ask("share", { task, bytes: bytesOf(moved), signal: signalOf(options) });
     });
   }
 
@@ -149,7 +160,7 @@ class ThreadedGeneration implements FrostGeneration {
       const moved = copies("shares", shares);
       const { thread, ceremony } = this.#begun;
       const task = { op: "finish", ceremony, shares: moved } as const;
-      return thread.ask("finish", { task, bytes: bytesOf(moved), signal: options.signal });
+      return thread.ask("finish", { task, bytes: bytesOf(moved), signal: signalOf(options) });
     });
     this.#ended = true;
     return membershipOn(this.#begun.frost(), membership);
@@ -161,7 +172,8 @@ class ThreadedGeneration implements FrostGeneration {
     this.#begun.thread.drop(this.#begun.ceremony);
   }
 
-  async #step<T>({ signal }: FrostStepOptions, ask: () => Promise<T>): Promise<T> {
+  async #step<T>(options: FrostStepOptions, ask: () => Promise<T>): Promise<T> {
+    const signal = signalOf(options);
     signal?.throwIfAborted();
     if (this.#ended) throw new CryptoError("disposed", "This key generation has ended");
     if (!this.#begun.thread.gone && !this.#begun.threads.room(this.#begun.thread)) throw busy();
@@ -192,7 +204,8 @@ export function frostPoolOn(threads: Threads, options: CryptoPoolOptions): Frost
   }
 
   return {
-    async generate(agreed, member, { signal } = {}) {
+    async generate(agreed, member, options) {
+      const signal = signalOf(options);
       expectFields("agreed", agreed, AGREED);
       expectMember("member", member);
       const thread = threadFor(agreed.members.length, signal);
@@ -208,7 +221,8 @@ export function frostPoolOn(threads: Threads, options: CryptoPoolOptions): Frost
       }
     },
 
-    async accept(agreed, dealt, { signal } = {}) {
+    async accept(agreed, dealt, options) {
+      const signal = signalOf(options);
       expectDealt(agreed, dealt);
       const { member, message } = dealt;
       const thread = threadFor(agreed.members.length, signal);
@@ -218,7 +232,8 @@ export function frostPoolOn(threads: Threads, options: CryptoPoolOptions): Frost
       return membershipOn(frost(), await thread.ask("accept", { task, bytes: [copy], signal }));
     },
 
-    async finishReshare(reshare, received, { signal } = {}) {
+    async finishReshare(reshare, received, options) {
+      const signal = signalOf(options);
       expectReceived(reshare, received);
       const thread = threadFor(Math.max(reshare.members.length, reshare.dealers.length), signal);
       if (thread === null) return finishReshare(reshare, received);
