@@ -23,7 +23,10 @@ export function refuseArgument(name: string, expected: string, value: unknown): 
   throw new CryptoError("argument", `${name} must be ${expected}, got ${described(value)}`);
 }
 
-/** Whether a view's buffer is still there and reaches as far as the view does; asked of empty views only. */
+/**
+ * Whether a view's buffer is still there and reaches as far as the view does. Its length should say so, and doesn't where
+ * V8 has compiled the question for views of many kinds.
+ */
 function isAttached(view: Uint8Array): boolean {
   try {
     view.at(0);
@@ -36,8 +39,7 @@ function isAttached(view: Uint8Array): boolean {
 /** Whether `value` is a Uint8Array with its buffer, of exactly `length` bytes where that is given. */
 export function isBytes(value: unknown, length?: number): value is Uint8Array {
   if (!(value instanceof Uint8Array) || !ArrayBuffer.isView(value)) return false;
-  if (length !== undefined) return value.length === length;
-  return value.length > 0 || isAttached(value);
+  return (length === undefined || value.length === length) && isAttached(value);
 }
 
 /** Throws unless `value` is a Uint8Array, of exactly `length` bytes where that is given. */

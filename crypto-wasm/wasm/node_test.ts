@@ -153,7 +153,7 @@ describe.skipIf(!requireOrSkip("Node", NODES.length > 0))("on Node", () => {
       if (existsSync(new URL(VECTORS)))
         expect(skipped.filter((name) => !name?.includes("RFC 9106"))).toEqual([]);
     },
-    120_000,
+    300_000,
   );
 
   test.each(NODES)("%s runs the sources as they are, where it strips types", async (node) => {
