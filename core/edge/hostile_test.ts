@@ -183,7 +183,7 @@ describe.each<Transport>(["tcp", "ws"])("openListener() under attack on %s", (tr
       await until("all are cut off", () => attackers.every((attacker) => attacker.closed));
     });
     expect(
-      ours.log.reasons.filter((reason) => reason.startsWith("yamux: ") || reason.includes("code 2")),
+      ours.log.reasons.filter((reason) => reason.startsWith("yamux: ") || reason.includes("with an error")),
     ).toHaveLength(5);
   });
 

@@ -219,11 +219,11 @@ export class Muxer<Owner> {
     const flags = readU16(bytes, at + 2);
     const id = readU32(bytes, at + 4);
     const length = readU32(bytes, at + 8);
-    if (bytes[at] !== 0) this.#violation(`version ${bytes[at]}`);
+    if (bytes[at] !== 0) this.#violation("another version");
     else if (type === TYPE.data || type === TYPE.windowUpdate) this.#streamFrame(type, flags, id, length);
     else if (type === TYPE.ping) this.#pinged(flags, length);
     else if (type === TYPE.goAway) this.#toldToGo(length);
-    else this.#violation(`frame type ${type}`);
+    else this.#violation("unknown frame type");
   }
 
   #streamFrame(type: number, flags: number, id: number, length: number): void {
@@ -291,7 +291,7 @@ export class Muxer<Owner> {
   }
 
   #toldToGo(code: number): void {
-    if (code !== GO_AWAY.normal) return this.#link.violated(`peer went away with code ${code}`);
+    if (code !== GO_AWAY.normal) return this.#link.violated("peer went away with an error");
     this.peerLeaving = true;
     if (this.#streams === null) this.#link.rested();
   }
