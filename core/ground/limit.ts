@@ -107,10 +107,16 @@ export const MULTISTREAM_PROPOSALS_MAX = 16;
 export const NOISE_HANDSHAKE_BYTES_MAX = 4 * KIB;
 export const IDENTIFY_BYTES_MAX = 8 * KIB;
 /**
- * Bytes queued for a slow reader; beyond, the link takes no more, from it or for it, until half has gone, and the edge
- * drops the reader after a time.
+ * Bytes queued for a slow reader; beyond, the link takes no more for it until half has gone, and the edge drops the
+ * reader after a time.
  */
 export const LINK_OUTPUT_MARK_BYTES = 256 * KIB;
+/**
+ * At so many marks a link takes nothing from a reader either. What writers fill up to the mark doesn't count for it:
+ * two ends that both have much to send would wait for each other. What goes beyond is owed to input alone, windows that
+ * reopen and answers to pings, a few KiB of it where the other end is honest.
+ */
+export const LINK_FULL_MARKS = 1.5;
 /** Room for one largest frame of the mailbox protocol while another goes out. */
 export const LINK_OUTPUT_MARK_BYTES_MIN = 160 * KIB;
 export const HANDSHAKE_TIMEOUT_MS = 5 * SECOND_MS;
@@ -198,6 +204,7 @@ assert(
   LINK_OUTPUT_MARK_BYTES_MIN >= 2 * FRAME_BYTES_MAX && LINK_OUTPUT_MARK_BYTES >= LINK_OUTPUT_MARK_BYTES_MIN,
   "half of what may be queued has room for a frame",
 );
+assert(LINK_FULL_MARKS > 1, "a link whose writers wait still reads");
 assert(HELD_INPUT_BYTES_MAX >= WEBSOCKET_MESSAGE_BYTES_MAX, "one message of a WebSocket can be held");
 assert(NOISE_HANDSHAKE_BYTES_MAX <= NOISE_FRAME_BYTES_MAX, "a handshake message is a frame");
 assert(

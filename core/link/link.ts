@@ -102,9 +102,9 @@ export class Link<Owner> implements MuxerHost<Owner> {
     return this.#muxer?.streams ?? 0;
   }
 
-  /** Whether so much output waits that receive() takes nothing. */
+  /** Whether so much output waits that receive() takes nothing: more than writers alone can bring. */
   get isFull(): boolean {
-    return this.queue.length > this.limits.outputBytesMax;
+    return this.queue.length > this.limits.outputBytesMax * limit.LINK_FULL_MARKS;
   }
 
   /** Whether somebody waits for output to leave: a writer here, or the peer. */
@@ -128,7 +128,7 @@ export class Link<Owner> implements MuxerHost<Owner> {
 
   /**
    * Takes bytes from the transport, borrowed until it returns, and says how many it took: fewer than all only
-   * above the output mark, and then the caller keeps the rest until more was pulled.
+   * where isFull, and then the caller keeps the rest until more was pulled.
    */
   receive(bytes: Uint8Array, now: number): number {
     this.now = now;

@@ -7,7 +7,7 @@ import { limit } from "../ground/mod.ts";
 import { readU16, readU32 } from "./bytes.ts";
 import type { OutputQueue } from "./output.ts";
 import { LinkStream, type LinkStreamHandler, noStream } from "./stream.ts";
-import { FLAG, GO_AWAY, HEADER_BYTES, TYPE } from "./yamux.ts";
+import { FLAG, GO_AWAY, HEADER_BYTES, SENT_DATA_BYTES_MAX, SENT_FRAME_BYTES_MAX, TYPE } from "./yamux.ts";
 
 /** Limits that may change while links live; one object for all of them. */
 export interface LinkLimits {
@@ -17,7 +17,7 @@ export interface LinkLimits {
   /** Of data that a peer sends in one yamux frame. */
   readonly streamFrameBytesMax: number;
   readonly streamOpensPerSecond: number;
-  /** Output that may wait; above it a link takes no input, and its streams take no writes until half has gone. */
+  /** Output that may wait: then a link's streams take no writes until half has gone, and above it soon no input. */
   readonly outputBytesMax: number;
   readonly handshakeTimeoutMs: number;
   readonly keepaliveIntervalMs: number;
@@ -85,7 +85,9 @@ export class Muxer<Owner> {
 
   /** Bytes of data that fit below the output mark, headers set aside. */
   get room(): number {
-    return this.#link.limits.outputBytesMax - this.#link.queue.length - HEADER_BYTES;
+    const bytes = Math.max(0, this.#link.limits.outputBytesMax - this.#link.queue.length);
+    const rest = Math.max(0, (bytes % SENT_FRAME_BYTES_MAX) - HEADER_BYTES);
+    return Math.floor(bytes / SENT_FRAME_BYTES_MAX) * SENT_DATA_BYTES_MAX + rest;
   }
 
   /** What a stream's other end may have under way. */

@@ -2,7 +2,7 @@
 import { Fault, assert, limit } from "../ground/mod.ts";
 import type { Muxer } from "./muxer.ts";
 import { Negotiation, encodeProposal } from "./multistream.ts";
-import { FLAG, HEADER_BYTES, TYPE } from "./yamux.ts";
+import { FLAG, SENT_DATA_BYTES_MAX, TYPE } from "./yamux.ts";
 
 /** Hears of all streams of a protocol; one object serves them all. */
 export interface LinkStreamHandler<Owner, T = unknown> {
@@ -20,9 +20,6 @@ export interface LinkStreamHandler<Owner, T = unknown> {
 
 /** Says who serves a protocol that a peer asks for, or null to refuse it. */
 export type ProtocolTable<Owner> = (protocol: string) => LinkStreamHandler<Owner> | null;
-
-/** Data frames are cut at this, so that one stream's bulk doesn't hold back the others. */
-const SENT_FRAME_BYTES_MAX = 16 * 1024 - HEADER_BYTES;
 
 /** Opened by us, its first frame not sent · opened by the peer, not yet acknowledged · … */
 const SYN_DUE = 1;
@@ -94,7 +91,7 @@ export class LinkStream<Owner, T = unknown> {
   write(bytes: Uint8Array): number {
     const taken = Math.min(bytes.length, this.writable);
     for (let at = 0; at < taken;) {
-      const length = Math.min(taken - at, SENT_FRAME_BYTES_MAX);
+      const length = Math.min(taken - at, SENT_DATA_BYTES_MAX);
       this.#sendData(bytes, at, at + length);
       at += length;
     }

@@ -150,7 +150,7 @@ const relay = z.strictObject({
   }),
   max_output: size({
     about:
-      "What waits for one connection that reads slowly; above it nothing more is taken from it or for it until half has gone",
+      "What waits for one connection that reads slowly; above it nothing more is taken for it until half has gone, and above half as much again nothing from it",
     initial: kibibytes(limit.LINK_OUTPUT_MARK_BYTES),
     min: kibibytes(limit.LINK_OUTPUT_MARK_BYTES_MIN),
     max: "16MiB",
