@@ -67,7 +67,8 @@ export class Muxer<Owner> {
   /** Streams that the peer may open now; as many as a burst allows before the first. */
   #opens = Infinity;
   #opensAt: number;
-  #drainWanted = false;
+  /** Streams whose writers wait, in the order of their turns; null while none ever did. */
+  #waiting: Set<LinkStream<Owner>> | null = null;
 
   constructor(link: MuxerHost<Owner>, options: { dialler: boolean; now: number }) {
     this.#link = link;
@@ -83,7 +84,7 @@ export class Muxer<Owner> {
     return this.#streams?.size ?? 0;
   }
 
-  /** Bytes of data that fit below the output mark, headers set aside. */
+  /** Bytes of data that fit below the output mark, with the headers of the frames that they are cut into. */
   get room(): number {
     const bytes = Math.max(0, this.#link.limits.outputBytesMax - this.#link.queue.length);
     const rest = Math.max(0, (bytes % SENT_FRAME_BYTES_MAX) - HEADER_BYTES);
@@ -141,20 +142,27 @@ export class Muxer<Owner> {
 
   /** Lets writers that wait for room go on. */
   drained(): void {
-    if (!this.#drainWanted || this.room < this.#link.limits.outputBytesMax / 2) return;
-    this.#drainWanted = false;
-    if (this.#streams !== null) for (const stream of this.#streams.values()) stream.drain();
+    const waiting = this.#waiting;
+    if (waiting === null || waiting.size === 0) return;
+    if (this.room < this.#link.limits.outputBytesMax / 2) return;
+    // In turn: those that there is no room for any more come first the next time.
+    for (const stream of waiting) {
+      if (this.room === 0) return;
+      waiting.delete(stream);
+      stream.drain();
+    }
   }
 
   /** Whether a writer waits for the queue to get shorter. */
   get isHeldUp(): boolean {
-    return this.#drainWanted && this.room <= 0;
+    return this.#waiting !== null && this.#waiting.size > 0 && this.room === 0;
   }
 
-  /** A writer waits for room, on its stream or here. */
-  wantsDrain(): void {
+  /** A writer waits for room. */
+  wantsDrain(stream: LinkStream<Owner>): void {
     const wasHeldUp = this.isHeldUp;
-    this.#drainWanted = true;
+    this.#waiting ??= new Set();
+    this.#waiting.add(stream);
     if (!wasHeldUp && this.isHeldUp) this.#link.limited("LINK_OUTPUT_MARK_BYTES");
   }
 
@@ -168,10 +176,14 @@ export class Muxer<Owner> {
 
   forget(id: number): void {
     const streams = this.#streams;
-    if (streams === null || !streams.delete(id)) return;
-    if (this.#bodyStream?.id === id) this.#bodyStream = null;
+    const stream = streams?.get(id);
+    if (streams === null || stream === undefined) return;
+    streams.delete(id);
+    this.#waiting?.delete(stream);
+    if (this.#bodyStream === stream) this.#bodyStream = null;
     if (streams.size > 0) return;
     this.#streams = null;
+    this.#waiting = null;
     this.#link.rested();
   }
 
@@ -250,8 +262,14 @@ export class Muxer<Owner> {
     }
     if (reset || stream === null) return;
     if (!stream.widen(length)) return this.#violation("window too wide");
-    if (length > 0) stream.drain();
+    if (length > 0 && stream.isWaiting) this.#widened(stream);
     if ((flags & FLAG.fin) !== 0) stream.receiveEnd();
+  }
+
+  /** A writer has a window again, but no turn before those that had one and wait for room. */
+  #widened(stream: LinkStream<Owner>): void {
+    if (this.room === 0 || (this.#waiting?.size ?? 0) > 0) this.wantsDrain(stream);
+    else stream.drain();
   }
 
   /** A stream that the peer opens. False where the whole frame is a violation; a refused stream is reset. */

@@ -1,6 +1,16 @@
 import { describe, expect, test } from "bun:test";
 import { limit } from "../ground/mod.ts";
-import { type Pair, Recorder, type Side, frame, inject, openPair, pattern } from "./_pair.ts";
+import {
+  type Pair,
+  Recorder,
+  type Side,
+  deliver,
+  frame,
+  inject,
+  openPair,
+  pattern,
+  pullAll,
+} from "./_pair.ts";
 import type { LinkLimits } from "./muxer.ts";
 import type { LinkStream } from "./stream.ts";
 import { FLAG, TYPE } from "./yamux.ts";
@@ -150,6 +160,47 @@ describe("LinkStream", () => {
     };
     pair.run();
     expect(drained).toBe(1);
+  });
+
+  test("a write that fills the output counts its frames' headers and stays below the mark", () => {
+    for (const size of [WINDOW, 16_383, 16_373, 16_372, 100, 1]) {
+      const { pair, stream } = openStream();
+      const other = pair.dialler.link.open<unknown>("/test/1", new Recorder(), null);
+      pair.run();
+      const { queue } = pair.dialler.link;
+      for (const each of [stream, other]) {
+        for (let taken = 1; taken > 0;) {
+          const { writable } = each;
+          taken = each.write(pattern(size));
+          expect(taken).toBe(Math.min(size, writable));
+        }
+      }
+      expect(queue.length).toBeLessThanOrEqual(limit.LINK_OUTPUT_MARK_BYTES);
+      expect(queue.length).toBeGreaterThanOrEqual(limit.LINK_OUTPUT_MARK_BYTES - 12);
+    }
+  });
+
+  test("streams that wait for room have it in turn", () => {
+    const water = new Uint8Array(16 * 1024);
+    const { pair, far } = openStream();
+    const got: number[] = [];
+    far.onData = (stream, bytes) => {
+      got[stream.id] = (got[stream.id] ?? 0) + bytes.length;
+      stream.consume(bytes.length);
+    };
+    const pouring = new Recorder();
+    pouring.onOpen = pouring.onDrain = (stream) => {
+      while (stream.write(water) > 0) continue;
+    };
+    for (let at = 0; at < 4; at++) pair.dialler.link.open<unknown>("/test/1", pouring, null);
+    const into = new Uint8Array(66 * 1024);
+    for (let round = 0; round < 400; round++) {
+      deliver(pair.dialler.link, pullAll(pair.listener.link), 0);
+      deliver(pair.listener.link, into.slice(0, pair.dialler.link.pull(into)), 0);
+    }
+    const each = got.filter((bytes) => bytes > 0);
+    expect(each.length).toBe(4);
+    expect(Math.min(...each)).toBeGreaterThan(Math.max(...each) / 2);
   });
 
   test("a closed connection tells each stream once, and its own error stays its own", () => {

@@ -97,7 +97,8 @@ export class LinkStream<Owner, T = unknown> {
     }
     if (taken < bytes.length && (this.#flags & (FIN_SENT | CLOSED)) === 0) {
       this.#flags |= DRAIN_DUE;
-      this.#muxer.wantsDrain();
+      // Where the window is what lacks, the peer's next update is what it waits for.
+      if (this.#sendWindow > 0) this.#muxer.wantsDrain(this);
     }
     return taken;
   }
@@ -193,9 +194,14 @@ export class LinkStream<Owner, T = unknown> {
     return this.#sendWindow <= 0xffff_ffff;
   }
 
+  /** For the muxer: whether a writer waits. */
+  get isWaiting(): boolean {
+    return (this.#flags & DRAIN_DUE) !== 0;
+  }
+
   /** For the muxer: tells a writer that waits that more fits. */
   drain(): void {
-    if ((this.#flags & DRAIN_DUE) === 0 || this.writable === 0) return;
+    if (!this.isWaiting || this.writable === 0) return;
     this.#flags &= ~DRAIN_DUE;
     try {
       this.#handler?.onDrain(this);
