@@ -236,4 +236,29 @@ describe("OutputQueue", () => {
       { numRuns: 50 },
     );
   });
+
+  test("copies what waits a few times at most, however much waits and however small the pieces are", () => {
+    let taken = 0;
+    class CountingPool extends BufferPool {
+      override take(bytes: number): Uint8Array {
+        const buffer = super.take(bytes);
+        taken += buffer.length;
+        return buffer;
+      }
+    }
+    const piece = new Uint8Array(256);
+    for (const kib of [255, 511, 767, 1023, 4095]) {
+      taken = 0;
+      const queue = new OutputQueue(new CountingPool());
+      while (queue.length < kib * 1024) queue.append(piece);
+      expect(taken).toBeLessThan(5 * kib * 1024);
+      taken = 0;
+      // It stays as long as it is, while as much as it holds passes through it.
+      for (let passed = 0; passed < kib * 1024; passed += piece.length) {
+        queue.skip(piece.length);
+        queue.append(piece);
+      }
+      expect(taken).toBeLessThan(17 * kib * 1024);
+    }
+  });
 });

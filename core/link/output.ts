@@ -61,7 +61,8 @@ export class OutputQueue {
     const buffer = this.#buffer;
     if (buffer !== null && this.#end + more <= buffer.length) return buffer;
     const length = this.length;
-    const larger = this.#pool.take(length + more);
+    // An eighth more than is asked for: a queue that stays near a size isn't copied for each piece that passes.
+    const larger = this.#pool.take(length + more + (length >> 3));
     if (buffer !== null) {
       larger.set(buffer.subarray(this.#start, this.#end));
       this.#pool.give(buffer);

@@ -1,6 +1,6 @@
 /** Buffers that many links share, so that a link at rest holds none. */
 
-/** Sizes are powers of two from 1 KiB to 512 KiB: a frame, a burst, a full output queue with its overshoot. */
+/** Sizes are powers of two, kept from 1 KiB to 512 KiB: a frame, a burst, a full output queue with its overshoot. */
 const SMALLEST_BITS = 10;
 const LARGEST_BITS = 19;
 /** What one size keeps for the next taker; the rest goes to the garbage collector. */
@@ -12,7 +12,7 @@ export class BufferPool {
   /** A buffer of at least `bytes`, with old content. Whoever takes it gives it back, or lets it go. */
   take(bytes: number): Uint8Array {
     const bits = sizeBits(bytes);
-    return this.#free[bits]?.pop() ?? new Uint8Array(bits > LARGEST_BITS ? bytes : 2 ** bits);
+    return this.#free[bits]?.pop() ?? new Uint8Array(2 ** bits);
   }
 
   /** Takes back a buffer that nobody reads any more. */
