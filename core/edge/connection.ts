@@ -63,7 +63,10 @@ export abstract class Connection implements EdgeConnection, Timed {
   abstract putRest(): boolean;
   abstract pause(): void;
   abstract resume(): void;
-  /** Ends the socket after what it took; false where it still waits for the other end. */
+  /**
+   * Ends our side after what the socket took; false where the other end has yet to hang up, which the driver waits for
+   * for a time. A socket that is closed on input which nobody read is reset, and then what was written last is lost.
+   */
   abstract endSocket(): boolean;
   /** Ends the socket at once. */
   abstract terminateSocket(): void;

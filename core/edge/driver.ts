@@ -294,9 +294,9 @@ export class Driver implements LinkEvents<Connection> {
     if (this.#handshakes.begin()) this.#schedule();
   };
 
-  /** A handshake under way goes on: its time would be over before the rest is, and its other end may count on it. */
-  #rests(connection: Connection): boolean {
-    return this.#resting && connection.established;
+  /** A handshake under way goes on: its time would be over before the rest is. What is closed reads until it is left. */
+  #rests({ established, link }: Connection): boolean {
+    return this.#resting && established && !link.isClosed;
   }
 
   /** Whether what it brings is for a later turn. */
@@ -384,6 +384,9 @@ export class Driver implements LinkEvents<Connection> {
       return this.drop(connection, "slow reader");
     }
     connection.link.tick(now);
+    // Whoever was silent for so long won't hang up soon either.
+    if (connection.link.isClosed)
+      connection.closeByMs = Math.min(connection.closeByMs, now + limit.REFUSAL_LINGER_MS);
     if (!connection.gone) this.#wheel.arm(connection);
   };
 

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import {
+  ANY_PORT,
   LIMITS,
   clock,
   connectBare,
@@ -316,4 +317,22 @@ describe("dial()", () => {
     expect(ours.log.received - before).toBeGreaterThan(200_000);
     expect(() => connection.open("/echo", handler({}), null)).toThrow("not open");
   });
+
+  for (const transport of ["tcp", "ws"] as const) {
+    test(`close() lets what was written go out where the other end still sends, on ${transport}`, async () => {
+      await using ours = await listen({}, [ANY_PORT[transport]]);
+      await using dialling = dialler();
+      let came = 0;
+      const count = handler({ onData: (_stream, bytes) => void (came += bytes.length) });
+      const connection = await dialling.dial({ address: ours.address, protocols: () => count });
+      await until("it is there", () => ours.log.connections.length === 1);
+      const [from] = ours.log.connections;
+      from?.open("/count", handler({}), null).write(new Uint8Array(200_000));
+      // Both leave in the next turn of the loop, the dialler's first: the listener's socket ends with input unread.
+      connection.open("/hold", handler({}), null).write(new Uint8Array(200_000));
+      from?.close("done");
+      await until("both closed", () => ours.listener.connections + dialling.connections === 0);
+      expect([came, ...ours.log.reasons]).toEqual([200_000, "done"]);
+    });
+  }
 });

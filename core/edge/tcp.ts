@@ -63,6 +63,7 @@ export abstract class SocketConnection extends Connection {
 /** The link's bytes as they are. */
 export class TcpConnection extends SocketConnection {
   readonly kind = "tcp";
+  #shut = false;
 
   receive(bytes: Buffer): void {
     this.driver.received(this, bytes);
@@ -73,8 +74,9 @@ export class TcpConnection extends SocketConnection {
   }
 
   endSocket(): boolean {
-    this.socket.end();
-    return true;
+    if (!this.#shut) this.socket.shutdown();
+    this.#shut = true;
+    return false;
   }
 }
 

@@ -58,8 +58,7 @@ export class WebSocketConnection extends SocketConnection {
   }
 
   /**
-   * Says goodbye and ends our side; the other end hangs up, or the driver does after a time. A socket that is closed
-   * on input which nobody read is reset, and then what was written last may not arrive.
+   * Says goodbye and ends our side; the other end hangs up, or the driver does after a time.
    */
   endSocket(): boolean {
     if (this.#frames === null && !this.#deaf) {
