@@ -64,6 +64,8 @@ export class Driver implements LinkEvents<Connection> {
   #flushing: Connection[] = [];
   #timer: ReturnType<typeof setInterval> | null = null;
   #tickedMs: number;
+  /** Whether the last tick came late and ended nobody; the next one does, however late. */
+  #spared = false;
   #lastId = 0;
   #resting = false;
 
@@ -370,10 +372,10 @@ export class Driver implements LinkEvents<Connection> {
 
   #tick(): void {
     const now = this.clock.monotonic();
-    const late = now - this.#tickedMs > STALL_MS;
-    this.#tickedMs = now;
     // After a stall of our own, what peers sent meanwhile is read before anybody is called silent.
-    if (!late) this.#wheel.advance(now, this.#due);
+    this.#spared = !this.#spared && now - this.#tickedMs > STALL_MS;
+    this.#tickedMs = now;
+    if (!this.#spared) this.#wheel.advance(now, this.#due);
   }
 
   readonly #due = (connection: Connection): void => {

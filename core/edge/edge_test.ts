@@ -148,6 +148,17 @@ describe("openListener()", () => {
     expect(await echoed(connection, "alive")).toBe("alive");
   });
 
+  test("keeps deadlines where it stalls over and over", async () => {
+    await using ours = await listen({ handshakeTimeoutMs: 500 });
+    await connectBare(ours.port);
+    await until("it is there", () => ours.listener.connections === 1);
+    for (let turn = 0; turn < 4; turn++) {
+      Bun.sleepSync(1050);
+      await Bun.sleep(1);
+    }
+    expect(ours.log.failures).toEqual(["handshake timed out"]);
+  });
+
   test("drops a reader that takes nothing, and no more than the mark waited for it", async () => {
     await using ours = await listen({ slowReaderTimeoutMs: 400 });
     const slow = await connectHostile(ours.port);
