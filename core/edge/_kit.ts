@@ -4,7 +4,7 @@ import type { Socket } from "bun";
 import { limit } from "../ground/mod.ts";
 import { BufferPool, Link } from "../link/mod.ts";
 import { ClientEnd, clientFrame, requestOf } from "./_websocket_kit.ts";
-import { linkLimits } from "./driver.ts";
+import { linkLimits } from "./link_limits.ts";
 import { openListener } from "./listener.ts";
 import { noiseIdentity } from "./own.ts";
 import type {

@@ -1,5 +1,5 @@
 import { Fault, isFault } from "../ground/mod.ts";
-import { type Link, type PeerId, observedAddress, peerIdOf } from "../link/mod.ts";
+import { type ByteQueue, type Link, type PeerId, observedAddress, peerIdOf } from "../link/mod.ts";
 import type { Driver } from "./driver.ts";
 import type { Origin } from "./origin.ts";
 import type { EdgeConnection, EdgeStream, StreamHandler } from "./port.ts";
@@ -29,7 +29,7 @@ export abstract class Connection implements EdgeConnection, Timed {
   wheelSlot = OFF_WHEEL;
   wheelIndex = 0;
   /** Input that the link did not take yet; while there is some, the socket is paused. */
-  heldInput: Uint8Array | null = null;
+  heldInput: ByteQueue | null = null;
   /** Since when the socket takes no more; 0 while it does. */
   blockedMs = 0;
   /** When a closing connection's output has to be gone; Infinity while it is open. */

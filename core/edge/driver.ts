@@ -1,9 +1,17 @@
 import { type Clock, limit } from "../ground/mod.ts";
-import { BufferPool, type Link, type LinkEvents, type LinkLimits, type LinkProfile } from "../link/mod.ts";
+import {
+  BufferPool,
+  ByteQueue,
+  type Link,
+  type LinkEvents,
+  type LinkLimits,
+  type LinkProfile,
+} from "../link/mod.ts";
 import { type Connection, HEADROOM_BYTES } from "./connection.ts";
 import { Admission } from "./admission.ts";
 import { HandshakeTurns } from "./handshake_turns.ts";
 import type { Origin } from "./origin.ts";
+import { linkLimits } from "./link_limits.ts";
 import type { Access, EdgeEvents, EdgeLimits } from "./port.ts";
 import { TimingWheel } from "./wheel.ts";
 
@@ -23,20 +31,6 @@ export interface DriverOptions {
 
 /** What links of one role have beside what all links of a driver share. */
 type OwnProfile = Omit<LinkProfile<Connection>, "pool" | "events" | "limits" | "hasMemory">;
-
-/** What links are held to, whole. */
-export function linkLimits(limits: EdgeLimits): LinkLimits {
-  return {
-    streamsMax: limits.streamsMax,
-    streamWindowBytes: limits.streamWindowBytes ?? limit.STREAM_WINDOW_BYTES_DEFAULT,
-    streamFrameBytesMax: limits.streamFrameBytesMax ?? limit.STREAM_FRAME_BYTES_MAX_DEFAULT,
-    streamOpensPerSecond: limits.streamOpensPerSecond ?? limit.STREAM_OPENS_PER_SECOND_DEFAULT,
-    outputBytesMax: limits.outputBytesMax ?? limit.LINK_OUTPUT_MARK_BYTES,
-    handshakeTimeoutMs: limits.handshakeTimeoutMs,
-    keepaliveIntervalMs: limits.keepaliveIntervalMs,
-    keepaliveTimeoutMs: limits.keepaliveTimeoutMs,
-  };
-}
 
 /**
  * Moves bytes between sockets and links: input as it comes, output once a tick for each connection that has some.
@@ -144,15 +138,17 @@ export class Driver implements LinkEvents<Connection> {
     this.#events?.bytes(bytes.length, 0);
     const held = connection.heldInput;
     try {
-      if (held === null && !this.#waits(connection)) this.#take(connection, bytes);
-      else if (held === null) {
+      if (held === null && !this.#waits(connection)) {
+        const taken = this.#take(connection, bytes);
+        if (taken < bytes.length) this.#hold(connection, bytes.subarray(taken));
+      } else if (held === null) {
         this.#hold(connection, bytes);
         this.#handshakes.wait(connection);
         this.#schedule();
       }
       // A pause takes hold a moment late. Whoever sends far more than was asked for is cut off.
       else if (held.length + bytes.length > limit.HELD_INPUT_BYTES_MAX) this.#overrun(connection);
-      else connection.heldInput = Buffer.concat([held, bytes]);
+      else held.append(bytes);
     } catch (error) {
       this.#broke(connection, error);
     }
@@ -306,8 +302,8 @@ export class Driver implements LinkEvents<Connection> {
     return connection.inbound && !connection.established && this.#handshakes.isOver;
   }
 
-  /** Gives the link input; what it doesn't take is held, and the socket rests until it does. */
-  #take(connection: Connection, bytes: Uint8Array): void {
+  /** Gives the link input and returns how much it took. */
+  #take(connection: Connection, bytes: Uint8Array): number {
     const beganMs = this.clock.monotonic();
     const { establishedMs, link } = connection;
     const wasAsked = link.isAsked;
@@ -316,12 +312,13 @@ export class Driver implements LinkEvents<Connection> {
     if (wasAsked && !link.isAsked && !connection.gone) this.#wheel.arm(connection);
     if (establishedMs === 0) this.#handshakes.spent(this.clock.monotonic() - beganMs);
     else if (beganMs - establishedMs > limit.HANDSHAKE_NEW_MS) this.#handshakes.talked(beganMs);
-    if (taken < bytes.length) this.#hold(connection, bytes.subarray(taken));
+    return taken;
   }
 
   /** Keeps input for later; until then its socket brings no more. */
   #hold(connection: Connection, bytes: Uint8Array): void {
-    connection.heldInput = bytes;
+    connection.heldInput = new ByteQueue(this.pool);
+    connection.heldInput.append(bytes);
     connection.pause();
   }
 
@@ -341,8 +338,10 @@ export class Driver implements LinkEvents<Connection> {
       const held = connection.heldInput;
       if (connection.gone || held === null || link.isFull || this.#rests(connection)) break;
       connection.heldInput = null;
-      connection.resume();
-      this.#take(connection, held);
+      held.skip(this.#take(connection, held.peek(held.length)));
+      if (connection.gone) return;
+      if (held.length > 0) connection.heldInput = held;
+      else connection.resume();
     }
     if (connection.gone || !link.isClosed || connection.blockedMs > 0 || link.queue.length > 0) return;
     if (connection.endSocket()) this.lost(connection, "closed");

@@ -11,7 +11,7 @@ import {
   parseAddress,
   parseListenAddress,
 } from "./multiaddr.ts";
-import { OutputQueue } from "./output.ts";
+import { ByteQueue } from "./byte_queue.ts";
 import { parsePeerId, peerIdFromPublicKey, publicKeyOfPeerId } from "./peer_id.ts";
 import { BufferPool } from "./pool.ts";
 import { ProtobufReader, ProtobufWriter } from "./protobuf.ts";
@@ -215,12 +215,12 @@ describe("identify", () => {
   });
 });
 
-describe("OutputQueue", () => {
+describe("ByteQueue", () => {
   test("gives back what was appended, however it is taken, and holds no buffer when empty", () => {
     const step = fc.oneof(fc.record({ append: fc.nat(5000) }), fc.record({ take: fc.nat(9000) }));
     fc.assert(
       fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
-        const queue = new OutputQueue(new BufferPool());
+        const queue = new ByteQueue(new BufferPool());
         let written = 0;
         let read = 0;
         for (const one of steps) {
@@ -249,7 +249,7 @@ describe("OutputQueue", () => {
     const piece = new Uint8Array(256);
     for (const kib of [255, 511, 767, 1023, 4095]) {
       taken = 0;
-      const queue = new OutputQueue(new CountingPool());
+      const queue = new ByteQueue(new CountingPool());
       while (queue.length < kib * 1024) queue.append(piece);
       expect(taken).toBeLessThan(5 * kib * 1024);
       taken = 0;

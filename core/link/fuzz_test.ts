@@ -12,7 +12,7 @@ import { Negotiation, encodeLine, encodeProposal } from "./multistream.ts";
 import { Muxer, type MuxerHost } from "./muxer.ts";
 import { openPayload, signPayload } from "./noise_payload.ts";
 import { NoiseTransport } from "./noise_transport.ts";
-import { OutputQueue } from "./output.ts";
+import { ByteQueue } from "./byte_queue.ts";
 import { PartialFrame } from "./partial_frame.ts";
 import { BufferPool } from "./pool.ts";
 import { ProtobufReader } from "./protobuf.ts";
@@ -115,7 +115,7 @@ test("NoiseTransport.open() takes nothing but what was sealed", () => {
   const transport = (): NoiseTransport =>
     new NoiseTransport({ send: crypto.noise.cipher(key), receive: crypto.noise.cipher(key) });
   const into = new Uint8Array(70_000);
-  const queue = new OutputQueue(new BufferPool());
+  const queue = new ByteQueue(new BufferPool());
   queue.append(new Uint8Array(300));
   const length = transport().seal(queue, into, 0);
   const sealed = into.slice(2, length);
@@ -175,7 +175,7 @@ test("a link takes anything before, in and after its handshake", () => {
 /** A muxer without a connection around it, and handlers that do as they please. */
 class Bench implements MuxerHost<Side> {
   readonly owner = openOwner;
-  readonly queue = new OutputQueue(new BufferPool());
+  readonly queue = new ByteQueue(new BufferPool());
   readonly limits = { ...LIMITS, streamsMax: 8 };
   readonly hasMemory = true;
   readonly handlers: Recorder[] = [];

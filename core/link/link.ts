@@ -13,7 +13,7 @@ import { Negotiation, encodeProposal } from "./multistream.ts";
 import { NoiseHandshake, type NoiseIdentity } from "./noise_handshake.ts";
 import { YAMUX } from "./noise_payload.ts";
 import { LENGTH_BYTES, NoiseTransport } from "./noise_transport.ts";
-import { OutputQueue } from "./output.ts";
+import { ByteQueue } from "./byte_queue.ts";
 import { PartialFrame } from "./partial_frame.ts";
 import type { BufferPool } from "./pool.ts";
 import { type LinkStream, type LinkStreamHandler, type ProtocolTable, noStream } from "./stream.ts";
@@ -54,7 +54,7 @@ type Phase = "security" | "handshake" | "muxer" | "open" | "closed";
 export class Link<Owner> implements MuxerHost<Owner> {
   readonly profile: LinkProfile<Owner>;
   readonly owner: Owner;
-  readonly queue: OutputQueue;
+  readonly queue: ByteQueue;
   /** The time of the last call that brought it. */
   now: number;
   /** Multihash bytes of the peer's PeerId; empty until it is proven. */
@@ -77,7 +77,7 @@ export class Link<Owner> implements MuxerHost<Owner> {
     const dialler = profile.role === "dialler";
     this.profile = profile;
     this.owner = owner;
-    this.queue = new OutputQueue(profile.pool);
+    this.queue = new ByteQueue(profile.pool);
     this.now = now;
     this.#started = now;
     this.#heard = now;

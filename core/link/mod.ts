@@ -23,7 +23,7 @@ export {
 } from "./multiaddr.ts";
 export { parseIp4, parseIp6 } from "./ip.ts";
 export type { NoiseIdentity } from "./noise_handshake.ts";
-export { OutputQueue } from "./output.ts";
+export { ByteQueue } from "./byte_queue.ts";
 export { signPayload } from "./noise_payload.ts";
 export { type PeerId, parsePeerId, peerIdFromPublicKey, peerIdOf, publicKeyOfPeerId } from "./peer_id.ts";
 export { BufferPool } from "./pool.ts";

@@ -5,7 +5,7 @@
  */
 import { limit } from "../ground/mod.ts";
 import { readU16, readU32 } from "./bytes.ts";
-import type { OutputQueue } from "./output.ts";
+import type { ByteQueue } from "./byte_queue.ts";
 import { LinkStream, type LinkStreamHandler, noStream } from "./stream.ts";
 import { FLAG, GO_AWAY, HEADER_BYTES, SENT_DATA_BYTES_MAX, SENT_FRAME_BYTES_MAX, TYPE } from "./yamux.ts";
 
@@ -28,7 +28,7 @@ export interface LinkLimits {
 export interface MuxerHost<Owner> {
   readonly owner: Owner;
   /** Where frames go. */
-  readonly queue: OutputQueue;
+  readonly queue: ByteQueue;
   /** Whether frames are still taken and sent. */
   readonly isOpen: boolean;
   /** The time of the last call that brought it. */

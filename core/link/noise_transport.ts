@@ -2,7 +2,7 @@
 import { limit } from "../ground/mod.ts";
 import { writeU16 } from "./bytes.ts";
 import type { TransportCiphers } from "./noise_handshake.ts";
-import type { OutputQueue } from "./output.ts";
+import type { ByteQueue } from "./byte_queue.ts";
 
 export const LENGTH_BYTES = 2;
 const TAG_BYTES = 16;
@@ -20,7 +20,7 @@ export class NoiseTransport {
   }
 
   /** Seals what waits into `into` from `at` on, as much as fits; returns the bytes written. */
-  seal(queue: OutputQueue, into: Uint8Array, at: number): number {
+  seal(queue: ByteQueue, into: Uint8Array, at: number): number {
     let end = at;
     while (queue.length > 0) {
       const room = into.length - end - OVERHEAD_BYTES;

@@ -1,6 +1,6 @@
 import type { Socket } from "bun";
 import { limit } from "../../ground/mod.ts";
-import { BufferPool, OutputQueue } from "../../link/mod.ts";
+import { BufferPool, ByteQueue } from "../../link/mod.ts";
 import { FrameCutter, type FrameSink, HEADER_BYTES, writeHeader } from "./frame.ts";
 
 /** Who works at one end of a pipe. */
@@ -19,7 +19,7 @@ const NOTHING = new Uint8Array(0);
 export class Pipe {
   readonly #owner: PipeOwner;
   readonly #cutter: FrameCutter;
-  readonly #queue = new OutputQueue(new BufferPool());
+  readonly #queue = new ByteQueue(new BufferPool());
   readonly #header = new Uint8Array(HEADER_BYTES);
   #socket: Socket | null = null;
   #scheduled = false;

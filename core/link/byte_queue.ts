@@ -1,8 +1,8 @@
 import { writeU16, writeU32 } from "./bytes.ts";
 import type { BufferPool } from "./pool.ts";
 
-/** Bytes that wait to leave a link, in order. Holds a buffer of the pool only while something waits. */
-export class OutputQueue {
+/** Bytes that wait, in order: to leave a link, or for one that takes none. Holds a buffer of the pool only while something waits. */
+export class ByteQueue {
   readonly #pool: BufferPool;
   #buffer: Uint8Array | null = null;
   #start = 0;
