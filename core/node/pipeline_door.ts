@@ -64,12 +64,12 @@ export interface StreamDoor {
 /** Serves streams until `shut`; holds what is open, and nothing else. */
 export function openDoor(options: DoorOptions): StreamDoor {
   const door = new Door(options);
-  const other: StreamHandler<unknown> = {
+  const other: StreamHandler<MailboxStream> = {
     onOpen: (stream) => door.unsupported(stream),
     onData: (stream, bytes) => stream.consume(bytes.length),
     onEnd: () => undefined,
-    onClose: () => undefined,
-    onDrain: () => undefined,
+    onClose: (stream) => stream.context.close(),
+    onDrain: (stream) => stream.context.drained(),
   };
   return {
     protocols: (protocol) => {
@@ -158,7 +158,7 @@ class Door implements StreamHandler<MailboxStream>, FrameTaker {
   }
 
   /** Whoever asks for a version that this relay doesn't speak learns which it does. */
-  unsupported(edge: EdgeStream): void {
+  unsupported(edge: EdgeStream<MailboxStream>): void {
     const { crypto, events, voice } = this.#options;
     const stream = new MailboxStream({
       edge,
@@ -168,10 +168,11 @@ class Door implements StreamHandler<MailboxStream>, FrameTaker {
       events,
       door: { frame: () => undefined },
     });
+    edge.context = stream;
     this.#hello(stream);
     stream.refuse(0, { code: "unsupported", versions: PROTOCOL_VERSIONS });
     events.refused("unsupported");
-    edge.end();
+    stream.ending();
   }
 
   #hello(stream: MailboxStream): void {

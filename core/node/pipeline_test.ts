@@ -2,7 +2,7 @@ import { setImmediate as setImmediatePromise } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { create, newMailbox, plain, type TestMailbox } from "../../test/harness/device.ts";
 import type { CommandResult } from "../client/mod.ts";
-import { type OpenedSession, openSession } from "../client/session/mod.ts";
+import { type OpenedSession, type SessionHandler, openSession } from "../client/session/mod.ts";
 import { Fault, limit } from "../ground/mod.ts";
 import { type Kit, openKit } from "./_pipeline_kit.ts";
 import { systemClock } from "./clock.ts";
@@ -55,7 +55,33 @@ function unavailable(after: boolean): { error: Error; after: boolean } {
 
 const settle = (): Promise<void> => Bun.sleep(20);
 
+/** All that the relay says on a stream of `protocol` until it ends, to who takes `windowBytes` at a time. */
+function saidTo(protocol: string, windowBytes: number): Promise<number> {
+  const { promise, resolve } = Promise.withResolvers<number>();
+  let said = 0;
+  const handler: SessionHandler<null> = {
+    onOpen: () => undefined,
+    onData: (stream, bytes) => {
+      said += bytes.length;
+      stream.consume(bytes.length);
+    },
+    onEnd: () => resolve(said),
+    onClose: () => resolve(-1),
+    onDrain: () => undefined,
+  };
+  kit
+    .pair({ windowBytes, protocols: () => kit.pipeline.protocols(protocol) })
+    .connection.open(protocol, handler, null);
+  return promise;
+}
+
 describe("Pipeline", () => {
+  test("says hello and why not to who asks for another version, however little it takes at a time", async () => {
+    const whole = await saidTo("/dchat/mailbox/99", 256 * 1024);
+    expect(whole).toBeGreaterThan(200);
+    expect(await saidTo("/dchat/mailbox/99", 50)).toBe(whole);
+  });
+
   test("refuses new work while memory is full, and goes on with what is there", async () => {
     const other = newMailbox(kit.crypto, { relay: kit.relay });
     const make = (): Promise<CommandResult> => session.command(other.create, { ...other, key: other.owner });
