@@ -15,6 +15,8 @@ import {
   pullAll,
   randomFrom,
 } from "./_pair.ts";
+import { PING_PROTOCOL } from "./builtin.ts";
+import { TYPE } from "./yamux.ts";
 import type { LinkStream, LinkStreamHandler } from "./stream.ts";
 
 const ECHO = "/test/echo/1";
@@ -218,6 +220,34 @@ describe("Link", () => {
       }
     }
     expect(Math.min(got.up, got.down)).toBeGreaterThan(16 * 1024 * 1024);
+  });
+
+  test("a ping is answered when there is room for it, and who pings on meanwhile loses the stream", () => {
+    for (const more of [0, 32]) {
+      const pair = openPair({ protocols: () => new Recorder() });
+      const bulk = pair.dialler.link.open("/bulk", new Recorder(), null);
+      const recorder = new Recorder();
+      const pinging = pair.dialler.link.open<unknown>(PING_PROTOCOL, recorder, null);
+      pair.run();
+      // What was said for it leaves no room for an echo.
+      const { queue } = pair.listener.link;
+      queue.append(
+        frame(TYPE.data, 0, 2, limit.LINK_OUTPUT_MARK_BYTES - 30, pattern(limit.LINK_OUTPUT_MARK_BYTES - 30)),
+      );
+      const ping = pattern(32);
+      pinging.write(ping);
+      if (more > 0) pinging.write(pattern(more));
+      pinging.end();
+      deliver(pair.listener.link, pullAll(pair.dialler.link), 0);
+      pair.run();
+      if (more > 0) expect(recorder.events.at(-1)).toBe("close: reset by the peer");
+      else
+        expect([recorder.received.equals(Buffer.from(ping)), recorder.events.at(-1)]).toEqual([
+          true,
+          "close: ended",
+        ]);
+      bulk.reset();
+    }
   });
 
   test("holds no buffer at rest", () => {
