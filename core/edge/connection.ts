@@ -18,6 +18,8 @@ export interface Attempt {
   readonly settle: (failure: string | null) => void;
   /** Whether nobody waits for it any more: a socket that opens now is cut off. */
   readonly over: () => boolean;
+  /** Aborts when it was given up before a socket opened. */
+  readonly givenUp: AbortSignal;
 }
 
 /** A link with its socket. Compact: what only some connections need is null in the others. */

@@ -111,10 +111,14 @@ class EdgeDialler implements Dialler {
   /** A socket that is open, with its link at work. Whoever comes too late is cut off. */
   async #connect(
     address: Address,
-    { attempt, signal }: { attempt: Attempt; signal: AbortSignal | undefined },
+    { attempt, signal }: { attempt: Omit<Attempt, "givenUp">; signal: AbortSignal | undefined },
   ): Promise<Connection> {
-    let late = false;
-    const timed: Attempt = { ...attempt, over: () => late || attempt.over() };
+    const late = new AbortController();
+    const timed: Attempt = {
+      ...attempt,
+      over: () => late.signal.aborted || attempt.over(),
+      givenUp: late.signal,
+    };
     const { authorities, limits } = this.#options;
     const given = Promise.withResolvers<never>();
     const giveUp = (): void => given.reject(new Error("it was given up"));
@@ -130,7 +134,7 @@ class EdgeDialler implements Dialler {
     try {
       return await Promise.race([dialling, given.promise]);
     } catch (error) {
-      late = true;
+      late.abort();
       dialling.catch(() => {});
       signal?.throwIfAborted();
       const why = reasonOf(error);

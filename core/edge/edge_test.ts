@@ -284,10 +284,11 @@ describe("dial()", () => {
 
   test("gives up where no connection comes about, in the handshake's time or when its signal aborts", async () => {
     // A server that never answers the request: the WebSocket doesn't open.
-    const silent = Bun.serve({
+    let connected = 0;
+    const silent = Bun.listen({
       hostname: "127.0.0.1",
       port: 0,
-      fetch: () => new Promise<Response>(() => {}),
+      socket: { open: () => void connected++, close: () => void connected--, data() {} },
     });
     await using impatient = openDialler({ crypto, limits: { ...LIMITS, handshakeTimeoutMs: 300 }, clock });
     const address = `/ip4/127.0.0.1/tcp/${silent.port}/ws`;
@@ -295,7 +296,8 @@ describe("dial()", () => {
     await using patient = dialler();
     const signal = AbortSignal.timeout(100);
     expect((await failure(patient.dial({ address, signal }))).name).toBe("TimeoutError");
-    await silent.stop(true);
+    await until("nothing is left of them", () => connected === 0);
+    silent.stop(true);
   });
 
   test("gives up on a listener that never finishes the handshake", async () => {

@@ -66,6 +66,7 @@ export async function dialWebSocket(
   socket.binaryType = "arraybuffer";
   const { promise, resolve, reject } = Promise.withResolvers<Connection>();
   let connection: WebSocketDialled | null = null;
+  attempt.givenUp.addEventListener("abort", () => socket.terminate());
   socket.addEventListener("open", () => {
     if (attempt.over()) {
       socket.terminate();
