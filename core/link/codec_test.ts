@@ -2,7 +2,14 @@ import { describe, expect, test } from "bun:test";
 import * as fc from "fast-check";
 import { decodeBase58, encodeBase58 } from "./base58.ts";
 import { concat } from "./bytes.ts";
-import { decodeIdentify, encodeIdentify } from "./identify.ts";
+import { type Side, frame, inject, openPair, pullAll } from "./_pair.ts";
+import {
+  IDENTIFY_PROTOCOL,
+  type Identified,
+  IdentifyAsk,
+  decodeIdentify,
+  encodeIdentify,
+} from "./identify.ts";
 import { formatIp6, parseIp4, parseIp6 } from "./ip.ts";
 import {
   decodeMultiaddr,
@@ -15,6 +22,7 @@ import { ByteQueue } from "./byte_queue.ts";
 import { parsePeerId, peerIdFromPublicKey, publicKeyOfPeerId } from "./peer_id.ts";
 import { BufferPool } from "./pool.ts";
 import { ProtobufReader, ProtobufWriter } from "./protobuf.ts";
+import { FLAG, TYPE } from "./yamux.ts";
 
 const PEER = "12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA";
 
@@ -212,6 +220,41 @@ describe("identify", () => {
       if (decodeIdentify(message.subarray(0, length)) !== null) whole++;
     // Only between two fields is a prefix a message of its own: nothing, and after each field but the last.
     expect(whole).toBe(6);
+  });
+});
+
+describe("IdentifyAsk", () => {
+  /** What is understood of these messages, each with its length, and then the end. */
+  function understood(messages: readonly Uint8Array[], cut = 0): Identified | null | undefined {
+    const pair = openPair();
+    let heard: Identified | null | undefined;
+    const question = { held: new Uint8Array(0), answered: (said: Identified | null) => void (heard = said) };
+    pair.dialler.link.open(IDENTIFY_PROTOCOL, new IdentifyAsk<Side>(), question);
+    pullAll(pair.dialler.link);
+    const said = Buffer.concat([
+      Buffer.from(`\u0013/multistream/1.0.0\n\u000f${IDENTIFY_PROTOCOL}\n`),
+      ...messages.flatMap((message) => [
+        Uint8Array.of((message.length & 0x7f) | 0x80, message.length >> 7),
+        message,
+      ]),
+    ]);
+    const body = said.subarray(0, said.length - cut);
+    inject(pair, pair.listener, frame(TYPE.data, FLAG.fin, 1, body.length, body));
+    return heard;
+  }
+  const agent = new ProtobufWriter().text(6, "somebody").text(3, "/a").finish();
+  const record = new ProtobufWriter().bytes(8, new Uint8Array(3000)).text(3, "/b").finish();
+
+  test("reads one message, and several as one: go-libp2p sends what is long in parts", () => {
+    expect(understood([agent])?.agent).toBe("somebody");
+    const both = understood([agent, record]);
+    expect([both?.agent, ...(both?.protocols ?? [])]).toEqual(["somebody", "/a", "/b"]);
+  });
+
+  test("answers null where nothing came, or the last message isn't whole", () => {
+    expect(understood([])).toBeNull();
+    expect(understood([agent], 1)).toBeNull();
+    expect(understood([agent, record], 1)).toBeNull();
   });
 });
 

@@ -115,7 +115,7 @@ export interface IdentifyQuestion {
   readonly answered: (identified: Identified | null) => void;
 }
 
-/** Asks a peer: `context.answered` hears the message, or null where none came whole. */
+/** Asks a peer: `context.answered` hears the message, or null where none came whole, as soon as the peer says no more. */
 export class IdentifyAsk<Owner> implements LinkStreamHandler<Owner, IdentifyQuestion> {
   onOpen(stream: LinkStream<Owner, IdentifyQuestion>): void {
     stream.end();
@@ -131,11 +131,26 @@ export class IdentifyAsk<Owner> implements LinkStreamHandler<Owner, IdentifyQues
 
   onClose(stream: LinkStream<Owner, IdentifyQuestion>): void {
     const { held, answered } = stream.context;
-    const two = (held[0] ?? 0) >= 0x80;
-    const start = two ? 2 : 1;
-    const length = two ? ((held[0] ?? 0) & 0x7f) | ((held[1] ?? 0) << 7) : (held[0] ?? 0);
-    answered(held.length >= start + length ? decodeIdentify(held.subarray(start, start + length)) : null);
+    const message = mergedMessage(held);
+    answered(message === null ? null : decodeIdentify(message));
   }
 
   onDrain(): void {}
+}
+
+/**
+ * The messages in `bytes`, each behind its length, as one, which is how protobuf merges them; null where there is none
+ * or the last isn't whole. The specification knows one; go-libp2p sends what is long in parts.
+ */
+function mergedMessage(bytes: Uint8Array): Uint8Array | null {
+  const parts: Uint8Array[] = [];
+  for (let at = 0; at < bytes.length;) {
+    const first = bytes[at] ?? 0;
+    const two = first >= 0x80;
+    const start = at + (two ? 2 : 1);
+    at = start + (two ? (first & 0x7f) | ((bytes[start - 1] ?? 0) << 7) : first);
+    if (at > bytes.length) return null;
+    parts.push(bytes.subarray(start, at));
+  }
+  return parts.length === 0 ? null : concat(...parts);
 }
