@@ -111,7 +111,8 @@ const relay = z.strictObject({
     live: true,
   }),
   deny: accessEntries({
-    about: "These are not let in, whatever is allowed",
+    about:
+      'These are not let in, whatever is allowed; networks of IPv6 hold no IPv4: all addresses are "0.0.0.0/0" and "::/0"',
     live: true,
   }),
   max_handshakes: integer({
