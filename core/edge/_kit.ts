@@ -160,13 +160,14 @@ export interface Bare {
   received: Buffer;
 }
 
-/** Connects, with TLS where it is told to, and then does nothing of its own. */
-export async function connectBare(port: number, { tls = false } = {}): Promise<Bare> {
+/** Connects, with TLS where it is told to and from one of this machine's addresses, and then does nothing of its own. */
+export async function connectBare(port: number, { tls = false, from = "" } = {}): Promise<Bare> {
   const { promise, resolve } = Promise.withResolvers<Bare>();
   await Bun.connect<Bare | undefined>({
     hostname: "127.0.0.1",
     port,
     ...(tls ? { tls: { rejectUnauthorized: false } } : {}),
+    ...(from === "" ? {} : { localAddress: from }),
     socket: {
       open(socket) {
         const bare: Bare = { socket, closed: false, received: Buffer.alloc(0) };
@@ -229,7 +230,11 @@ class Sender {
 }
 
 /** Connects and shakes hands; afterwards it reads what comes, or doesn't where the socket is paused. */
-export async function connectHostile(port: number, transport: Transport | "wss" = "tcp"): Promise<Hostile> {
+export async function connectHostile(
+  port: number,
+  transport: Transport | "wss" = "tcp",
+  { from = "" } = {},
+): Promise<Hostile> {
   const { promise, resolve, reject } = Promise.withResolvers<Hostile>();
   const way = transport === "tcp" ? null : new ClientEnd();
   const sender = new Sender(way);
@@ -261,6 +266,7 @@ export async function connectHostile(port: number, transport: Transport | "wss" 
     hostname: "127.0.0.1",
     port,
     ...(transport === "wss" ? { tls: { rejectUnauthorized: false } } : {}),
+    ...(from === "" ? {} : { localAddress: from }),
     socket: {
       open(socket) {
         hostile = {

@@ -2,6 +2,7 @@ import { limit } from "../ground/mod.ts";
 import { AccessList } from "./access.ts";
 import { Buckets } from "./bucket.ts";
 import { Counts } from "./counts.ts";
+import type { HandshakeSlots } from "./handshake_slots.ts";
 import { MemoryBudget } from "./memory.ts";
 import { type Origin, Origins, isLoopback, subnetOf } from "./origin.ts";
 import type { Access, EdgeLimits } from "./port.ts";
@@ -12,7 +13,8 @@ const BURST_SECONDS = 4;
 /** How full a process is when somebody asks to come in. */
 interface Fullness {
   readonly limits: EdgeLimits;
-  readonly handshakes: number;
+  /** Null where they are another process's to limit. */
+  readonly handshakes: Pick<HandshakeSlots<never>, "hasRoom"> | null;
   /** Monotonic ms. */
   readonly now: number;
 }
@@ -40,7 +42,7 @@ export class Admission {
     const { limits, now } = fullness;
     if (!this.#access.admitsAddress(address)) return "ACCESS_DENIED";
     if (this.#connections >= limits.connectionsMax) return "CONNECTIONS_MAX";
-    if (fullness.handshakes >= limits.handshakesMax) return "HANDSHAKES_MAX";
+    if (fullness.handshakes?.hasRoom(address, limits.handshakesMax) === false) return "HANDSHAKES_MAX";
     if (this.isMemoryFull(fullness)) return "MEMORY_BYTES_MAX";
     const perSecond =
       limits.acceptsPerSecondMax ?? (isLoopback(address) ? 0 : limit.ACCEPTS_PER_SECOND_MAX_DEFAULT);

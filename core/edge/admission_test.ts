@@ -61,7 +61,7 @@ test("AccessList denies networks and PeerIds, and allows alone what it is told t
 
 test("Admission.admit() holds an address to its rate, a /48 to one, and loopback only where told", () => {
   const admission = new Admission();
-  const fullness = { handshakes: 0, now: 5000 };
+  const fullness = { handshakes: null, now: 5000 };
   const slow: EdgeLimits = { ...LIMITS, acceptsPerSecondMax: 2 };
   const outcomes = (addresses: readonly string[], limits = slow) =>
     addresses.map((address) => typeof admission.admit(address, { ...fullness, limits }));
@@ -76,7 +76,7 @@ test("Admission.admit() holds an address to its rate, a /48 to one, and loopback
 
 test("Admission.admit() lets nobody in above the memory budget", () => {
   const admission = new Admission();
-  const fullness = { handshakes: 0, now: 0 };
+  const fullness = { handshakes: null, now: 0 };
   const within = { ...fullness, limits: { ...LIMITS, memoryBytesMax: 2 ** 40 } };
   expect(typeof admission.admit("192.0.2.1", within)).toBe("object");
   expect(
@@ -87,7 +87,7 @@ test("Admission.admit() lets nobody in above the memory budget", () => {
 test("Admission.admit() lets others in where those who filled the memory have left, though it isn't given back", () => {
   const admission = new Admission();
   const at = (now: number, memoryBytesMax: number) =>
-    admission.admit("192.0.2.1", { handshakes: 0, now, limits: { ...LIMITS, memoryBytesMax } });
+    admission.admit("192.0.2.1", { handshakes: null, now, limits: { ...LIMITS, memoryBytesMax } });
   const held = Array.from({ length: 100 }, () => at(0, 2 ** 40)).filter((each) => typeof each !== "string");
   expect(held).toHaveLength(100);
   expect(at(2000, 1)).toBe("MEMORY_BYTES_MAX");

@@ -9,6 +9,7 @@ import {
 } from "../link/mod.ts";
 import { type Connection, HEADROOM_BYTES } from "./connection.ts";
 import { Admission } from "./admission.ts";
+import { HandshakeSlots } from "./handshake_slots.ts";
 import { HandshakeTurns } from "./handshake_turns.ts";
 import type { Origin } from "./origin.ts";
 import { linkLimits } from "./link_limits.ts";
@@ -45,7 +46,7 @@ export class Driver implements LinkEvents<Connection> {
   /** What all links share. */
   #linkLimits: LinkLimits;
   /** Inbound connections whose handshake is under way. */
-  handshakes = 0;
+  readonly #slots = new HandshakeSlots<Connection>();
   /** Called when the last connection has gone. */
   onEmpty: (() => void) | null = null;
   readonly #events: EdgeEvents | null;
@@ -84,7 +85,7 @@ export class Driver implements LinkEvents<Connection> {
       ? "EDGE_PIPE_MARK_BYTES"
       : this.admission.admit(address, {
           limits: this.limits,
-          handshakes: this.handshakes,
+          handshakes: this.#slots,
           now: this.clock.monotonic(),
         });
     if (typeof admitted !== "string") return admitted;
@@ -123,7 +124,11 @@ export class Driver implements LinkEvents<Connection> {
   /** Takes a connection whose socket is open. */
   add(connection: Connection): void {
     this.connections.add(connection);
-    if (connection.inbound) this.handshakes++;
+    const displaced = connection.inbound ? this.#slots.add(connection, this.limits.handshakesMax) : null;
+    if (displaced !== null) {
+      this.limited(displaced.link, "HANDSHAKES_MAX");
+      this.drop(displaced, "handshakes of others came first");
+    }
     this.#events?.arrived?.(connection);
     this.#wheel.arm(connection);
     if (this.#timer === null) {
@@ -201,13 +206,12 @@ export class Driver implements LinkEvents<Connection> {
   opened(link: Link<Connection>): void {
     const connection = link.owner;
     connection.establishedMs = this.clock.monotonic();
-    if (connection.inbound) this.handshakes--;
+    this.#slots.remove(connection);
     // The keepalive may be due before the handshake would have been.
     this.#wheel.arm(connection);
     this.#settle(connection, null);
     this.#events?.opened(connection);
-    if (!connection.inbound) return;
-    const refused = this.admission.admitPeer(link.peerBytes, this.limits);
+    const refused = connection.inbound ? this.admission.admitPeer(link.peerBytes, this.limits) : null;
     if (refused === null) return;
     this.#events?.limited(refused, connection.remoteAddress);
     link.close("refused");
@@ -215,7 +219,7 @@ export class Driver implements LinkEvents<Connection> {
 
   closed(link: Link<Connection>, reason: string): void {
     const connection = link.owner;
-    if (!connection.established && connection.inbound) this.handshakes--;
+    this.#slots.remove(connection);
     this.#settle(connection, reason);
     if (connection.established) this.#events?.closed(connection, reason);
     else if (connection.inbound) this.#events?.failed?.(reason);
@@ -254,13 +258,7 @@ export class Driver implements LinkEvents<Connection> {
 
   /** A profile's part that all links of this driver share. */
   profile(rest: OwnProfile): LinkProfile<Connection> {
-    return {
-      ...rest,
-      pool: this.pool,
-      events: this,
-      limits: this.#limitsNow,
-      hasMemory: this.#hasMemory,
-    };
+    return { ...rest, pool: this.pool, events: this, limits: this.#limitsNow, hasMemory: this.#hasMemory };
   }
 
   // One of each, not one a profile: a dialler makes a profile for each connection.

@@ -1,9 +1,12 @@
 /** Hostile peers on real sockets: each is cut off for what it does, and honest ones beside it notice nothing. */
 import { describe, expect, test } from "bun:test";
 import { limit } from "../ground/mod.ts";
+import { requireOrSkip } from "../../test/harness/require.ts";
 import { randomFrom } from "../link/_pair.ts";
 import {
   ANY_PORT,
+  type Bare,
+  type Hostile,
   LIMITS,
   type Opened,
   type Transport,
@@ -133,6 +136,32 @@ describe.each<Transport>(["tcp", "ws"])("openListener() under attack on %s", (tr
     expect(came).toHaveLength(300);
     await until("all are open", () => ours.log.connections.length === 301);
     for (const one of came) one.socket.terminate();
+  });
+
+  test("a few addresses that take all handshakes and stall turn nobody else away", async () => {
+    if (!requireOrSkip("addresses of 127.0.0.0/8", process.platform === "linux")) return;
+    await using ours = await listen({ handshakesMax: 60 }, [ANY_PORT[transport]]);
+    const attack = { over: false };
+    const attackers = ["127.1.0.1", "127.2.0.1", "127.3.0.1"].map(async (from) => {
+      const held: Bare[] = [];
+      while (!attack.over) {
+        const bare = await connectBare(ours.port, { from });
+        held.push(bare);
+        if (held.length > 100) await Bun.sleep(2);
+      }
+      for (const bare of held) bare.socket.terminate();
+    });
+    await until("all are taken", () => ours.log.limits.includes("HANDSHAKES_MAX"));
+    const honest: Hostile[] = [];
+    for (let device = 0; device < 40; device++)
+      honest.push(await connectHostile(ours.port, transport, { from: `127.9.${device}.1` }));
+    attack.over = true;
+    await Promise.all(attackers);
+    await until("all are open", () => ours.log.connections.length === 40);
+    expect(ours.log.failures).toContain("handshakes of others came first");
+    for (const one of honest) one.socket.terminate();
+    await until("all have gone", () => ours.listener.connections === 0);
+    expect(ours.log.errors).toEqual([]);
   });
 
   test("floods of connects, of streams, of resets and of pings", async () => {

@@ -116,7 +116,8 @@ const relay = z.strictObject({
     live: true,
   }),
   max_handshakes: integer({
-    about: "Handshakes under way at once in a process; who comes beyond that waits or is turned away",
+    about:
+      "Handshakes under way at once in a process; when all are taken, networks with few come before those with many",
     initial: limit.HANDSHAKES_MAX_DEFAULT,
     min: 1,
     max: 100_000,

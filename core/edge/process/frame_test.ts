@@ -151,7 +151,7 @@ test("EdgeProcess takes frames in any order with any content, and leaves the led
     expect(log.connections.length, `seed ${seed}`).toBe(log.reasons.length);
     const fullness = {
       limits: { ...LIMITS, connectionsMax: 1, acceptsPerSecondMax: 0 },
-      handshakes: 0,
+      handshakes: null,
       now: 0,
     };
     expect(typeof admission.admit("10.0.0.1", fullness), `seed ${seed}`).toBe("object");

@@ -224,7 +224,7 @@ export class EdgeProcess implements PipeOwner, Carrier, Iterable<EdgeConnection>
     const { port, address } = decodeArrived(payload);
     if (this.#connections.has(number)) throw outOfStep("a connection arrives twice");
     // Handshakes under way are the process's own to limit.
-    const fullness = { limits: limits(), handshakes: 0, now: clock.monotonic() };
+    const fullness = { limits: limits(), handshakes: null, now: clock.monotonic() };
     const admitted = admission.admit(address, fullness);
     if (typeof admitted === "string") {
       events.limited(admitted, address);
