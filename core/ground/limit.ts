@@ -142,6 +142,8 @@ export const EDGE_PIPE_MARK_BYTES = 1024 * KIB;
 export const EDGE_FRAME_BYTES_MAX = 16 * 1024 * KIB - 1;
 /** What an edge process holds for one stream whose device doesn't take it: one whole frame while another is on its way. */
 export const EDGE_STREAM_HELD_BYTES_MAX = 2 * FRAME_BYTES_MAX;
+/** What a relay has dealt with of a stream that an edge process holds is told to it in lumps of at least this. */
+export const EDGE_CONSUMED_BYTES_TOLD = YAMUX_WINDOW_BYTES / 8;
 /** How long an edge process that died is waited for before the next is started: twice as long each time. */
 export const EDGE_RESTART_MS_MIN = 100;
 export const EDGE_RESTART_MS_MAX = 30 * SECOND_MS;
@@ -199,6 +201,10 @@ assert(
   "a frame larger than a window can't be legal",
 );
 assert(OPEN_FILES_AGAIN > OPEN_FILES_SPARE, "there is room for connections when they are taken again");
+assert(
+  YAMUX_WINDOW_BYTES / 2 - EDGE_CONSUMED_BYTES_TOLD >= FRAME_BYTES_MAX,
+  "a window reopens at half, and what was dealt with before it is told: a whole frame still fits what is left",
+);
 assert(STREAM_WINDOW_BYTES_DEFAULT >= YAMUX_WINDOW_BYTES, "a window can't be less than yamux starts with");
 assert(
   LINK_OUTPUT_MARK_BYTES_MIN >= 2 * FRAME_BYTES_MAX && LINK_OUTPUT_MARK_BYTES >= LINK_OUTPUT_MARK_BYTES_MIN,

@@ -70,9 +70,6 @@ export class CarriedConnection implements EdgeConnection {
   }
 }
 
-/** What was consumed is told in lumps, each a part of a window that is small beside it. */
-const TOLD_BYTES = limit.YAMUX_WINDOW_BYTES / 4;
-
 /** A stream on such a connection. */
 export class CarriedStream implements EdgeStream {
   readonly connection: CarriedConnection;
@@ -125,7 +122,7 @@ export class CarriedStream implements EdgeStream {
   consume(bytes: number): void {
     if (this.#closed) return;
     this.#consumed += bytes;
-    if (this.#consumed < TOLD_BYTES) return;
+    if (this.#consumed < limit.EDGE_CONSUMED_BYTES_TOLD) return;
     this.#carrier.send(KIND.consumed, this.number, encodeCount(this.#consumed));
     this.#consumed = 0;
   }
