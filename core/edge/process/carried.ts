@@ -41,6 +41,8 @@ export class CarriedConnection implements EdgeConnection {
   peerBytes: Uint8Array = NO_BYTES;
   /** Whether it is secured, and not closed yet. */
   isOpen = false;
+  /** Whether it was closed here, which its process may not know yet: it has no new streams. */
+  isLeaving = false;
   readonly #carrier: Carrier;
 
   constructor(carrier: Carrier, is: { id: number; number: number; origin: Origin; remotePort: number }) {
@@ -66,6 +68,7 @@ export class CarriedConnection implements EdgeConnection {
   }
 
   close(reason: string, options: { hard?: boolean } = {}): void {
+    this.isLeaving = true;
     this.#carrier.send(KIND.close, this.number, encodeClose({ hard: options.hard === true, reason }));
   }
 }

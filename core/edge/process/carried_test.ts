@@ -1,5 +1,6 @@
 /** Connections that an edge process holds keep what port.ts says of those that the relay holds itself. */
 import { expect, test } from "bun:test";
+import { peerIdFromPublicKey } from "../../link/mod.ts";
 import { clock, crypto, handler, LIMITS, until } from "../_kit.ts";
 import { openDialler } from "../dialler.ts";
 import type { EdgeStream } from "../port.ts";
@@ -29,4 +30,44 @@ test("frames of every size come whole, though none is dealt with before it is", 
   connection.open("/hold", handler({ onOpen: push, onDrain: push }), null);
   await until("all came whole", () => came.length === sizes.length);
   expect(came).toEqual(sizes);
+});
+
+test("who is refused by PeerId reaches no handler, whichever process holds the connection", async () => {
+  using identity = crypto.ed25519.generate();
+  const denied = peerIdFromPublicKey(identity.publicKey).text;
+  const reached: string[] = [];
+  const watching = handler({ onOpen: (stream) => void reached.push(stream.connection.peer.text) });
+  await using shared = await listenShared({
+    access: { allow: [], deny: [denied] },
+    protocols: () => watching,
+  });
+  for (let dials = 1; dials <= 16; dials++) {
+    await using dialler = openDialler({ crypto, limits: LIMITS, clock, identity });
+    const connection = await dialler.dial({ address: shared.address });
+    const over = Promise.withResolvers<void>();
+    const stream = connection.open("/echo", handler({ onClose: () => over.resolve() }), null);
+    stream.write(new Uint8Array(5));
+    await over.promise;
+    await until("it is refused", () => shared.log.reasons.length === dials);
+  }
+  expect(shared.log.limits).toEqual(Array.from({ length: 16 }, () => "ACCESS_DENIED"));
+  expect(reached).toEqual([]);
+  await until("all have gone", () => shared.listener.connections === 0);
+});
+
+test("who has too many connections with one PeerId is served on as many as may be", async () => {
+  using identity = crypto.ed25519.generate();
+  const served = new Set<number>();
+  const watching = handler({ onOpen: (stream) => void served.add(stream.connection.id) });
+  await using shared = await listenShared({
+    limits: { connectionsPerPeerMax: 3 },
+    protocols: () => watching,
+  });
+  await using dialler = openDialler({ crypto, limits: LIMITS, clock, identity });
+  for (let dials = 0; dials < 16; dials++) {
+    const connection = await dialler.dial({ address: shared.address });
+    connection.open("/echo", handler({}), null).write(new Uint8Array(5));
+  }
+  await until("the others were refused", () => shared.log.reasons.length === 13);
+  expect(served.size).toBe(3);
 });

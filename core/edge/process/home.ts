@@ -187,7 +187,7 @@ export class EdgeProcess implements PipeOwner, Carrier, Iterable<EdgeConnection>
   }
 
   open(connection: CarriedConnection, protocol: string, made: Made): CarriedStream {
-    if (this.#connections.get(connection.number) !== connection) {
+    if (this.#connections.get(connection.number) !== connection || connection.isLeaving) {
       throw new Fault("edge/closed", "Cannot open a stream: the connection is closed");
     }
     this.#lastNumber += 2;
@@ -201,8 +201,9 @@ export class EdgeProcess implements PipeOwner, Carrier, Iterable<EdgeConnection>
     const { connection: id, protocol } = decodeStream(payload);
     if (this.#streams.has(number)) throw outOfStep("a stream is opened twice");
     const connection = this.#connections.get(id);
-    const handler = connection === undefined ? null : this.#options.protocols(protocol);
-    if (connection === undefined || handler === null) return this.send(KIND.gone, number);
+    if (connection === undefined || connection.isLeaving) return this.send(KIND.gone, number);
+    const handler = this.#options.protocols(protocol);
+    if (handler === null) return this.send(KIND.gone, number);
     if (this.#isMemoryFull) {
       this.#options.events.limited("MEMORY_BYTES_MAX", connection.remoteAddress);
       return this.send(KIND.gone, number);
