@@ -382,6 +382,8 @@ export class Driver implements LinkEvents<Connection> {
       this.#events?.limited("SLOW_READER_TIMEOUT_MS", connection.remoteAddress);
       return this.drop(connection, "slow reader");
     }
+    // Who said something that is still held isn't silent.
+    if (connection.established && connection.heldInput !== null) return this.#wheel.arm(connection);
     connection.link.tick(now);
     // Whoever was silent for so long won't hang up soon either.
     if (connection.link.isClosed)

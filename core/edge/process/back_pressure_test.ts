@@ -25,7 +25,7 @@ function freePort(): number {
 }
 
 /** The other end of a process's pipe, by hand: it starts it, and then reads only when it is told to. */
-async function openStill({ fd }: Child, port: number) {
+async function openStill({ fd }: Child, port: number, limits = LIMITS) {
   using identity = crypto.ed25519.generate();
   const listening = Promise.withResolvers<void>();
   const still = { socket: null as Socket | null, dataBytes: 0 };
@@ -51,7 +51,7 @@ async function openStill({ fd }: Child, port: number) {
           addresses: [`127.0.0.1:${port}`],
           announce: null,
           protocolNames: [],
-          limits: LIMITS,
+          limits,
           access: { allow: [], deny: [] },
           tls: null,
           agent: null,
@@ -100,3 +100,31 @@ test("an edge process whose relay stands still stops reading, and nothing of wha
   still.socket?.terminate();
   await child.exited;
 }, 60_000);
+
+test("an edge process whose relay stands still calls nobody silent whom it doesn't listen to", async () => {
+  const child = spawnChild();
+  const port = freePort();
+  const still = await openStill(child, port, {
+    ...LIMITS,
+    keepaliveIntervalMs: 500,
+    keepaliveTimeoutMs: 500,
+  });
+  await using dialler = openDialler({ crypto, limits: LIMITS, clock });
+  const connections = await Promise.all(
+    Array.from({ length: DEVICES }, () => dialler.dial({ address: `/ip4/127.0.0.1/tcp/${port}` })),
+  );
+  still.socket?.pause();
+  const bytes = new Uint8Array(EACH_BYTES);
+  const pour = (stream: EdgeStream<{ at: number }>): void => {
+    stream.context.at += stream.write(bytes.subarray(stream.context.at));
+  };
+  const pouring = handler<{ at: number }>({ onOpen: pour, onDrain: pour });
+  for (const connection of connections) connection.open("/hold", pouring, { at: 0 });
+  await Bun.sleep(4000);
+  expect(dialler.connections).toBe(DEVICES);
+  still.socket?.resume();
+  await until("all came", () => still.dataBytes === DEVICES * EACH_BYTES);
+  expect(dialler.connections).toBe(DEVICES);
+  still.socket?.terminate();
+  await child.exited;
+}, 20_000);
