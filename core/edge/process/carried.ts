@@ -41,7 +41,7 @@ export class CarriedConnection implements EdgeConnection {
   peerBytes: Uint8Array = NO_BYTES;
   /** Whether it is secured, and not closed yet. */
   isOpen = false;
-  /** Whether it was closed here, which its process may not know yet: it has no new streams. */
+  /** Whether it was closed here, which its process may not know yet: it has no new streams, and its streams no more data. */
   isLeaving = false;
   readonly #carrier: Carrier;
 
@@ -105,11 +105,11 @@ export class CarriedStream implements EdgeStream {
   }
 
   get writable(): number {
-    return this.#ended || this.#closed ? 0 : Math.min(this.#credit, this.#carrier.room);
+    return this.#isOver ? 0 : Math.min(this.#credit, this.#carrier.room);
   }
 
   write(bytes: Uint8Array): number {
-    if (this.#ended || this.#closed) return 0;
+    if (this.#isOver) return 0;
     const taken = Math.min(bytes.length, this.writable);
     if (taken > 0) {
       this.#credit -= taken;
@@ -166,7 +166,7 @@ export class CarriedStream implements EdgeStream {
 
   /** Tells a writer that waits that more fits, where it does. */
   drain(): void {
-    if (!this.#drainDue) return;
+    if (!this.#drainDue || this.#isOver) return;
     if (this.writable === 0) return this.#waitForRoom();
     this.#drainDue = false;
     this.#run(() => this.#handler.onDrain(this));
@@ -182,6 +182,11 @@ export class CarriedStream implements EdgeStream {
     } catch (error) {
       this.#carrier.failed(error);
     }
+  }
+
+  /** Whether nothing more can be written. */
+  get #isOver(): boolean {
+    return this.#ended || this.#closed || this.connection.isLeaving;
   }
 
   /** Without credit it is the device that is waited for, and widen() tells. */

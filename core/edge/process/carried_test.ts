@@ -1,7 +1,9 @@
 /** Connections that an edge process holds keep what port.ts says of those that the relay holds itself. */
 import { expect, test } from "bun:test";
+import { limit } from "../../ground/mod.ts";
 import { peerIdFromPublicKey } from "../../link/mod.ts";
 import { clock, crypto, handler, LIMITS, until } from "../_kit.ts";
+import { ping } from "../ask.ts";
 import { openDialler } from "../dialler.ts";
 import type { EdgeStream } from "../port.ts";
 import { dialInto, listenShared } from "./_kit.ts";
@@ -71,3 +73,37 @@ test("who has too many connections with one PeerId is served on as many as may b
   await until("the others were refused", () => shared.log.reasons.length === 13);
   expect(served.size).toBe(3);
 });
+
+test("what write() took goes out before a connection that is closed softly ends, and it ends for who takes nothing", async () => {
+  const bytes = new Uint8Array(100 * 1024);
+  let written = 0;
+  const pour = (stream: EdgeStream): void => {
+    for (let taken = 1; taken > 0; written += taken) taken = stream.write(bytes);
+  };
+  const pouring = handler({ onOpen: pour, onDrain: pour });
+  await using shared = await listenShared({ protocols: () => pouring });
+  await using dialler = openDialler({ crypto, limits: LIMITS, clock });
+  for (const isTaken of [true, false]) {
+    written = 0;
+    let came = 0;
+    let isTaking = false;
+    const connection = await dialInto(shared, dialler);
+    const over = Promise.withResolvers<void>();
+    const taking = handler({
+      onData(stream, more) {
+        came += more.length;
+        if (isTaking) stream.consume(more.length);
+      },
+      onClose: () => over.resolve(),
+    });
+    const stream = connection.open("/gush", taking, null);
+    await until("the process holds its share", () => written > limit.YAMUX_WINDOW_BYTES);
+    await ping(connection);
+    for (const ours of shared.listener) ours.close("it was said");
+    isTaking = isTaken;
+    if (isTaken) stream.consume(came);
+    await over.promise;
+    expect(came === written).toBe(isTaken);
+    await until("it is gone", () => shared.listener.connections === 0);
+  }
+}, 15_000);

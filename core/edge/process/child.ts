@@ -93,7 +93,9 @@ class ChildProcess implements PipeOwner, EdgeEvents {
         return this.#openStream(id, payload);
       case KIND.close: {
         const { hard, reason } = decodeClose(payload);
-        return this.#connections.get(id)?.close(reason, { hard });
+        const connection = this.#connections.get(id);
+        if (connection === undefined) return;
+        return hard ? connection.close(reason, { hard }) : this.#streams.close(connection, reason);
       }
       case KIND.refused:
         return this.#connections.get(id)?.close("refused", { hard: true });

@@ -15,6 +15,14 @@ export interface Carried {
   ending: boolean;
 }
 
+/** What is held for the streams of one connection. */
+interface Holding {
+  /** How many hold something. */
+  streams: number;
+  /** Why it is to close once none does; null where it isn't to. */
+  closing: string | null;
+}
+
 /** Undefined on a stream of the device's until its protocol is agreed. */
 type Context = Carried | undefined;
 type Stream = EdgeStream<Context>;
@@ -26,6 +34,8 @@ const TOLD_BYTES = limit.EDGE_STREAM_HELD_BYTES_MAX / 2;
 export class StreamCarrier implements StreamHandler<Context> {
   readonly #pipe: Pipe;
   readonly #streams = new Map<number, Stream>();
+  /** Connections some of whose streams hold something. */
+  readonly #holding = new Map<EdgeConnection, Holding>();
   #lastNumber = -1;
 
   constructor(pipe: Pipe) {
@@ -51,9 +61,10 @@ export class StreamCarrier implements StreamHandler<Context> {
     if (context !== undefined) this.#pipe.send(KIND.end, context.number);
   }
 
-  onClose({ context }: Stream, reason: string): void {
+  onClose({ connection, context }: Stream, reason: string): void {
     if (context === undefined) return;
     this.#streams.delete(context.number);
+    if (context.held !== null) this.#released(connection, context);
     this.#pipe.send(KIND.gone, context.number, encodeText(reason));
   }
 
@@ -68,8 +79,8 @@ export class StreamCarrier implements StreamHandler<Context> {
       }
       context.held?.shift();
     }
-    context.held = null;
     if (context.ending) stream.end();
+    if (context.held !== null) this.#released(stream.connection, context);
   }
 
   /** The relay opens a stream of `protocol`; where none is to be had it is gone at once. */
@@ -88,7 +99,19 @@ export class StreamCarrier implements StreamHandler<Context> {
       return;
     }
     const taken = this.#write(stream, context, bytes);
-    if (taken < bytes.length) context.held = [copyOf(bytes.subarray(taken))];
+    if (taken === bytes.length) return;
+    context.held = [copyOf(bytes.subarray(taken))];
+    const holding = this.#holding.get(stream.connection);
+    if (holding === undefined) this.#holding.set(stream.connection, { streams: 1, closing: null });
+    else holding.streams++;
+  }
+
+  /** Closes a connection when what is held for it has gone out, or when that takes too long. */
+  close(connection: EdgeConnection, reason: string): void {
+    const holding = this.#holding.get(connection);
+    if (holding === undefined) return connection.close(reason);
+    holding.closing = reason;
+    setTimeout(() => connection.close(reason), limit.CLOSE_LINGER_MS).unref();
   }
 
   consumed(number: number, bytes: number): void {
@@ -105,6 +128,14 @@ export class StreamCarrier implements StreamHandler<Context> {
 
   reset(number: number): void {
     this.#streams.get(number)?.reset();
+  }
+
+  #released(connection: EdgeConnection, context: Carried): void {
+    context.held = null;
+    const holding = this.#holding.get(connection);
+    if (holding === undefined || --holding.streams > 0) return;
+    this.#holding.delete(connection);
+    if (holding.closing !== null) connection.close(holding.closing);
   }
 
   #write(stream: Stream, context: Carried, bytes: Uint8Array): number {
