@@ -50,12 +50,12 @@ export class Log implements EdgeEvents {
     this.reasons.push(reason);
   }
 
-  failed(reason: string): void {
-    this.failures.push(reason);
+  failed(reason: string, times = 1): void {
+    for (let time = 0; time < times; time++) this.failures.push(reason);
   }
 
-  limited(name: string): void {
-    this.limits.push(name);
+  limited(name: string, _address: string, times = 1): void {
+    for (let time = 0; time < times; time++) this.limits.push(name);
   }
 
   bytes(received: number, sent: number): void {

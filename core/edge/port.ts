@@ -67,18 +67,18 @@ export interface StreamHandler<T> {
 /** Says which handler serves a protocol that a peer asks for, or null to refuse it. */
 export type ProtocolTable = (protocol: string) => StreamHandler<unknown> | null;
 
-/** Counted by telemetry; one object for a whole edge. */
+/** Counted by telemetry; one object for a whole edge. What may come by the thousand says how many `times`: once where it doesn't. */
 export interface EdgeEvents {
   opened(connection: EdgeConnection): void;
   closed(connection: EdgeConnection, reason: string): void;
   /** A socket is there, its handshake still to come. */
   arrived?(connection: EdgeConnection): void;
   /** One that came in ended before it was secured; reasons are few. */
-  failed?(reason: string): void;
+  failed?(reason: string, times?: number): void;
   /** The socket of one that arrived is gone, secured or not. */
   left?(connection: EdgeConnection): void;
   /** Somebody was turned away, or held up; `limit` is the limit's name in ground/limit.ts less _DEFAULT, ACCESS_DENIED or OPEN_FILES. */
-  limited(limit: string, remoteAddress: string): void;
+  limited(limit: string, remoteAddress: string, times?: number): void;
   bytes(received: number, sent: number): void;
   error(error: unknown): void;
 }

@@ -118,10 +118,15 @@ describe("openTelemetry()", () => {
     const { telemetry: all, lines } = telemetry();
     for (let at = 0; at < 1000; at++) all.edge.error(new Error(`bad frame ${at}`));
     for (let at = 0; at < 1000; at++) all.edge.limited("CONNECTIONS_PER_ADDRESS_MAX");
-    expect(lines.map((line) => line["msg"])).toEqual(["a limit turned connections away"]);
+    all.edge.limited("STREAMS_MAX", "192.0.2.1", 1000);
+    expect(lines.map(({ msg, times }) => [msg, times])).toEqual([
+      ["a limit turned connections away", 1],
+      ["a limit turned connections away", 1000],
+    ]);
     const { text } = await all.metrics.expose();
     expect(text).toContain('dchat_errors_total{where="edge"} 1000');
     expect(text).toContain('dchat_limits_total{limit="CONNECTIONS_PER_ADDRESS_MAX"} 1000');
+    expect(text).toContain('dchat_limits_total{limit="STREAMS_MAX"} 1000');
   });
 });
 

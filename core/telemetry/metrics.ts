@@ -137,12 +137,12 @@ export class Metrics {
     this.#byReason.of(reason).inc();
   }
 
-  handshakeFailed(reason: string): void {
-    this.#byFailure.of(reason).inc();
+  handshakeFailed(reason: string, times = 1): void {
+    this.#byFailure.of(reason).inc(times);
   }
 
-  limited(limit: string): void {
-    this.#byLimit.of(limit).inc();
+  limited(limit: string, times = 1): void {
+    this.#byLimit.of(limit).inc(times);
   }
 
   bytes(received: number, sent: number): void {

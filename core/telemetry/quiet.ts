@@ -18,16 +18,16 @@ export class Quiet {
     this.#clock = clock;
   }
 
-  /** How many of `key` this line stands for, itself included; 0 where it isn't to be written. */
-  ask(key: string): number {
+  /** How many of `key` this line, which came so many times, stands for, itself included; 0 where it isn't to be written. */
+  ask(key: string, came = 1): number {
     const now = this.#clock.monotonic();
     const seen = this.#seen.get(key);
     if (seen === undefined) {
       if (this.#seen.size >= KEYS_MAX) this.#forgetOldest();
       this.#seen.set(key, { writtenMs: now, since: 0 });
-      return 1;
+      return came;
     }
-    seen.since++;
+    seen.since += came;
     if (now - seen.writtenMs < INTERVAL_MS) return 0;
     const times = seen.since;
     this.#seen.delete(key);

@@ -12,8 +12,8 @@ import { Quiet } from "./quiet.ts";
 export interface EdgeListening {
   opened(): void;
   closed(connection: unknown, reason: string): void;
-  failed(reason: string): void;
-  limited(limit: string): void;
+  failed(reason: string, times?: number): void;
+  limited(limit: string, remoteAddress?: string, times?: number): void;
   bytes(received: number, sent: number): void;
   error(error: unknown): void;
 }
@@ -59,10 +59,10 @@ const HOLDS_UP = "LINK_OUTPUT_MARK_BYTES";
 export function openTelemetry({ log, clock, version }: TelemetryOptions): Telemetry {
   const metrics = new Metrics({ version, startedMs: clock.now() });
   const quiet = new Quiet(clock);
-  const limited = (limit: string, whom: string): void => {
-    metrics.limited(limit);
+  const limited = (limit: string, whom: string, came = 1): void => {
+    metrics.limited(limit, came);
     if (limit === HOLDS_UP) return;
-    const times = quiet.ask(`limit ${limit}`);
+    const times = quiet.ask(`limit ${limit}`, came);
     if (times > 0) log.warn(`a limit turned ${whom} away`, { limit, times });
   };
   /** Whether it was written. */
@@ -78,7 +78,7 @@ export function openTelemetry({ log, clock, version }: TelemetryOptions): Teleme
     log,
     metrics,
     error: (where, problem) => void error(where, problem),
-    edge: edgeListening({ log, metrics, limited: (limit) => limited(limit, "connections") }),
+    edge: edgeListening({ log, metrics, limited: (limit, _, times) => limited(limit, "connections", times) }),
     pipeline: {
       received: (op) => metrics.command(op),
       answered: (op, ms) => metrics.answered(op, ms),
@@ -116,7 +116,7 @@ function edgeListening({
   return {
     opened: () => metrics.connectionOpened(),
     closed: (_, reason) => metrics.connectionClosed(reason),
-    failed: (reason) => metrics.handshakeFailed(reason),
+    failed: (reason, times) => metrics.handshakeFailed(reason, times),
     limited,
     bytes: (received, sent) => metrics.bytes(received, sent),
     error: (problem) => {

@@ -18,6 +18,7 @@ import {
   writeHeader,
 } from "./frame.ts";
 import { EdgeProcess } from "./home.ts";
+import { encodeJson } from "./order.ts";
 
 interface Frame {
   readonly kind: number;
@@ -156,4 +157,22 @@ test("EdgeProcess takes frames in any order with any content, and leaves the led
     };
     expect(typeof admission.admit("10.0.0.1", fullness), `seed ${seed}`).toBe("object");
   }
+});
+
+test("EdgeProcess tells how often something happened in one go, however often it was", () => {
+  const { home, log } = openHome();
+  const told: unknown[] = [];
+  log.limited = (...all) => void told.push(all);
+  log.failed = (...all) => void told.push(all);
+  const tally = {
+    received: 0,
+    sent: 0,
+    failed: { "connection closed": 1e6 },
+    limited: { STREAMS_MAX: { times: 1e6, address: "192.0.2.1" } },
+  };
+  home.onFrame(KIND.report, 0, encodeJson({ is: "tally", tally }));
+  expect(told).toEqual([
+    ["connection closed", 1e6],
+    ["STREAMS_MAX", "192.0.2.1", 1e6],
+  ]);
 });

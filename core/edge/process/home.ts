@@ -305,11 +305,7 @@ export class EdgeProcess implements PipeOwner, Carrier, Iterable<EdgeConnection>
   #count({ received, sent, failed, limited }: Tally): void {
     const { events } = this.#options;
     events.bytes(received, sent);
-    for (const [reason, times] of Object.entries(failed)) {
-      for (let time = 0; time < times; time++) events.failed?.(reason);
-    }
-    for (const [limit, { times, address }] of Object.entries(limited)) {
-      for (let time = 0; time < times; time++) events.limited(limit, address);
-    }
+    for (const [reason, times] of Object.entries(failed)) events.failed?.(reason, times);
+    for (const [limit, { times, address }] of Object.entries(limited)) events.limited(limit, address, times);
   }
 }
