@@ -23,6 +23,17 @@ test("Buckets gives a burst, then the rate, to each key for itself", () => {
   expect(taken("b", 100_000)).toBe(20);
 });
 
+test("Buckets hold nobody up for others, but for as many as fall together twice", () => {
+  const buckets = new Buckets();
+  const rate = { perSecond: 50, burst: 200 };
+  const attackers = Array.from({ length: 400 }, (_, at) => `198.51.${at >> 8}.${at & 255}`);
+  for (let now = 1000; now < 5000; now += 10) for (const each of attackers) buckets.take(each, now, rate);
+  const honest = Array.from({ length: 20_000 }, (_, at) => `10.0.${at >> 8}.${at & 255}`);
+  const heldUp = honest.filter((each) => !buckets.take(each, 5000, rate));
+  // With one place each it would be one in twenty, with two it is one in four hundred, give or take.
+  expect(heldUp.length).toBeLessThan(200);
+});
+
 test("Counts are exact, and hold nothing of who has left", () => {
   const counts = new Counts();
   const key = new Uint8Array(38).fill(3);
