@@ -57,7 +57,7 @@ export interface StreamDoor {
   readonly protocols: ProtocolTable;
   /** Says goaway on all streams; commands that come from now on are refused as draining. */
   shut(): void;
-  /** Ends all streams once what is owed to them has gone out; resolves when it has. */
+  /** Ends all streams once what is owed to them has gone out; resolves when it has, or had CLOSE_LINGER_MS to. */
   end(): Promise<void>;
 }
 
@@ -154,7 +154,9 @@ class Door implements StreamHandler<MailboxStream>, FrameTaker {
       const empty = new Promise<void>((resolve) => (this.#empty = resolve));
       await within(GOING_MS, empty);
     }
-    await Promise.all([...this.#streams].map((stream) => stream.finish()));
+    // What a device still hasn't taken then would hold up all others for as long as the relay may take to stop.
+    const finished = Promise.all([...this.#streams].map((stream) => stream.finish()));
+    await within(limit.CLOSE_LINGER_MS, finished);
   }
 
   /** Whoever asks for a version that this relay doesn't speak learns which it does. */
