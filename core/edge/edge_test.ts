@@ -106,14 +106,14 @@ describe("openListener()", () => {
   });
 
   test("drops a peer that is silent and doesn't answer a ping, and keeps one that does", async () => {
-    await using ours = await listen({ keepaliveIntervalMs: 800, keepaliveTimeoutMs: 800 });
+    await using ours = await listen({ keepaliveIntervalMs: 600, keepaliveTimeoutMs: 600 });
     await using dialling = dialler();
     const honest = await dialling.dial({ address: ours.address });
     const dead = await connectHostile(ours.port);
     dead.socket.pause();
     await until("the dead one is dropped", () => ours.listener.connections === 1);
     expect(ours.log.reasons).toEqual(["peer did not answer"]);
-    await Bun.sleep(1800);
+    await Bun.sleep(1400);
     expect(await echoed(honest, "still here")).toBe("still here");
   });
 
