@@ -147,7 +147,10 @@ export const meanings: Record<Code, Meaning> = {
   },
   "store/older": { exit: exit.failed, mend: "dchat database migrate brings it up." },
   "store/newer": { exit: exit.failed, mend: "Use the dchat that wrote it, or a newer one." },
-  "store/key": { exit: exit.failed, mend: "dchat keygen rewrap changes both passphrases together." },
+  "store/key": {
+    exit: exit.failed,
+    mend: "dchat keygen rewrap changes key file and database together where --data-dir says where the database is. Where it didn't find it, give the key file back what the database has, and then change both.",
+  },
   "store/emptied": {
     exit: exit.failed,
     mend: "Put the file back from a copy. Without one, move it and the files beside it out of the way: a new device begins then, which has no conversations, and people must invite one another anew.",

@@ -224,39 +224,6 @@ describe("openDeviceStore()", () => {
   });
 });
 
-describe("rewrapDeviceStore()", () => {
-  test("lets the new passphrase in and the old one out, and keeps what is there", async () => {
-    const store = await open(passphrase);
-    await store.transact((keeper) => keeper.putValue("device", secretSeed));
-    await store[Symbol.asyncDispose]();
-    const next = new TextEncoder().encode("another");
-    const between = () => undefined;
-    expect(() => rewrapDeviceStore({ path, crypto, from: next, to: next, between })).toThrow("former");
-    rewrapDeviceStore({ path, crypto, from: passphrase, to: next, between });
-    expect(await codeOf(open(passphrase))).toBe("store/key");
-    await using again = await open(next);
-    expect(await again.transact((keeper) => keeper.value("device"))).toEqual(secretSeed);
-  });
-});
-
-describe("rewrapDeviceStore() interrupted", () => {
-  test("leaves both passphrases able to open, and the next change ends that", async () => {
-    const store = await open(passphrase);
-    await store[Symbol.asyncDispose]();
-    const next = new TextEncoder().encode("another");
-    const between = () => {
-      throw new Error("the key file could not be written");
-    };
-    expect(() => rewrapDeviceStore({ path, crypto, from: passphrase, to: next, between })).toThrow(
-      "key file",
-    );
-    for (const one of [passphrase, next]) await (await open(one))[Symbol.asyncDispose]();
-    rewrapDeviceStore({ path, crypto, from: passphrase, to: null, between: () => undefined });
-    await (await open(null))[Symbol.asyncDispose]();
-    expect(fileBytes().includes("argon2id")).toBe(false);
-  });
-});
-
 describe("DeviceStore.transact()", () => {
   test("keeps nothing of a transaction that throws", async () => {
     await using store = await open();

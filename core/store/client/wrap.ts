@@ -19,11 +19,12 @@ const sealedWrap = z.strictObject({
   version: z.literal(1),
   kdf: z.strictObject({
     name: z.literal("argon2id"),
+    // As of key files: less would be a downgrade, much more would let a file stop the machine that opens it.
     memoryKib: z
       .int()
-      .min(8)
-      .max(1 << 22),
-    passes: z.int().min(1).max(64),
+      .min(MEMORY_KIB)
+      .max(1024 * 1024),
+    passes: z.int().min(PASSES).max(16),
     salt: z.base64(),
   }),
   nonce: z.base64(),
@@ -51,12 +52,21 @@ export function wrapKey(crypto: Crypto, key: Uint8Array, passphrase: Uint8Array 
   } satisfies z.infer<typeof sealedWrap>);
 }
 
-/** The key that `wrapKey` wrapped; throws Fault<"store/key"> where the passphrase isn't that of this database. */
+/**
+ * The key that `wrapKey` wrapped; throws Fault<"store/key"> where the passphrase isn't that of this database. With a
+ * passphrase a bare wrap is refused: anybody can write one, and the identity would certify whatever device lies there.
+ */
 export function unwrapKey(crypto: Crypto, document: string, passphrase: Uint8Array | null): Uint8Array {
   const parsed = wrapDocument.safeParse(JSON.parse(document));
   if (!parsed.success) throw new Fault("store/corrupt", "The device database's key can't be read");
   const wrap = parsed.data;
-  if ("burner" in wrap) return Uint8Array.fromBase64(wrap.burner);
+  if ("burner" in wrap) {
+    if (passphrase === null) return Uint8Array.fromBase64(wrap.burner);
+    throw new Fault(
+      "store/key",
+      "The key file is sealed by a passphrase, and this device's database isn't, so that whoever can write the file can have put it there. Trust it only where a rewrap of yours didn't find it",
+    );
+  }
   if (passphrase === null) {
     throw new Fault(
       "store/key",
