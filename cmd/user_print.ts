@@ -1,5 +1,6 @@
 /** How messages and contacts look, to people and to scripts. */
 import type { Contact, NamedMessage } from "@dchat/core/client/mod.ts";
+import { CONTENT_TIME_MS_MAX } from "@dchat/core/conversation/mod.ts";
 import { columns, type Context, printable, type Terminal, wrap } from "./frame/mod.ts";
 
 /** What own messages have as their sender. */
@@ -7,13 +8,18 @@ const ME = "me";
 
 const pad = (value: number) => String(value).padStart(2, "0");
 
+/** A sender's time may be any, also what a former version kept: the last moment of all stands for those beyond it. */
+function dateOf(ms: number): Date {
+  return new Date(Math.min(ms, CONTENT_TIME_MS_MAX));
+}
+
 function clock(ms: number): string {
-  const date = new Date(ms);
+  const date = dateOf(ms);
   return `${pad(date.getHours())}:${pad(date.getMinutes())}`;
 }
 
 function day(ms: number): string {
-  const date = new Date(ms);
+  const date = dateOf(ms);
   return `${date.getFullYear()}-${pad(date.getMonth() + 1)}-${pad(date.getDate())}`;
 }
 
@@ -29,7 +35,7 @@ export function messageJson(message: NamedMessage): object {
     sender: message.mine ? ME : message.name,
     sequence: message.seq,
     generation: message.generation,
-    time: new Date(message.timeMs).toISOString(),
+    time: dateOf(message.timeMs).toISOString(),
     text: message.text,
   };
 }

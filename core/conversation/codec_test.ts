@@ -5,6 +5,7 @@ import { entryId, hash, isFault, limit, mailboxId } from "../ground/mod.ts";
 import {
   bundleHash,
   type Content,
+  CONTENT_TIME_MS_MAX,
   decodeContent,
   decodePairInfo,
   decodePlace,
@@ -24,7 +25,7 @@ const bytes = (length: number) =>
   fc.uint8Array({ minLength: length, maxLength: length }).map((one) => Uint8Array.from(one));
 const content: fc.Arbitrary<Content> = fc.record({
   id: bytes(16).map(entryId),
-  timeMs: fc.maxSafeNat(),
+  timeMs: fc.maxSafeNat().map((ms) => ms % (CONTENT_TIME_MS_MAX + 1)),
   head: fc.option(fc.record({ generation: fc.nat(), size: fc.maxSafeNat(), root: bytes(32).map(hash) })),
   text: fc.string({ unit: "grapheme" }),
 });
@@ -41,6 +42,13 @@ function isMalformed(work: () => unknown): boolean {
 describe("encodeContent() and decodeContent()", () => {
   test("bring back every content", () => {
     fc.assert(fc.property(content, (one) => expect(decodeContent(encodeContent(one))).toEqual(one)));
+  });
+
+  test("take the last time that a date knows, and refuse what is after it", () => {
+    const at = (timeMs: number) => encodeContent({ id: randomId(), timeMs, head: null, text: "" });
+    expect(new Date(decodeContent(at(CONTENT_TIME_MS_MAX)).timeMs).toISOString()).toStartWith("+275760");
+    for (const timeMs of [CONTENT_TIME_MS_MAX + 1, Number.MAX_SAFE_INTEGER])
+      expect(isMalformed(() => decodeContent(at(timeMs)))).toBe(true);
   });
 
   test("refuse every truncation of the fixed part, unknown versions and kinds, and text that isn't UTF-8", () => {

@@ -5,6 +5,8 @@ const VERSION = 1;
 const KIND_TEXT = 1;
 const HEAD_ABSENT = 0;
 const HEAD_PRESENT = 1;
+/** The last moment that ECMAScript's dates know: what can't be shown as a time is none. */
+export const CONTENT_TIME_MS_MAX = 8_640_000_000_000_000;
 
 /** The log of a mailbox as a member last verified it; carried in messages, so that a split view shows. */
 export interface SeenHead {
@@ -17,7 +19,7 @@ export interface SeenHead {
 export interface Content {
   /** The entry's id too: a member can't pass off another's entry as this one. */
   readonly id: EntryId;
-  /** Unix ms by the sender's clock. */
+  /** Unix ms by the sender's clock, at most `CONTENT_TIME_MS_MAX`. */
   readonly timeMs: number;
   readonly head: SeenHead | null;
   readonly text: string;
@@ -47,6 +49,8 @@ export function decodeContent(bytes: Uint8Array): Content {
   if (kind !== KIND_TEXT) throw reader.fault(`kind ${KIND_TEXT} expected, got ${kind}`);
   const id = entryId(reader.raw(16));
   const timeMs = reader.u64();
+  if (timeMs > CONTENT_TIME_MS_MAX)
+    throw reader.fault(`a time of at most ${CONTENT_TIME_MS_MAX} ms expected, got ${timeMs}`);
   const flag = reader.u8();
   if (flag !== HEAD_ABSENT && flag !== HEAD_PRESENT)
     throw reader.fault(`head flag 0 or 1 expected, got ${flag}`);

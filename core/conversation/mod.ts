@@ -4,7 +4,7 @@
  */
 export { joined, type Part, Reader } from "./bytes.ts";
 export { type ControlStep, openControl, pendingChange, proposeUpdate, writerKey } from "./commit.ts";
-export { type Content, decodeContent, encodeContent, type SeenHead } from "./content.ts";
+export { type Content, CONTENT_TIME_MS_MAX, decodeContent, encodeContent, type SeenHead } from "./content.ts";
 export { outerKey, writerSeed } from "./epoch.ts";
 export type { ConversationCode } from "./fault.ts";
 export { type InboxEntry, openFromInbox, openTaken, sealForInbox } from "./inbox.ts";
