@@ -148,7 +148,7 @@ export const conversations = command({
     const rows = all.map(({ kept, messages, unsent }) => {
       const waits =
         unsent === 0 ? "" : style.warn(`, ${unsent} ${unsent === 1 ? "waits" : "wait"} to be sent`);
-      const relay = style.dim(`  ${(kept.place.addresses[0] ?? "").replace(/\/p2p\/.*$/, "")}`);
+      const relay = style.dim(`  ${printable((kept.place.addresses[0] ?? "").replace(/\/p2p\/.*$/, ""))}`);
       return [
         style.bold(printable(kept.name)),
         `${messages} ${messages === 1 ? "message" : "messages"}${waits}${relay}`,

@@ -102,7 +102,6 @@ export const meanings: Record<Code, Meaning> = {
   "client/unknown": { exit: exit.usage },
   "client/name": { exit: exit.usage },
   "client/invite": { exit: exit.failed },
-  "client/welcome": { exit: exit.failed },
   "client/untrue": { exit: exit.failed, mend: "Nothing of it was believed. Ask who runs that relay." },
   "client/damaged": { exit: exit.failed },
   "client/keys": { exit: exit.failed },

@@ -3,15 +3,14 @@ import type { Refusal } from "../wire/mod.ts";
 
 /**
  * unknown: no such conversation · name: a name that can't be had · invite: an invitation that isn't good any more ·
- * welcome: a Welcome that contradicts itself · untrue: a relay was caught at a contradiction · damaged: the
- * database lacks something · keys: others change the keys faster than we write · refused: the relay won't, and
- * nothing here can mend it · away: it is going, and will be back.
+ * untrue: a relay was caught at a contradiction · damaged: the database lacks something · keys: others change the
+ * keys faster than we write · refused: the relay won't, and nothing here can mend it · away: it is going, and will
+ * be back.
  */
 export type ClientCode =
   | "client/unknown"
   | "client/name"
   | "client/invite"
-  | "client/welcome"
   | "client/untrue"
   | "client/damaged"
   | "client/keys"

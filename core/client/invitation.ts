@@ -2,8 +2,6 @@
 import {
   ADDRESSES_MAX,
   bundleHash,
-  decodeOwnPackage,
-  decodePairInfo,
   encodeInvite,
   encodeOwnPackage,
   encodePackage,
@@ -12,14 +10,11 @@ import {
   INVITE_LIFE_MS,
   INVITE_SECRET_BYTES,
   inviteKeys,
-  joinPair,
   type Keeper,
   type KeptInvite,
   type MailboxPlace,
   makePackage,
-  membersOf,
   openFromInbox,
-  type PairInfo,
   sealForInbox,
 } from "../conversation/mod.ts";
 import { entryId, isFault, limit, type PublicKey } from "../ground/mod.ts";
@@ -28,10 +23,10 @@ import { fault, refusedFault } from "./fault.ts";
 import { type Device, dialRelay, freshKey, publicOf } from "./device.ts";
 import { keepWriter } from "./group.ts";
 import { Inbox, isWaiting } from "./inbox.ts";
-import { isCertifiedNow } from "./member.ts";
 import { assertFree, freeName, parseName } from "./name.ts";
 import { retryAfterMs } from "./patience.ts";
 import type { DialRelay } from "./port.ts";
+import { openWelcome } from "./welcome.ts";
 
 /** An inbox holds one package for each device of a person, and the Welcome. */
 const INBOX_POLICY: Policy = { entriesMax: 32, bytesMax: 1024 * 1024, ttlMs: INVITE_LIFE_MS, retentionMs: 0 };
@@ -289,24 +284,20 @@ async function joinByEntry(
   kept: KeptInvite,
   { leaf, entry }: DeliveredEntry,
 ): Promise<boolean> {
-  const { mls, crypto } = device;
   if (leaf.kind !== "plain" || entry === null) return false;
   const sealed = { inbox: kept.place.mailbox, id: leaf.id, kind: "plain", entry } as const;
-  const welcome = openFromInbox(mls, kept.invite.secret, sealed);
-  if (welcome === null) return false;
+  const message = openFromInbox(device.mls, kept.invite.secret, sealed);
+  if (message === null) return false;
   return device.store.transact(async (keeper) => {
     const now = keeper.invites().find((one) => one.id === kept.id);
     // Another process has joined by it meanwhile.
     if (now?.stage !== "open") return true;
-    const own = decodeOwnPackage(kept.ownPackage);
-    const joined = await joinPair(mls, { welcome, own }).catch(() => null);
-    if (joined === null || !isCertifiedNow(device, joined.peer)) return false;
-    const info = pairInfo(device, joined.info);
-    const ours = membersOf(mls, joined.group).find((one) => one.leaf === joined.group.privatePath.leafIndex);
-    if (ours === undefined || !crypto.equal(ours.reader, publicOf(crypto, kept.pairReaderSeed))) return false;
+    const welcome = await openWelcome(device, kept, message);
+    if (welcome === null) return false;
+    const { group, peer, info } = welcome;
     const id = keeper.addConversation({
-      name: freeName(device, keeper, { name: kept.name, peer: joined.peer.identity }),
-      peer: joined.peer.identity,
+      name: freeName(device, keeper, { name: kept.name, peer: peer.identity }),
+      peer: peer.identity,
       createdMs: device.clock.now(),
       place: info.place,
       ownerSeed: info.ownerSeed,
@@ -315,7 +306,6 @@ async function joinByEntry(
       position: { generation: GENERATION_FIRST, size: 0, peaks: [], turn: 0, acknowledged: 0 },
       alarms: [],
     });
-    const { group } = joined;
     keeper.putSnapshot(id, { snapshot: encodeSnapshot(group), ratchets: changedRatchets(group, null) });
     await keepWriter(device, keeper, {
       id,
@@ -330,15 +320,4 @@ async function joinByEntry(
     });
     return true;
   });
-}
-
-/** What a Welcome tells of the mailbox, checked to be of one piece. */
-function pairInfo(device: Device, bytes: Uint8Array): PairInfo {
-  const info = decodePairInfo(bytes);
-  const { record, mailbox } = info.place;
-  const holds =
-    device.crypto.equal(mailboxIdOf(record, device.crypto.hash), mailbox) &&
-    device.crypto.equal(publicOf(device.crypto, info.ownerSeed), record.owner);
-  if (!holds) throw fault("client/welcome", "A Welcome names a mailbox whose record doesn't fit it");
-  return info;
 }
