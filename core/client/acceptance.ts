@@ -6,6 +6,7 @@ import {
   foundPair,
   type Invite,
   inviteKeys,
+  type Keeper,
   type KeptConversation,
   type MailboxPlace,
   type Member,
@@ -56,11 +57,8 @@ async function begin(
 ): Promise<{ is: "done"; conversation: KeptConversation } | { is: "take"; take: Uint8Array }> {
   const { crypto } = device;
   return device.store.transact((keeper) => {
-    const accepted = keeper.value(acceptedKey(invite));
-    if (accepted !== null) {
-      const id = new DataView(accepted.buffer, accepted.byteOffset).getUint32(0);
-      return { is: "done", conversation: conversationOf(keeper, id) };
-    }
+    const conversation = acceptedAs(keeper, invite);
+    if (conversation !== null) return { is: "done", conversation };
     if (keeper.invites().some((one) => crypto.equal(one.place.mailbox, invite.inbox))) {
       throw fault("client/invite", "This invitation is your own; give it to somebody else");
     }
@@ -81,6 +79,13 @@ async function begin(
 
 function acceptedKey(invite: Invite): string {
   return `accepted/${invite.inbox.toHex()}`;
+}
+
+/** The conversation that came of an invitation, or null. */
+function acceptedAs(keeper: Keeper, invite: Invite): KeptConversation | null {
+  const mark = keeper.value(acceptedKey(invite));
+  if (mark === null) return null;
+  return conversationOf(keeper, new DataView(mark.buffer, mark.byteOffset).getUint32(0));
 }
 
 async function takePackage(
@@ -153,6 +158,9 @@ async function found(
   const sealed = { inbox: invite.inbox, id: welcomeId, kind: "plain", message: welcome } as const;
   const welcomeEntry = sealForInbox(mls, invite.secret, sealed);
   return device.store.transact(async (keeper) => {
+    // Somebody may accept the same invitation at the same time: both took the same package.
+    const first = acceptedAs(keeper, invite);
+    if (first !== null) return first;
     const id = keeper.addConversation({
       name: freeName(device, keeper, { name, peer: taken.member.identity }),
       peer: taken.member.identity,

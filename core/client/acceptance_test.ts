@@ -154,6 +154,17 @@ describe("Client.accept()", () => {
     await talks(two, { ofAnn: "ann", ofBob: "bob" });
   });
 
+  test("twice at once is one conversation", async () => {
+    await using two = await open();
+    const { ann, bob } = two;
+    const { uri } = await ann.client.invite({ name: "bob", addresses: [relay.address] });
+    const accept = () => bob.client.accept({ uri, name: "ann" });
+    expect((await Promise.all([accept(), accept()])).map(({ name }) => name)).toEqual(["ann", "ann"]);
+    expect((await bob.client.contacts()).map(({ name }) => name)).toEqual(["ann"]);
+    await ann.client.sync();
+    await talks(two, { ofAnn: "ann", ofBob: "bob" });
+  });
+
   test("is joined once, though two processes of the inviter read the inbox at once", async () => {
     await using two = await open();
     const { ann, bob } = two;
