@@ -119,7 +119,7 @@ async function stay(client: UserClient, context: Context, json: boolean): Promis
   process.once("SIGTERM", stop);
   let failure: unknown = null;
   const show = inTurn(
-    () => client.showNew((messages) => showMessages(messages, context, json)),
+    () => client.showNew((messages) => showMessages(messages, context, json), { signal: over.signal }),
     (error) => {
       failure = error;
       over.abort();

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, cpSync, mkdtempSync, openSync, readSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { dchatCommand, type Ran, runDchat } from "../test/harness/dchat.ts";
@@ -139,6 +139,31 @@ describe("dchat user receive", () => {
     else expect(err).toContain(complaint);
     const shown = await ann.lines<MessageLine>("receive");
     expect(shown.map(({ text }) => text)).toEqual(["must not get lost"]);
+    expect(await ann.lines("receive")).toEqual([]);
+  });
+
+  test("holds up nothing while its reader pauses, and shows again what it was killed over", async () => {
+    const { ann, bob } = pair;
+    const fifo = join(pair.dir, "paused");
+    Bun.spawnSync(["mkfifo", fifo]);
+    // Opened both ways it has a reader, which never reads.
+    const pipe = openSync(fifo, "r+");
+    const long = "z".repeat(50_000);
+    for (const text of ["first", long, long]) await bob.user("send", "--to", "ann", text);
+    const flags = ["--identity", ann.identity, "--data-dir", ann.dataDir];
+    const child = Bun.spawn([...dchatCommand, "user", "receive", "--follow", ...flags], {
+      stdin: "ignore",
+      stdout: pipe,
+      stderr: "ignore",
+    });
+    const received = readSync(pipe, new Uint8Array(1));
+    const { code, out } = await ann.user("send", "--to", "bob", "are you there?");
+    expect([received, code]).toEqual([1, 0]);
+    expect(Number(out)).toBeGreaterThan(0);
+    child.kill("SIGKILL");
+    await child.exited;
+    closeSync(pipe);
+    expect((await ann.lines<MessageLine>("receive")).map(({ text }) => text)).toEqual(["first", long, long]);
     expect(await ann.lines("receive")).toEqual([]);
   });
 

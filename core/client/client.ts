@@ -6,6 +6,7 @@ import type { Crypto } from "@dchat/crypto-wasm";
 import type {
   DeviceKeys,
   DeviceStore,
+  Keeper,
   KeptConversation,
   KeptInvite,
   KeptMessage,
@@ -167,14 +168,26 @@ export class Client {
     await Promise.all(running.values());
   }
 
-  /** Gives `show` what others wrote and nobody has been shown, and notes it as shown once that has returned. */
-  showNew(show: (messages: readonly NamedMessage[]) => void): Promise<void> {
-    return this.#device.store.transact((keeper) => {
-      const unshown = keeper.unshown();
+  /**
+   * Gives `show` what others wrote and nobody has been shown, and notes it as shown once that has returned; whoever is
+   * killed in between shows it again. `show` may take as long as it likes: other processes work meanwhile, and wait
+   * with what they would show, until `signal` aborts where there is one.
+   */
+  showNew(
+    show: (messages: readonly NamedMessage[]) => void,
+    options: { signal?: AbortSignal } = {},
+  ): Promise<void> {
+    const { store } = this.#device;
+    const { signal } = options;
+    const work = async (): Promise<void> => {
+      const unshown = await store.transact(unshownNamed);
       if (unshown.length === 0) return;
-      const names = new Map(keeper.conversations().map((one) => [one.id, one.name]));
-      show(unshown.map((message) => ({ ...message, name: names.get(message.conversation) ?? "" })));
-      keeper.markShown(unshown);
+      show(unshown);
+      await store.transact((keeper) => keeper.markShown(unshown));
+    };
+    if (signal === undefined) return store.inTurn(work);
+    return store.inTurn(work, { signal, waitMs: Number.POSITIVE_INFINITY }).catch((error: unknown) => {
+      if (error !== signal.reason) throw error;
     });
   }
 
@@ -326,6 +339,11 @@ export class Client {
       return false;
     }
   }
+}
+
+function unshownNamed(keeper: Keeper): readonly NamedMessage[] {
+  const names = new Map(keeper.conversations().map((one) => [one.id, one.name]));
+  return keeper.unshown().map((message) => ({ ...message, name: names.get(message.conversation) ?? "" }));
 }
 
 /** Whether an error says that a relay can't be reached now, rather than that something is wrong. */

@@ -225,6 +225,15 @@ export interface DeviceStore extends AsyncDisposable {
    * and undone when it throws. `work` waits for nothing but MLS's own steps.
    */
   transact<T>(work: (keeper: Keeper) => Promise<T> | T, options?: { signal?: AbortSignal }): Promise<T>;
+  /**
+   * Runs `work` while nobody else runs any so, over all processes, and holds up no transaction: for what may take as
+   * long as a person takes to read. Throws Fault<"store/busy"> where others take longer than `waitMs`, 30 s unless it
+   * says otherwise, and what `signal` aborts with.
+   */
+  inTurn<T>(
+    work: () => Promise<T> | T,
+    options?: { signal?: AbortSignal | undefined; waitMs?: number },
+  ): Promise<T>;
   /** Grows whenever another connection has committed; cheap. */
   revision(): number;
 }

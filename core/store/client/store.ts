@@ -12,6 +12,7 @@ import { emptyJournal, isBusy, openFile } from "./file.ts";
 import { openKeeper } from "./keeper.ts";
 import { openVault, rewrapKey } from "./key.ts";
 import { migrateClient, userVersion } from "./migrate.ts";
+import { takeTurn } from "./turn.ts";
 import type { Vault } from "./vault.ts";
 
 /** How long another process may hold the database before we give up. */
@@ -37,7 +38,7 @@ export async function openDeviceStore(options: DeviceStoreOptions): Promise<Devi
     upgrade(database, path);
     const sql = drizzle({ client: database });
     const vault = openVault({ database, sql, crypto, passphrase });
-    return makeStore(database, { keeper: openKeeper(sql, { crypto, vault }), vault });
+    return makeStore({ database, path, vault, keeper: openKeeper(sql, { crypto, vault }) });
   } catch (error) {
     database.close();
     throw error;
@@ -54,10 +55,18 @@ function closeFile(database: Database): void {
   database.close();
 }
 
-function makeStore(database: Database, { keeper, vault }: { keeper: Keeper; vault: Vault }): DeviceStore {
+interface Opened {
+  readonly database: Database;
+  readonly path: string;
+  readonly keeper: Keeper;
+  readonly vault: Vault;
+}
+
+function makeStore({ database, path, keeper, vault }: Opened): DeviceStore {
   database.run("PRAGMA busy_timeout = 0");
   const dataVersion = database.query("PRAGMA data_version");
   let last: Promise<unknown> = Promise.resolve();
+  let lastTurn: Promise<unknown> = Promise.resolve();
   let closed = false;
 
   async function alone<T>(work: (keeper: Keeper) => Promise<T> | T, signal?: AbortSignal): Promise<T> {
@@ -77,6 +86,14 @@ function makeStore(database: Database, { keeper, vault }: { keeper: Keeper; vaul
       if (closed) return Promise.reject(storeFault("store/unavailable", "The device's database is closed"));
       const mine = last.then(() => alone(work, options?.signal));
       last = mine.catch(() => undefined);
+      return mine;
+    },
+    inTurn(work, { signal, waitMs = LOCK_WAIT_MS } = {}) {
+      const mine = lastTurn.then(async () => {
+        using _ = await takeTurn(`${path}.turn`, { signal, waitMs });
+        return await work();
+      });
+      lastTurn = mine.catch(() => undefined);
       return mine;
     },
     revision() {

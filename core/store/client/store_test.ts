@@ -286,6 +286,39 @@ describe("DeviceStore.transact()", () => {
   });
 });
 
+describe("DeviceStore.inTurn()", () => {
+  test("runs one at a time, over all processes, and transactions go on beside it", async () => {
+    await using store = await open();
+    await using other = await open();
+    const order: string[] = [];
+    const ended = Promise.withResolvers<void>();
+    const first = store.inTurn(async () => {
+      order.push("first begins");
+      await ended.promise;
+      order.push("first ends");
+    });
+    const rest = [store, other].map((one) => one.inTurn(() => void order.push("another")));
+    await other.transact((keeper) => keeper.putValue("device", secretSeed));
+    const stopped = new AbortController();
+    stopped.abort(new Error("enough"));
+    await using third = await open();
+    expect(third.inTurn(() => expect.unreachable(), { signal: stopped.signal })).rejects.toThrow("enough");
+    expect(await codeOf(third.inTurn(() => expect.unreachable(), { waitMs: 30 }))).toBe("store/busy");
+    ended.resolve();
+    await Promise.all([first, ...rest]);
+    expect(order).toEqual(["first begins", "first ends", "another", "another"]);
+  });
+
+  test("passes on from whoever throws", async () => {
+    await using store = await open();
+    const failed = store.inTurn(() => {
+      throw new Error("midway");
+    });
+    expect(await codeOf(failed)).toContain("midway");
+    expect(await store.inTurn(() => 7)).toBe(7);
+  });
+});
+
 describe("Keeper", () => {
   test("orders messages by generation and number, those that wait last", async () => {
     await using store = await open();
