@@ -31,13 +31,13 @@ export function openFile(path: string): Database {
   }
 }
 
-/** Former pages stand in the journal until it is emptied: what was deleted goes with it. Others may hold it open. */
-export function emptyJournal(database: Database): void {
-  try {
-    database.run("PRAGMA wal_checkpoint(TRUNCATE)");
-  } catch (error) {
-    if (!isBusy(error)) throw error;
-  }
+/**
+ * Former pages stand in the journal until it is emptied: what was deleted goes with it. False where others are at
+ * work, and it stays.
+ */
+export function emptyJournal(database: Database): boolean {
+  const row: unknown = database.query("PRAGMA wal_checkpoint(TRUNCATE)").get();
+  return typeof row === "object" && row !== null && "busy" in row && row.busy === 0;
 }
 
 export function isBusy(error: unknown): boolean {

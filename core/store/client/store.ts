@@ -18,6 +18,8 @@ import type { Vault } from "./vault.ts";
 /** How long another process may hold the database before we give up. */
 const LOCK_WAIT_MS = 30_000;
 const LOCK_RETRY_MS = 3;
+/** How long former pages stand in the journal: message keys that were used, secrets of epochs that are over. */
+const JOURNAL_LIFE_MS = 5_000;
 
 export interface DeviceStoreOptions {
   /** The file; its folder exists. */
@@ -25,6 +27,8 @@ export interface DeviceStoreOptions {
   readonly crypto: Crypto;
   /** UTF-8, borrowed; null for a burner: the key then lies bare in the file. */
   readonly passphrase: Uint8Array | null;
+  /** How long what was deleted or replaced may stand in the journal while the database is open. */
+  readonly journalLifeMs?: number;
 }
 
 /**
@@ -32,13 +36,13 @@ export interface DeviceStoreOptions {
  * "store/unavailable">, and Fault<"store/emptied"> rather than begin a new device where one was.
  */
 export async function openDeviceStore(options: DeviceStoreOptions): Promise<DeviceStore> {
-  const { path, crypto, passphrase } = options;
+  const { path, crypto, passphrase, journalLifeMs = JOURNAL_LIFE_MS } = options;
   const database = openFile(path);
   try {
     upgrade(database, path);
     const sql = drizzle({ client: database });
     const vault = openVault({ database, sql, crypto, passphrase });
-    return makeStore({ database, path, vault, keeper: openKeeper(sql, { crypto, vault }) });
+    return makeStore({ database, path, vault, journalLifeMs, keeper: openKeeper(sql, { crypto, vault }) });
   } catch (error) {
     database.close();
     throw error;
@@ -60,20 +64,32 @@ interface Opened {
   readonly path: string;
   readonly keeper: Keeper;
   readonly vault: Vault;
+  readonly journalLifeMs: number;
 }
 
-function makeStore({ database, path, keeper, vault }: Opened): DeviceStore {
+function makeStore({ database, path, keeper, vault, journalLifeMs }: Opened): DeviceStore {
   database.run("PRAGMA busy_timeout = 0");
   const dataVersion = database.query("PRAGMA data_version");
   let last: Promise<unknown> = Promise.resolve();
   let lastTurn: Promise<unknown> = Promise.resolve();
   let closed = false;
+  let emptying: Timer | null = null;
+
+  /** Again in a while where another process is in a transaction of its own. */
+  function emptySoon(): void {
+    if (closed || emptying !== null) return;
+    emptying = setTimeout(() => {
+      emptying = null;
+      last = last.then(() => closed || emptyJournal(database) || emptySoon()).catch(() => undefined);
+    }, journalLifeMs).unref();
+  }
 
   async function alone<T>(work: (keeper: Keeper) => Promise<T> | T, signal?: AbortSignal): Promise<T> {
     await begin(database, signal);
     try {
       const result = await work(keeper);
       database.run("COMMIT");
+      emptySoon();
       return result;
     } catch (error) {
       if (database.inTransaction) database.run("ROLLBACK");
@@ -102,6 +118,7 @@ function makeStore({ database, path, keeper, vault }: Opened): DeviceStore {
     },
     async [Symbol.asyncDispose]() {
       closed = true;
+      if (emptying !== null) clearTimeout(emptying);
       await last;
       vault[Symbol.dispose]();
       closeFile(database);

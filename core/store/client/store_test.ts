@@ -96,6 +96,31 @@ describe("openDeviceStore()", () => {
     for (const needle of needles) expect(fileBytes().includes(needle)).toBe(false);
   });
 
+  test("empties its journal while it is open, once nobody is in a transaction", async () => {
+    await using store = await openDeviceStore({ path, crypto, passphrase: null, journalLifeMs: 20 });
+    await using other = await open();
+    const sealed = (): Buffer => {
+      using raw = new Database(path, { readonly: true });
+      const row = raw.query("SELECT sealed FROM ratchet").values()[0];
+      return Buffer.from(row?.[0] as Uint8Array);
+    };
+    const put = (one: DeviceStore) =>
+      one.transact((keeper) => keeper.putRatchets(1, [{ node: 0, bytes: crypto.random.bytes(40) }]));
+    await put(store);
+    const used = sealed();
+    expect(fileBytes().includes(used)).toBe(true);
+    const busy = Promise.withResolvers<void>();
+    const holding = other.transact(() => busy.promise);
+    await Bun.sleep(60);
+    busy.resolve();
+    await holding;
+    await put(store);
+    expect(fileBytes().includes(used)).toBe(true);
+    while (statSync(`${path}-wal`).size > 0) await Bun.sleep(5);
+    expect(fileBytes().includes(used)).toBe(false);
+    expect(fileBytes().includes(sealed())).toBe(true);
+  });
+
   test("gives back what was kept after it was closed, to the right passphrase only", async () => {
     const first = await open(passphrase);
     const kept = await first.transact((keeper) => addMessage(keeper, addConversation(keeper)));
@@ -283,39 +308,6 @@ describe("DeviceStore.transact()", () => {
     const [one, two] = await store.transact((keeper) => [keeper.value("one")?.[0], keeper.value("two")?.[0]]);
     expect(one).toBe(two);
     expect(one).toBeGreaterThanOrEqual(last);
-  });
-});
-
-describe("DeviceStore.inTurn()", () => {
-  test("runs one at a time, over all processes, and transactions go on beside it", async () => {
-    await using store = await open();
-    await using other = await open();
-    const order: string[] = [];
-    const ended = Promise.withResolvers<void>();
-    const first = store.inTurn(async () => {
-      order.push("first begins");
-      await ended.promise;
-      order.push("first ends");
-    });
-    const rest = [store, other].map((one) => one.inTurn(() => void order.push("another")));
-    await other.transact((keeper) => keeper.putValue("device", secretSeed));
-    const stopped = new AbortController();
-    stopped.abort(new Error("enough"));
-    await using third = await open();
-    expect(third.inTurn(() => expect.unreachable(), { signal: stopped.signal })).rejects.toThrow("enough");
-    expect(await codeOf(third.inTurn(() => expect.unreachable(), { waitMs: 30 }))).toBe("store/busy");
-    ended.resolve();
-    await Promise.all([first, ...rest]);
-    expect(order).toEqual(["first begins", "first ends", "another", "another"]);
-  });
-
-  test("passes on from whoever throws", async () => {
-    await using store = await open();
-    const failed = store.inTurn(() => {
-      throw new Error("midway");
-    });
-    expect(await codeOf(failed)).toContain("midway");
-    expect(await store.inTurn(() => 7)).toBe(7);
   });
 });
 
