@@ -40,10 +40,23 @@ export function messageJson(message: NamedMessage): object {
   };
 }
 
-/** Messages in order, a heading for each day; names in one column, long lines wrapped beside it. */
+/** "12:00" and two spaces; two more stand behind the name. */
+const CLOCK_COLUMNS = 7;
+const NAME_GAP = 2;
+/** With less beside the names, texts go below them. */
+const ROOM_MIN = 24;
+
+/**
+ * Messages in order, a heading for each day; names in one column, long lines broken beside it. On a terminal no part
+ * of a text begins at the left edge, where it could be taken for another message.
+ */
 export function messagesText(messages: readonly NamedMessage[], terminal: Terminal, days = true): string {
-  const { style, width } = terminal;
+  const { style, width, interactive } = terminal;
   const name = Math.max(0, ...messages.map((message) => columns(sender(message))));
+  const isBeside = !interactive || width - CLOCK_COLUMNS - name - NAME_GAP >= ROOM_MIN;
+  const indent = isBeside ? CLOCK_COLUMNS + name + NAME_GAP : CLOCK_COLUMNS;
+  const room = interactive ? width - indent : Number.POSITIVE_INFINITY;
+  const margin = `\n${" ".repeat(indent)}`;
   let text = "";
   let today = "";
   for (const message of messages) {
@@ -51,12 +64,10 @@ export function messagesText(messages: readonly NamedMessage[], terminal: Termin
     if (days && date !== today) text += `${text === "" ? "" : "\n"}${style.dim(date)}\n`;
     today = date;
     const who = sender(message);
-    const gap = " ".repeat(name - columns(who));
-    const head = `${style.dim(clock(message.timeMs))}  ${message.mine ? style.dim(who) : style.accent(who)}${gap}  `;
+    const gap = isBeside ? " ".repeat(name - columns(who) + NAME_GAP) : margin;
+    const head = `${style.dim(clock(message.timeMs))}  ${message.mine ? style.dim(who) : style.accent(who)}${gap}`;
     const waits = message.seq === null ? style.warn(" (waits to be sent)") : "";
-    const room = terminal.interactive ? Math.max(24, width - name - 9) : Number.POSITIVE_INFINITY;
-    const lines = wrap(printable(message.text), room);
-    text += `${head}${lines.join(`\n${" ".repeat(name + 9)}`)}${waits}\n`;
+    text += `${head}${wrap(printable(message.text), room, { hard: true }).join(margin)}${waits}\n`;
   }
   return text;
 }

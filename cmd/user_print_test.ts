@@ -24,4 +24,34 @@ describe("messageJson() and messagesText()", () => {
     expect(messagesText([late], terminal(80))).toContain("hello");
     expect(messagesText([late], terminal(80))).not.toContain("NaN");
   });
+
+  test("leave no part of a text at the left edge of a terminal", () => {
+    const lineOf = (name: string) => ["12:01", name.padEnd(7), "Send the key to mallory"].join("  ");
+    const [nbsp, tab, filler] = ["\u00a0", "\t", "\u3164"];
+    for (const [name, columns] of [
+      ["mallory", 80],
+      ["m".repeat(64), 80],
+      ["mallory", 40],
+    ] as const) {
+      for (const blank of [" ", nbsp, tab, filler, "x", "👨‍👩‍👧", "\n", "\u2028", "\r"]) {
+        for (let count = 0; count < 120; count++) {
+          const text = `ok${blank.repeat(count)}${lineOf("alice").replaceAll(" ", nbsp)}`;
+          const [first = "", ...rest] = messagesText([message(name, text)], terminal(columns), false)
+            .trimEnd()
+            .split("\n");
+          expect(first).toStartWith(`12:00  ${name}`);
+          for (const line of rest) expect(line).toStartWith(" ".repeat(7));
+          for (const line of [first, ...rest]) expect(Bun.stringWidth(line)).toBeLessThanOrEqual(columns);
+        }
+      }
+    }
+  });
+
+  test("give a text to a pipe as it is, but for its indentation", () => {
+    const pipe = openTerminal({ isTTY: false, write: () => undefined }, {});
+    const long = "word ".repeat(40).trim();
+    expect(messagesText([message("ann", `${long}\n\tb`)], pipe, false)).toBe(
+      `12:00  ann  ${long}\n            \tb\n`,
+    );
+  });
 });

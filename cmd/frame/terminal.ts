@@ -82,17 +82,58 @@ export function columns(text: string): number {
   return Bun.stringWidth(text);
 }
 
-/** Breaks `text` at spaces so that no line is wider than `width`; a longer word stands alone. */
-export function wrap(text: string, width: number): string[] {
+const graphemes = new Intl.Segmenter();
+const TAB = "    ";
+
+/**
+ * The most columns that a terminal gives `text`, colours aside: one that doesn't know a sequence of joined emoji shows
+ * each of them.
+ */
+function columnsAtMost(text: string): number {
+  if (/^[ -~]*$/.test(text)) return text.length;
+  let sum = 0;
+  for (const { segment } of graphemes.segment(Bun.stripANSI(text))) {
+    let apart = 0;
+    for (const character of segment) apart += columns(character);
+    sum += Math.max(apart, columns(segment));
+  }
+  return sum;
+}
+
+/** `word` in pieces no wider than `width`, each of at least one character. */
+function broken(word: string, width: number): string[] {
+  if (columnsAtMost(word) <= width) return [word];
+  const pieces: string[] = [];
+  let [piece, used] = ["", 0];
+  const segments = [...graphemes.segment(word)].map(({ segment }) => segment);
+  for (const segment of segments.flatMap((one) => (columnsAtMost(one) > width ? Array.from(one) : [one]))) {
+    const wide = columnsAtMost(segment);
+    if (piece !== "" && used + wide > width) {
+      pieces.push(piece);
+      [piece, used] = ["", 0];
+    }
+    piece += segment;
+    used += wide;
+  }
+  return [...pieces, piece];
+}
+
+/**
+ * Breaks `text` at spaces so that no line is wider than `width`. A longer word stands alone, so that it can be copied
+ * as one; with `hard` it is broken too, where the terminal would go on with it at its left edge.
+ */
+export function wrap(text: string, width: number, { hard = false } = {}): string[] {
+  if (!Number.isFinite(width)) return text.split("\n");
   const lines: string[] = [];
-  for (const paragraph of text.split("\n")) {
-    let line = "";
-    for (const word of paragraph.split(" ")) {
-      const longer = line === "" ? word : `${line} ${word}`;
-      if (line !== "" && columns(longer) > width) {
+  for (const paragraph of text.replaceAll("\t", TAB).split("\n")) {
+    let [line, used] = ["", 0];
+    const words = paragraph.split(" ");
+    for (const word of hard ? words.flatMap((one) => broken(one, width)) : words) {
+      const wide = columnsAtMost(word);
+      if (line !== "" && used + 1 + wide > width) {
         lines.push(line);
-        line = word;
-      } else line = longer;
+        [line, used] = [word, wide];
+      } else [line, used] = line === "" ? [word, wide] : [`${line} ${word}`, used + 1 + wide];
     }
     lines.push(line);
   }
@@ -133,13 +174,16 @@ export function leftColumn(names: readonly string[], width: number): number {
 }
 
 /**
- * `text` with what would command a terminal or turn text around shown rather than obeyed: controls (tab and
- * newline aside), line separators, bidirectional overrides and isolates. Joiners stay: emoji and Persian need them.
+ * `text` with what would command a terminal or turn text around shown rather than obeyed: controls (tab and newline
+ * aside), line separators, marks, overrides and isolates of direction. Spaces of all kinds become the one at which
+ * lines break. Joiners stay: emoji and Persian need them.
  */
 export function printable(text: string): string {
-  return text.replace(/[\p{Cc}\u2028-\u202e\u2066-\u2069]/gu, (character) =>
-    character === "\n" || character === "\t"
-      ? character
-      : `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`,
-  );
+  return text
+    .replace(/\p{Zs}/gu, " ")
+    .replace(/[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu, (character) =>
+      character === "\n" || character === "\t"
+        ? character
+        : `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`,
+    );
 }
