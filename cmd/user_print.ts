@@ -1,7 +1,7 @@
 /** How messages and contacts look, to people and to scripts. */
 import type { Contact, NamedMessage } from "@dchat/core/client/mod.ts";
 import { CONTENT_TIME_MS_MAX } from "@dchat/core/conversation/mod.ts";
-import { columns, type Context, printable, type Terminal, wrap } from "./frame/mod.ts";
+import { columns, type Context, jsonLine, printable, type Terminal, wrap } from "./frame/mod.ts";
 
 /** What own messages have as their sender. */
 const ME = "me";
@@ -79,7 +79,7 @@ function sender(message: NamedMessage): string {
 /** Prints what is new: JSON lines, or text as it comes. */
 export function showMessages(messages: readonly NamedMessage[], context: Context, json: boolean): void {
   const text = json
-    ? messages.map((message) => `${JSON.stringify(messageJson(message))}\n`).join("")
+    ? messages.map((message) => jsonLine(messageJson(message))).join("")
     : messagesText(messages, context.out, false);
   // They count as shown once this returns.
   context.out.deliver(text);

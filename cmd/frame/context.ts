@@ -1,7 +1,7 @@
 /** What a running subcommand gets from the frame. */
 import type { LoadedConfig, LoadOptions } from "@dchat/core/node/mod.ts";
 import type { SettingFlag } from "./parse.ts";
-import type { Environment, Terminal } from "./terminal.ts";
+import { type Environment, jsonLine, type Terminal } from "./terminal.ts";
 
 export interface Context {
   /** As it was called: `["keygen", "inspect"]`. */
@@ -46,7 +46,7 @@ export function openContext({ path, env, out, err, flags, file }: ContextOptions
     err,
     config: () => (loading ??= load(how)),
     print: (text = "") => out.write(`${text}\n`),
-    json: (value) => out.write(`${JSON.stringify(value)}\n`),
+    json: (value) => out.write(jsonLine(value)),
     note: (text) => err.write(`${text}\n`),
   };
 }

@@ -13,5 +13,5 @@ export { exit, type ExitCode } from "./exit.ts";
 export { guard } from "./guard.ts";
 export { main, type Program } from "./main.ts";
 export { isReaderGone, readerGone } from "./output.ts";
-export { columns, printable, type Style, type Terminal, twoColumns, wrap } from "./terminal.ts";
+export { columns, jsonLine, printable, type Style, type Terminal, twoColumns, wrap } from "./terminal.ts";
 export { usage } from "./usage.ts";

@@ -173,17 +173,27 @@ export function leftColumn(names: readonly string[], width: number): number {
   return Math.max(0, ...names.map(columns).filter((name) => name <= most));
 }
 
+/** Controls, line separators, marks, overrides and isolates of direction. */
+const COMMANDING = /[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu;
+
 /**
- * `text` with what would command a terminal or turn text around shown rather than obeyed: controls (tab and newline
- * aside), line separators, marks, overrides and isolates of direction. Spaces of all kinds become the one at which
- * lines break. Joiners stay: emoji and Persian need them.
+ * `text` with what would command a terminal or turn text around shown rather than obeyed, tab and newline aside.
+ * Spaces of all kinds become the one at which lines break. Joiners stay: emoji and Persian need them.
  */
 export function printable(text: string): string {
   return text
     .replace(/\p{Zs}/gu, " ")
-    .replace(/[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu, (character) =>
-      character === "\n" || character === "\t"
-        ? character
-        : `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`,
+    .replace(COMMANDING, (character) =>
+      character === "\n" || character === "\t" ? character : `\\u{${codeOf(character)}}`,
     );
+}
+
+/** One JSON document on one line, with what `printable` would show escaped: to who parses it, it is the same. */
+export function jsonLine(value: unknown): string {
+  const text = JSON.stringify(value);
+  return `${text.replace(COMMANDING, (character) => `\\u${codeOf(character).padStart(4, "0")}`)}\n`;
+}
+
+function codeOf(character: string): string {
+  return (character.codePointAt(0) ?? 0).toString(16);
 }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import * as fc from "fast-check";
 import { faultBlock } from "./fault.ts";
-import { columns, openTerminal, printable, type Stream, twoColumns, wrap } from "./terminal.ts";
+import { columns, jsonLine, openTerminal, printable, type Stream, twoColumns, wrap } from "./terminal.ts";
 
 const stream = (isTTY: boolean, width?: number): Stream => ({
   isTTY,
@@ -84,4 +84,13 @@ describe("printable()", () => {
     const block = faultBlock(new Error("got \x1b]0;owned\x07"), { terminal, path: ["dchat"], debug: false });
     expect(block).not.toContain("\x1b");
   });
+});
+
+test("jsonLine() has no control that a terminal obeys, and means the same", () => {
+  const text = "\u009b31m\u007f\u202e\u2028\u200f\n\t ünï 👨‍👩‍👧";
+  const line = jsonLine({ [text]: [text] });
+  expect(line).toContain("\\u009b31m\\u007f\\u202e\\u2028\\u200f\\n\\t ünï 👨‍👩‍👧");
+  expect(JSON.parse(line)).toEqual({ [text]: [text] });
+  expect(line.endsWith("\n")).toBe(true);
+  expect(line.slice(0, -1)).not.toMatch(/[\p{Cc}\u2028-\u202e]/u);
 });
