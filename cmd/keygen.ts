@@ -9,7 +9,7 @@ import {
   writeKeyFile,
 } from "@dchat/core/node/mod.ts";
 import { z } from "zod";
-import { command, exit, jsonArg, usage } from "./frame/mod.ts";
+import { command, type Context, exit, jsonArg, usage } from "./frame/mod.ts";
 import {
   bareWarning,
   makingArgs,
@@ -113,12 +113,15 @@ export const rewrap = command({
     try {
       const { type, key, createdMs } = opened;
       const text = sealKeystore(crypto, { type, key, createdMs, passphrase });
-      const between = () => writeKeyFile(file, text, { force: true });
+      // A link stays one: what it leads to would keep the key under the old passphrase.
+      const between = () => writeKeyFile(opened.path, text, { force: true });
       if (type !== "identity") between();
       else {
         const { config } = await context.config();
         const { publicKey: identity, passphrase: from } = opened;
-        await rewrapDevice({ config, crypto, env: context.env, identity, from, to: passphrase, between });
+        const rewrapping = { config, crypto, env: context.env, identity, from, to: passphrase, between };
+        const { path, isThere } = await rewrapDevice(rewrapping);
+        if (!isThere) noDatabase(path, context);
       }
     } finally {
       passphrase?.fill(0);
@@ -131,3 +134,10 @@ export const rewrap = command({
     return exit.done;
   },
 });
+
+/** Whoever keeps the device's database elsewhere would find out by being shut out of it. */
+function noDatabase(path: string, { err, note }: Context): void {
+  note(
+    `${err.style.warn("note")}  there is no device's database at ${path}. One that is elsewhere still has the old passphrase, and opens no more: give the key file that one back, and rewrap it with the --data-dir of the database`,
+  );
+}

@@ -2,12 +2,14 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import {
   chmodSync,
   existsSync,
+  lstatSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -158,6 +160,37 @@ describe("dchat keygen rewrap", () => {
     expect(await publicKeyOf(file)).toBe(await publicKeyOf(at("id.json")));
     expect((await keygen("rewrap", file, ...files)).err).toContain("The passphrase does not open");
     expect(statSync(file).mode & 0o777).toBe(0o600);
+  });
+
+  test("locks the file that a link leads to, and leaves the link one", async () => {
+    const [link, file] = [at("link.json"), at("vault.json")];
+    await keygen("-o", file, "--burner");
+    symlinkSync(file, link);
+    expect((await keygen("rewrap", link, "--new-passphrase-file", at("other"))).code).toBe(0);
+    expect(lstatSync(link).isSymbolicLink()).toBe(true);
+    expect(readFileSync(file, "utf8")).not.toContain('"burner"');
+  });
+
+  test("says where it looked for a database and found none, and what that means", async () => {
+    const [file, dir] = [at("device.json"), at("device")];
+    await keygen("-o", file, "--passphrase-file", at("pass"));
+    const device = ["--identity", file, "--data-dir", dir];
+    const openBy = (name: string) =>
+      runDchat(["user", "conversations", ...device, "--passphrase-file", at(name)]);
+    expect((await openBy("pass")).code).toBe(0);
+    const change = (from: string, to: string, ...more: string[]) =>
+      runDchat(
+        ["keygen", "rewrap", file, "--passphrase-file", at(from), "--new-passphrase-file", at(to), ...more],
+        { env: { XDG_STATE_HOME: folder } },
+      );
+    const lone = await change("pass", "other");
+    expect(lone.err).toMatch(/no device's database at .*device\.db/);
+    expect((await openBy("other")).err).toContain("sealed under a former one");
+    // As it says.
+    expect((await change("other", "pass")).code).toBe(0);
+    const both = await change("pass", "other", "--data-dir", dir);
+    expect([both.code, both.err.includes("no device's database")]).toEqual([0, false]);
+    expect((await openBy("other")).code).toBe(0);
   });
 });
 

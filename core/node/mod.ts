@@ -34,7 +34,7 @@ import type { RunEdgeProcessOptions } from "./edge_process_run.ts";
 import type { ReportRow } from "./config_report.ts";
 import type { RunRelayOptions } from "./relay_run.ts";
 import type { ConfigWatchOptions } from "./config_watch.ts";
-import type { RewrapDeviceOptions, User, UserOptions } from "./user.ts";
+import type { RewrapDeviceOptions, RewrappedDevice, User, UserOptions } from "./user.ts";
 
 export { relayAddresses } from "./user_relay.ts";
 
@@ -104,7 +104,7 @@ export const importDatabase: typeof database.importDatabase = async (options) =>
   (await import("./database.ts")).importDatabase(options);
 
 /** Changes a device's passphrase together with its key file's; see user.ts. */
-export async function rewrapDevice(options: RewrapDeviceOptions): Promise<boolean> {
+export async function rewrapDevice(options: RewrapDeviceOptions): Promise<RewrappedDevice> {
   const user = await import("./user.ts");
   return user.rewrapDevice(options);
 }

@@ -2,7 +2,16 @@
  * Secrets at rest and on their way in: key files on disk, and the passphrases that open them. What is read is
  * bytes from the first to the last, so that it can be wiped; nothing here is ever logged.
  */
-import { mkdirSync, openSync, readFileSync, readSync, closeSync, existsSync, statSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readSync,
+  realpathSync,
+  statSync,
+} from "node:fs";
 import { dirname } from "node:path";
 import { Fault, fileReason } from "../ground/mod.ts";
 import {
@@ -171,6 +180,8 @@ export function writeKeyFile(path: string, text: string, options: { readonly for
 
 /** An opened key file. `passphrase` is what opened it, null for a burner; disposing wipes both. */
 export interface OpenedKey extends Keystore {
+  /** The file itself, where it was named by a link. */
+  readonly path: string;
   readonly passphrase: Uint8Array | null;
 }
 
@@ -201,7 +212,12 @@ export async function openKeyFile(crypto: KeyCrypto, options: OpenKeyOptions): P
       passphrase = await readPassphrase({ ...options.passphrase, prompt: `Passphrase of ${path}` });
     }
     const opened = openKeystore(crypto, text, passphrase);
-    return { ...opened, passphrase, [Symbol.dispose]: () => dispose(opened, passphrase) };
+    return {
+      ...opened,
+      path: realpathSync(path),
+      passphrase,
+      [Symbol.dispose]: () => dispose(opened, passphrase),
+    };
   } catch (error) {
     passphrase?.fill(0);
     if (error instanceof Fault && error.code.startsWith("identity/")) {

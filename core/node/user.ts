@@ -160,16 +160,23 @@ export interface RewrapDeviceOptions {
   readonly between: () => void;
 }
 
+/** The database's file, and whether there is one. */
+export interface RewrappedDevice {
+  readonly path: string;
+  readonly isThere: boolean;
+}
+
 /**
  * Gives a device's database the passphrase `to` in place of `from` (borrowed; null for none), while `between` does
- * the same to the key file. Where the device has no database, only `between` runs; the answer says which.
+ * the same to the key file. Where the device has no database, only `between` runs; the answer says where one was
+ * looked for, and whether it was there.
  */
-export async function rewrapDevice(options: RewrapDeviceOptions): Promise<boolean> {
+export async function rewrapDevice(options: RewrapDeviceOptions): Promise<RewrappedDevice> {
   const { config, crypto, env, identity, between } = options;
   const dataDir = config.user.data_dir ?? defaultUserDir(env, fingerprint(crypto, identity));
   const path = join(dataDir, DATABASE);
   const isThere = existsSync(path);
   if (isThere) rewrapDeviceStore({ ...options, path });
   else between();
-  return isThere;
+  return { path, isThere };
 }
