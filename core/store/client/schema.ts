@@ -3,7 +3,7 @@
  *
  * Columns named `sealed` are XChaCha20-Poly1305 under the database's key: every body, key and name. What stands in
  * the open is where things lie in the logs of mailboxes: numbers, ids of entries, hashes. Entries that wait to be
- * sent are sealed by the conversation already.
+ * sent are sealed by the conversation already. docs/THREATS.md lists what that shows, column by column.
  */
 import { sql } from "drizzle-orm";
 import { blob, index, integer, primaryKey, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
