@@ -6,8 +6,9 @@ import { storeFault } from "../fault.ts";
 const MIGRATIONS: readonly string[] = [first];
 
 /**
- * Brings a device's database to this program's version, inside one transaction; an older one is copied beside
- * itself first. Throws Fault<"store/newer"> naming both versions.
+ * Brings a device's database to this program's version, inside one transaction. No copy is kept of an older one: it
+ * would hold message keys that are wiped here later, and whoever went back to it would use some of them twice. Throws
+ * Fault<"store/newer"> naming both versions.
  */
 export function migrateClient(database: Database, path: string): void {
   const found = userVersion(database);
@@ -18,7 +19,6 @@ export function migrateClient(database: Database, path: string): void {
     );
   }
   if (found === MIGRATIONS.length) return;
-  if (found > 0) database.run("VACUUM INTO ?", [`${path}.before-${MIGRATIONS.length}-${Date.now()}`]);
   database.run("BEGIN IMMEDIATE");
   try {
     // Another process may have migrated while this one waited for the lock.
