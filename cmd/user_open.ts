@@ -96,6 +96,7 @@ export async function openDevice(
       },
     },
   });
+  if (user.warning !== null) context.note(`${style.warn("warning")}  ${user.warning}`);
   return {
     ...user,
     away,

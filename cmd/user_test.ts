@@ -1,5 +1,16 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { closeSync, cpSync, mkdtempSync, openSync, readSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { dchatCommand, type Ran, runDchat } from "../test/harness/dchat.ts";
@@ -35,6 +46,27 @@ test("a device whose database was emptied is refused with exit 1, and no new one
     expect(err).toContain("Put the file back from a copy.");
   }
 });
+
+// Only root can give a folder away.
+test.skipIf(process.getuid?.() !== 0)(
+  "a data directory of somebody else that others read is told",
+  async () => {
+    const dataDir = join(pair.dir, "given-away");
+    mkdirSync(dataDir);
+    chmodSync(dataDir, 0o755);
+    chownSync(dataDir, 65_534, 65_534);
+    const { code, err } = await runDchat([
+      "user",
+      "contacts",
+      "--identity",
+      pair.ann.identity,
+      "--data-dir",
+      dataDir,
+    ]);
+    expect(code).toBe(0);
+    expect(err).toContain(`warning  ${dataDir} belongs to another user and has mode 755; expected 700`);
+  },
+);
 
 describe("dchat user send", () => {
   test("prints the sequence number alone where no terminal is, and JSON where it is asked for", async () => {

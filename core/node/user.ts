@@ -42,6 +42,8 @@ export interface User extends AsyncDisposable {
   readonly identity: PublicKey;
   /** Whether the database's key lies bare in it. */
   readonly burner: boolean;
+  /** What is to be said of the data directory, or null. */
+  readonly warning: string | null;
 }
 
 /** Opens a person's device; throws Fault<"secret/…" | "identity/…" | "store/…" | "data/…" | "user/…">. */
@@ -64,7 +66,7 @@ export async function openUser(options: UserOptions): Promise<User> {
   const identity = publicKey(opened.publicKey.slice());
   const name = fingerprint(crypto, identity);
   const dataDir = config.user.data_dir ?? defaultUserDir(env, name);
-  prepareDir(dataDir);
+  const { warning } = prepareDir(dataDir);
   const { passphrase } = opened;
   const store = stack.use(await openDeviceStore({ path: join(dataDir, DATABASE), crypto, passphrase }));
   const keys = await certifiedDevice({ crypto, store, key: opened.key, identity, dataDir });
@@ -92,6 +94,7 @@ export async function openUser(options: UserOptions): Promise<User> {
     fingerprint: name,
     identity,
     burner: passphrase === null,
+    warning,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }
