@@ -21,6 +21,7 @@ import { conversationOf, type Device, putAlarm } from "./device.ts";
 import { keepState, loadState } from "./group.ts";
 import { forkByFormer, openByFormer } from "./former.ts";
 import { checkHead, followEntry, leafOf, untrue } from "./log.ts";
+import { newcomers } from "./newcomer.ts";
 import { noteRenewed } from "./renewal.ts";
 
 /** What one transaction of intake works on. */
@@ -64,6 +65,7 @@ export async function takeEntries(
     intake.state = { ...intake.state, turn: intake.position.turn };
     if (batch.head !== null) checkHead(device.crypto, intake.position, batch.head);
     await keepState(device, keeper, { id, before, after: intake.state });
+    alarms.push(...newcomers(device, conversation, { before, after: intake.state }));
     keeper.putPosition(id, intake.position);
     const told = alarms.filter((what) => putAlarm(keeper, id, what));
     return { name: conversation.name, position: intake.position, fresh: told };
