@@ -1,7 +1,6 @@
 /** `dchat user invite|accept|contacts|conversations`: whom a person writes with. */
 import { reachOf } from "@dchat/core/edge/mod.ts";
 import { fingerprint, fingerprintGroups } from "@dchat/core/identity/mod.ts";
-import { openCrypto } from "@dchat/crypto-wasm";
 import { z } from "zod";
 import { command, type Context, exit, printable, type Terminal, twoColumns } from "./frame/mod.ts";
 import { noteAway, openDevice, userArgs, userShape } from "./user_open.ts";
@@ -85,8 +84,7 @@ export const accept = command({
   async run({ uri, name = null, json, ...input }, context) {
     await using user = await openDevice({ ...input, json }, context);
     const contact = await user.client.accept({ uri, name });
-    await using crypto = await openCrypto({ needs: [] });
-    const print = fingerprint(crypto, contact.identity);
+    const print = fingerprint(user.crypto, contact.identity);
     noteBurner(user.burner, context);
     if (json) context.json(contactJson(contact, print));
     else
@@ -107,10 +105,9 @@ export const contacts = command({
   examples: [{ line: "dchat user contacts -i keys/ann.json", does: "Names, safety numbers, fingerprints." }],
   async run(input, context) {
     await using user = await openDevice(input, context);
-    await using crypto = await openCrypto({ needs: [] });
     const all = await user.client.contacts();
     const cards = all.map((contact) => {
-      const print = fingerprint(crypto, contact.identity);
+      const print = fingerprint(user.crypto, contact.identity);
       if (input.json) context.json(contactJson(contact, print));
       return contactText(contact, { fingerprint: fingerprintGroups(print), terminal: context.out });
     });

@@ -37,6 +37,8 @@ export interface UserOptions {
 /** A device that works. */
 export interface User extends AsyncDisposable {
   readonly client: Client;
+  /** What the device works with; it goes with it. */
+  readonly crypto: Crypto;
   readonly dataDir: string;
   readonly fingerprint: string;
   readonly identity: PublicKey;
@@ -90,6 +92,7 @@ export async function openUser(options: UserOptions): Promise<User> {
   const owned = stack.move();
   return {
     client,
+    crypto,
     dataDir,
     fingerprint: name,
     identity,
