@@ -12,11 +12,11 @@ export class Turns {
   }
 
   /** Runs `task` when its turn comes; resolves or rejects as it does. */
-  async run(task: () => Promise<void>): Promise<void> {
+  async run<T>(task: () => Promise<T>): Promise<T> {
     if (this.#running >= this.#max) await new Promise<void>((resolve) => this.#waiting.push(resolve));
     else this.#running += 1;
     try {
-      await task();
+      return await task();
     } finally {
       // The place goes to who waits longest, without being free in between.
       const next = this.#waiting.shift();

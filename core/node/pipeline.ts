@@ -16,7 +16,7 @@ import type { AppendPromise, CheckedCommand, NodeCertificate, Refusal } from "..
 import { CommitLine } from "./pipeline_commit.ts";
 import { type Asked, openDoor, type StreamDoor } from "./pipeline_door.ts";
 import type { PipelineEvents } from "./pipeline_events.ts";
-import { answer, handOut, type QueryContext } from "./pipeline_query.ts";
+import { answer, handingOut, type QueryContext } from "./pipeline_query.ts";
 import { CommandRates, type Overdrawn, type Rates } from "./pipeline_rate.ts";
 import { SignatureCheck } from "./pipeline_verify.ts";
 import { Voice } from "./pipeline_voice.ts";
@@ -242,11 +242,14 @@ export class Pipeline {
         break;
       case "taken": {
         const { row, seqs } = outcome;
-        return this.#ask(asked, () => handOut({ ...asked, row, seqs }, this.#query));
+        return this.#ask(asked, handingOut({ ...asked, row, seqs }, this.#query));
       }
       case "allowed":
         if (asked.command.body.op === "subscribe") return;
-        return this.#ask(asked, () => answer({ ...asked, row: outcome.row }, this.#query));
+        return this.#ask(asked, async () => {
+          await answer({ ...asked, row: outcome.row }, this.#query);
+          return false;
+        });
     }
     this.#done(asked);
   }
@@ -273,19 +276,20 @@ export class Pipeline {
     else if (outcome.is === "deleted") this.delivery.deleted(authority.mailbox);
   }
 
-  /** Looks up on the stream's own line, after the answers before it have gone out. */
-  #ask(asked: Checked, lookUp: () => Promise<void>): void {
+  /** Looks up on the stream's own line, after the answers before it have gone out, until there is no more. */
+  #ask(asked: Checked, lookUp: () => Promise<boolean>): void {
     const { stream } = asked;
     stream.query(() =>
       this.delivery.turns.run(async () => {
-        if (stream.closed) return;
+        if (stream.closed) return false;
         try {
-          await lookUp();
+          if (await lookUp()) return true;
           this.#done(asked);
         } catch (error) {
           this.#options.events.error(error);
           this.#refuse(asked, { code: "unavailable", retryMs: limit.RETRY_MS_DEFAULT });
         }
+        return false;
       }),
     );
   }

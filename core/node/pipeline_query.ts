@@ -86,17 +86,31 @@ async function read(
   stream.reply(request, { is: "done", next, head: voice.head(row) });
 }
 
-/** Hands out the packages that a TAKE got, in the order in which they lie in the log. */
-export async function handOut(
+/** Packages read at once: as much as a READ gives, if they are of the largest size. */
+const PACKAGES_AT_ONCE = limit.READ_BYTES_MAX / limit.ENTRY_BYTES_MAX;
+
+/**
+ * Hands out the packages that a TAKE got, in the order in which they lie in the log: a piece with each call, which
+ * resolves to true while there is more. Nothing is read for a stream before it has room for it.
+ */
+export function handingOut(
   question: Question & { readonly seqs: readonly number[] },
   { store, voice }: QueryContext,
-): Promise<void> {
+): () => Promise<boolean> {
   const { stream, request, row, seqs } = question;
-  const found = await Promise.all(
-    seqs.map((seq) => store.read(row.id, { from: seq, bytesMax: 1, entriesMax: 1 })),
-  );
-  for (const entry of found.flat()) stream.entry(request, entry);
-  stream.reply(request, { is: "done", next: row.size, head: voice.head(row) });
+  let at = 0;
+  return async () => {
+    const found = await Promise.all(
+      seqs
+        .slice(at, at + PACKAGES_AT_ONCE)
+        .map((seq) => store.read(row.id, { from: seq, bytesMax: 1, entriesMax: 1 })),
+    );
+    for (const entry of found.flat()) stream.entry(request, entry);
+    at += PACKAGES_AT_ONCE;
+    if (at < seqs.length) return true;
+    stream.reply(request, { is: "done", next: row.size, head: voice.head(row) });
+    return false;
+  };
 }
 
 async function prove(

@@ -45,7 +45,7 @@ export class MailboxStream implements Outlet, FrameSink {
   #delivery: DeliveryStream | null = null;
   /** Subscriptions asked for and not yet decided; true where the client gave them up meanwhile. */
   #asked: Map<number, boolean> | null = null;
-  #queries: (() => Promise<void>)[] | null = null;
+  #queries: (() => Promise<boolean>)[] | null = null;
   #querying = false;
   #out: Uint8Array[] = NOTHING;
   /** Commands that wait for their answers. */
@@ -163,8 +163,11 @@ export class MailboxStream implements Outlet, FrameSink {
     return givenUp || this.#closed || this.deliveries(delivery).subscribe(options);
   }
 
-  /** Runs `query` after those before it, each once what the one before sent has gone out. It must not reject. */
-  query(query: () => Promise<void>): void {
+  /**
+   * Runs `query` after those before it, each once what the one before sent has gone out; again in the same way, as
+   * long as it resolves to true: there is more. It must not reject.
+   */
+  query(query: () => Promise<boolean>): void {
     (this.#queries ??= []).push(query);
     this.#nextQuery();
   }
@@ -225,11 +228,12 @@ export class MailboxStream implements Outlet, FrameSink {
 
   #nextQuery(): void {
     if (this.#querying || !this.open) return;
-    const query = this.#queries?.shift();
+    const query = this.#queries?.[0];
     if (query === undefined) return;
     this.#querying = true;
-    void query().finally(() => {
+    void query().then((more) => {
       this.#querying = false;
+      if (!more) this.#queries?.shift();
       this.#nextQuery();
     });
   }

@@ -1,5 +1,5 @@
 /** A stream on which a test says whatever bytes it likes, and sees what comes back, frame by frame. */
-import type { EdgeConnection, EdgeStream, StreamHandler } from "../../core/edge/mod.ts";
+import type { SessionConnection, SessionHandler, SessionStream } from "../../core/client/session/mod.ts";
 import { decodeReply, FrameReader, type Reply } from "../../core/wire/mod.ts";
 
 export interface RawReply {
@@ -27,7 +27,7 @@ export interface RawStream {
 class Raw implements RawStream {
   readonly replies: RawReply[] = [];
   closed: string | null = null;
-  stream: EdgeStream<Raw> | null = null;
+  stream: SessionStream<Raw> | null = null;
   #taken = 0;
   #holding = false;
   #unconsumed = 0;
@@ -97,7 +97,7 @@ class Raw implements RawStream {
   }
 }
 
-const handler: StreamHandler<Raw> = {
+const handler: SessionHandler<Raw> = {
   onOpen: () => undefined,
   onData: (stream, bytes) => stream.context.data(bytes),
   onEnd: () => undefined,
@@ -109,7 +109,7 @@ const handler: StreamHandler<Raw> = {
 };
 
 /** Opens a stream of `protocol` on `connection`. */
-export function openRaw(connection: EdgeConnection, protocol: string): RawStream {
+export function openRaw(connection: Pick<SessionConnection, "open">, protocol: string): RawStream {
   const raw = new Raw();
   raw.stream = connection.open(protocol, handler, raw);
   return raw;

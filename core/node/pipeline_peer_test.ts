@@ -1,0 +1,76 @@
+/** Peers that don't keep to what sessions do: what one of them costs the relay, and what is done about it. */
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import type { SigningKey } from "@dchat/crypto-wasm";
+import { create, newMailbox, type TestMailbox } from "../../test/harness/device.ts";
+import { openRaw, type RawStream } from "../../test/harness/raw_stream.ts";
+import type { OpenedSession } from "../client/session/mod.ts";
+import { entryId, limit } from "../ground/mod.ts";
+import { type CommandBody, PROTOCOL_ID, signCommand } from "../wire/mod.ts";
+import { type Kit, openKit } from "./_pipeline_kit.ts";
+import { systemClock } from "./clock.ts";
+
+let kit: Kit;
+let session: OpenedSession;
+let box: TestMailbox;
+
+beforeEach(async () => {
+  kit = await openKit();
+  session = await kit.connect();
+  box = newMailbox(kit.crypto, { relay: kit.relay });
+  await create({ session }, box);
+});
+
+afterEach(() => kit[Symbol.asyncDispose]());
+
+/** A stream whose hello was taken. */
+async function raw(windowBytes?: number): Promise<RawStream> {
+  const stream = openRaw(kit.pair(windowBytes === undefined ? {} : { windowBytes }).connection, PROTOCOL_ID);
+  await stream.next();
+  return stream;
+}
+
+/** A command's frame, of those that need no nonce. */
+function frame(body: CommandBody, key: SigningKey): Uint8Array {
+  const { mailbox, generation } = box;
+  const notAfterMs = systemClock.now() + 60_000;
+  const signing = { body, mailbox, generation, notAfterMs, relay: kit.relay, nonce: null, key, request: 1 };
+  return signCommand(signing, kit.crypto);
+}
+
+const randomId = () => entryId(kit.crypto.random.bytes(16));
+const settle = (): Promise<void> => Bun.sleep(50);
+
+describe("Pipeline", () => {
+  test("reads no more packages of a take than a READ gives before the peer has taken those", async () => {
+    const slots = Array.from({ length: 19 }, (_, at) => at + 1);
+    const entry = kit.crypto.random.bytes(limit.ENTRY_BYTES_MAX);
+    for (const slot of slots) {
+      const body = {
+        op: "append",
+        id: randomId(),
+        turn: 0,
+        kind: "package",
+        slot,
+        change: null,
+        entry,
+      } as const;
+      expect((await session.command(body, { ...box, key: box.owner })).is).toBe("appended");
+    }
+    const peer = await raw(16_384);
+    peer.hold(true);
+    kit.sent.length = 0;
+    await peer.write(frame({ op: "take", take: randomId() }, box.writer));
+    await settle();
+    const piece = limit.READ_BYTES_MAX / limit.ENTRY_BYTES_MAX;
+    expect(kit.sent).toEqual(Array.from({ length: piece }, () => "entry"));
+    peer.hold(false);
+    const seqs: number[] = [];
+    for (;;) {
+      const { reply } = await peer.next();
+      if (reply.is === "done") break;
+      if (reply.is === "entry") seqs.push(reply.leaf.seq);
+    }
+    expect(seqs).toEqual(slots.map((slot) => slot - 1));
+    expect(kit.errors).toEqual([]);
+  });
+});
