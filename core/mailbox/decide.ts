@@ -1,7 +1,7 @@
 /**
  * The rules of mailboxes, as one pure function over a batch: what each command may do, what is written for it,
- * and what it is answered. A store calls it inside its transaction with the rows that `loadKeys` named, so that
- * every command sees what those before it did, in the same batch too.
+ * and what it is answered. A store calls it inside its transaction with the rows that `loadKeys` and
+ * `packageKeys` named, so that every command sees what those before it did, in the same batch too.
  *
  * What the rules do not protect: a relay that breaks them. Promises, heads and receipts show that it did.
  */

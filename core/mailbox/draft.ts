@@ -2,9 +2,10 @@
  * A batch under decision: rows as the commands so far would leave them, and what is to be written for it.
  * Rows are copied when first touched, once a batch; commands read and change the copies.
  */
-import type { Hash, MailboxId, PublicKey } from "../ground/mod.ts";
+import type { EntryId, Hash, MailboxId, PublicKey } from "../ground/mod.ts";
 import type { Command, Policy } from "../wire/mod.ts";
 import { sameId } from "../wire/mod.ts";
+import { Packages } from "./packages.ts";
 import type {
   DecideOptions,
   EntryRow,
@@ -57,7 +58,7 @@ export class Batch {
   readonly #drafts = new Map<string, MailboxDraft | null>();
   readonly #entries = new Map<string, EntryRow>();
   readonly #turns = new Map<string, TurnRow & { readonly mailbox: MailboxId }>();
-  readonly #packages = new Map<string, EntryRow[]>();
+  readonly #packages = new Map<string, Packages>();
   readonly #newEntries: NewEntry[] = [];
   readonly #taken: Plan["taken"][number][] = [];
 
@@ -105,26 +106,22 @@ export class Batch {
   addEntry(box: MailboxDraft, entry: NewEntry): void {
     this.#newEntries.push(entry);
     this.#entries.set(box.hex + hex(entry.id), entry);
-    if (entry.kind === "package" || entry.kind === "lastResort") this.packages(box).push(entry);
+    if (entry.kind === "package" || entry.kind === "lastResort") this.packages(box).add(entry);
   }
 
-  /** Packages of a mailbox as they stand in the batch; the array is the batch's own. */
-  packages(box: MailboxDraft): EntryRow[] {
+  /** Packages of a mailbox as they stand in the batch. */
+  packages(box: MailboxDraft): Packages {
     let packages = this.#packages.get(box.hex);
     if (packages === undefined) {
-      packages = [...(this.#loaded.packages.get(box.hex) ?? [])];
+      packages = new Packages(this.#loaded.packages.get(box.hex) ?? [], this.options.nowMs);
       this.#packages.set(box.hex, packages);
     }
     return packages;
   }
 
-  /** Hands the package at `at` of `packages` to a take. */
-  take(box: MailboxDraft, at: number, takenBy: EntryRow["id"]): void {
-    const packages = this.packages(box);
-    const entry = packages[at];
-    if (entry === undefined) return;
-    packages[at] = { ...entry, takenBy };
-    this.#taken.push({ mailbox: box.id, seq: entry.seq, takenBy });
+  /** A package was handed to a take. */
+  taken(box: MailboxDraft, { seq, takenBy }: { readonly seq: number; readonly takenBy: EntryId }): void {
+    this.#taken.push({ mailbox: box.id, seq, takenBy });
   }
 
   plan(outcomes: Plan["outcomes"]): Plan {

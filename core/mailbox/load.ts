@@ -1,15 +1,21 @@
 /** What a store loads before it asks for a decision. */
 import type { EntryId, MailboxId } from "../ground/mod.ts";
 import type { CheckedCommand } from "../wire/mod.ts";
+import type { MailboxRow } from "./port.ts";
 
-/** The rows that a batch's decision looks at; each stands once. */
+/** The rows that a batch's decision looks at, packages aside; each stands once. */
 export interface LoadKeys {
   /** With their readers. */
   readonly mailboxes: readonly MailboxId[];
   readonly entries: readonly { readonly mailbox: MailboxId; readonly id: EntryId }[];
   readonly turns: readonly { readonly mailbox: MailboxId; readonly turn: number }[];
-  /** Packages not yet taken, last resorts, and what was taken under one of `takes`; oldest first. */
-  readonly packages: readonly { readonly mailbox: MailboxId; readonly takes: readonly EntryId[] }[];
+}
+
+/** Of one mailbox: packages not yet taken, last resorts, and what was taken under one of `takes`; oldest first. */
+export interface PackageKeys {
+  readonly mailbox: MailboxId;
+  /** Each stands once. */
+  readonly takes: readonly EntryId[];
 }
 
 /**
@@ -20,7 +26,6 @@ export function loadKeys(commands: readonly CheckedCommand[]): LoadKeys {
   const mailboxes = new Map<string, MailboxId>();
   const entries = new Map<string, { mailbox: MailboxId; id: EntryId }>();
   const turns = new Map<string, { mailbox: MailboxId; turn: number }>();
-  const packages = new Map<string, { mailbox: MailboxId; takes: EntryId[] }>();
   for (const { authentic, authority, body } of commands) {
     if (!authentic) continue;
     const { mailbox } = authority;
@@ -31,16 +36,63 @@ export function loadKeys(commands: readonly CheckedCommand[]): LoadKeys {
       turns.set(`${hex}:${body.turn}`, { mailbox, turn: body.turn });
       turns.set(`${hex}:${body.turn + 1}`, { mailbox, turn: body.turn + 1 });
     }
-    if (body.op === "take") {
-      const wanted = packages.get(hex) ?? { mailbox, takes: [] };
-      wanted.takes.push(body.take);
-      packages.set(hex, wanted);
-    }
   }
   return {
     mailboxes: [...mailboxes.values()],
     entries: [...entries.values()],
     turns: [...turns.values()],
-    packages: [...packages.values()],
   };
+}
+
+/** Who may take from a mailbox and change its keys by what a batch has said so far, and what is taken. */
+interface Takers {
+  readonly mailbox: MailboxId;
+  readonly owners: Set<string>;
+  readonly writers: Set<string>;
+  readonly takes: Map<string, EntryId>;
+}
+
+/**
+ * Lists the packages that `decideBatch` needs besides, by the rows that `loadKeys` named. Only those who may take are
+ * looked up for: else a stranger would learn by the time of the answer how many wait.
+ */
+export function packageKeys(
+  commands: readonly CheckedCommand[],
+  mailboxes: ReadonlyMap<string, MailboxRow>,
+): readonly PackageKeys[] {
+  const takers = new Map<string, Takers>();
+  for (const { authority, body } of commands) {
+    if (body.op !== "take") continue;
+    const hex = authority.mailbox.toHex();
+    const row = mailboxes.get(hex);
+    if (row === undefined || row.deleted || takers.has(hex)) continue;
+    takers.set(hex, {
+      mailbox: row.id,
+      owners: new Set([row.owner.toHex()]),
+      writers: new Set([row.writer.toHex()]),
+      takes: new Map(),
+    });
+  }
+  if (takers.size === 0) return [];
+  for (const command of commands) {
+    const those = takers.get(command.authority.mailbox.toHex());
+    if (those !== undefined) follow(command, those);
+  }
+  return [...takers.values()]
+    .filter(({ takes }) => takes.size > 0)
+    .map(({ mailbox, takes }) => ({ mailbox, takes: [...takes.values()] }));
+}
+
+/** Keys that one of a batch's commands brings count for those behind it, where its signer may bring them. */
+function follow({ authentic, authority, body }: CheckedCommand, { owners, writers, takes }: Takers): void {
+  if (!authentic) return;
+  const key = authority.key.toHex();
+  if (body.op === "take" && writers.has(key)) takes.set(body.take.toHex(), body.take);
+  if (body.op === "append" && body.change !== null && writers.has(key)) {
+    writers.add(body.change.writer.toHex());
+  }
+  if (body.op === "reset" && owners.has(key)) {
+    owners.add(body.owner.toHex());
+    writers.add(body.writer.toHex());
+  }
 }

@@ -2,7 +2,7 @@
 export { decideBatch } from "./decide.ts";
 export { nextGeneration } from "./generation.ts";
 export { entryLeaf } from "./leaf.ts";
-export { type LoadKeys, loadKeys } from "./load.ts";
+export { type LoadKeys, loadKeys, packageKeys, type PackageKeys } from "./load.ts";
 export type * from "./outcome.ts";
 export type * from "./port.ts";
 export { clockJumped, mayGo, passedBy, type SweepView } from "./sweep.ts";

@@ -6,6 +6,8 @@ import {
   type LoadKeys,
   loadKeys,
   type MailboxRow,
+  packageKeys,
+  type PackageKeys,
   type ReaderRow,
   type TurnRow,
 } from "../mailbox/mod.ts";
@@ -118,11 +120,7 @@ async function selectTurns(sql: Sql, keys: LoadKeys["turns"]): Promise<readonly 
 }
 
 /** Of each slot as many packages as there are takes, the newest last resort, and what those takes got before. */
-async function selectPackages(
-  sql: Sql,
-  wanted: LoadKeys["packages"][number],
-  nowMs: number,
-): Promise<EntryRow[]> {
+async function selectPackages(sql: Sql, wanted: PackageKeys, nowMs: number): Promise<EntryRow[]> {
   const { mailbox, takes } = wanted;
   const [waiting, taken] = await Promise.all([
     sql<EntryRecord[]>`SELECT ${entryColumns(sql)} FROM (
@@ -136,19 +134,28 @@ async function selectPackages(
   return [...waiting, ...taken].map(entryRow).sort((a, b) => a.seq - b.seq);
 }
 
-/** Loads for `commands` in the transaction that will write. All statements go to the server together. */
+/** Packages by the mailbox's hex id. Whose they may be is known by now, so these go to the server behind the rest. */
+async function selectAllPackages(
+  sql: Sql,
+  keys: readonly PackageKeys[],
+  nowMs: number,
+): Promise<Map<string, readonly EntryRow[]>> {
+  const found = await Promise.all(keys.map((wanted) => selectPackages(sql, wanted, nowMs)));
+  return new Map(keys.map(({ mailbox }, at) => [hex(mailbox), found[at] ?? []]));
+}
+
+/** Loads for `commands` in the transaction that will write. All statements but those for packages go together. */
 export async function loadPostgres(
   sql: Sql,
   commands: readonly CheckedCommand[],
   nowMs: number,
 ): Promise<Loaded> {
   const keys = loadKeys(commands);
-  const [boxes, readers, found, turnRows, packageRows] = await Promise.all([
+  const [boxes, readers, found, turnRows] = await Promise.all([
     selectMailboxes(sql, keys.mailboxes, written(commands)),
     selectReaders(sql, keys.mailboxes),
     selectEntries(sql, keys.entries),
     selectTurns(sql, keys.turns),
-    Promise.all(keys.packages.map((wanted) => selectPackages(sql, wanted, nowMs))),
   ]);
   const mailboxes = new Map<string, MailboxRow>();
   for (const record of boxes) {
@@ -159,9 +166,6 @@ export async function loadPostgres(
   for (const record of found) entries.set(hex(record.mailbox) + hex(record.id), entryRow(record));
   const turns = new Map<string, TurnRow>();
   for (const record of turnRows) turns.set(`${hex(record.mailbox)}:${record.turn}`, turnRow(record));
-  const packages = new Map<string, readonly EntryRow[]>();
-  for (const [at, { mailbox }] of keys.packages.entries()) {
-    packages.set(hex(mailbox), packageRows[at] ?? []);
-  }
+  const packages = await selectAllPackages(sql, packageKeys(commands, mailboxes), nowMs);
   return { mailboxes, entries, turns, packages };
 }

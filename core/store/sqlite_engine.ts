@@ -21,7 +21,6 @@ import {
 import {
   type BatchOptions,
   decideBatch,
-  loadKeys,
   type MailboxRow,
   type Outcome,
   type ReadRange,
@@ -158,7 +157,7 @@ export class SqliteEngine implements StoreEngine {
   #commitOnce(batch: readonly CheckedCommand[], options: BatchOptions): readonly Outcome[] {
     const { plan, written } = this.#transaction(() => {
       const { loaded, cached } = loadBatch(this.#sql, this.#cache, {
-        keys: loadKeys(batch),
+        commands: batch,
         nowMs: options.nowMs,
       });
       const decided = decideBatch(loaded, batch, { ...options, digest });

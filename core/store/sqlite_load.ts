@@ -1,6 +1,14 @@
 /** Loads what a batch touches, from the cache of committed rows where it can. */
 import type { EntryId } from "../ground/mod.ts";
-import type { EntryRow, Loaded, LoadKeys, MailboxRow, TurnRow } from "../mailbox/mod.ts";
+import {
+  type EntryRow,
+  type Loaded,
+  loadKeys,
+  type MailboxRow,
+  packageKeys,
+  type TurnRow,
+} from "../mailbox/mod.ts";
+import type { CheckedCommand } from "../wire/mod.ts";
 import { hex } from "./hashes.ts";
 import type { CachedMailbox, RowCache } from "./row_cache.ts";
 import { entryRow, mailboxRow, readerRow, turnRow } from "./row.ts";
@@ -48,13 +56,13 @@ function loadPackages(
   return rows.sort((a, b) => a.seq - b.seq);
 }
 
-/** Loads what `keys` name, inside the transaction that will write. */
+/** Loads for `commands`, inside the transaction that will write. */
 export function loadBatch(
   sql: SqliteStatements,
   cache: RowCache,
-  wanted: { readonly keys: LoadKeys; readonly nowMs: number },
+  { commands, nowMs }: { readonly commands: readonly CheckedCommand[]; readonly nowMs: number },
 ): LoadedBatch {
-  const { keys, nowMs } = wanted;
+  const keys = loadKeys(commands);
   const cached = new Map<string, CachedMailbox>();
   const mailboxes = new Map<string, MailboxRow>();
   const entries = new Map<string, EntryRow>();
@@ -79,7 +87,7 @@ export function loadBatch(
     const row = found === undefined ? null : loadTurn(sql, found, turn);
     if (row !== null) turns.set(`${key}:${turn}`, row);
   }
-  for (const { mailbox, takes } of keys.packages) {
+  for (const { mailbox, takes } of packageKeys(commands, mailboxes)) {
     const key = hex(mailbox);
     const found = cached.get(key);
     if (found !== undefined) packages.set(key, loadPackages(sql, { box: found.box, takes }, nowMs));

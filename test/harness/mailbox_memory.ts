@@ -1,6 +1,6 @@
 /**
- * A mailbox store in memory, for tests of the rules: it loads exactly what `loadKeys` names and writes exactly
- * what the plan says, so a rule that looks at more than it may fails here.
+ * A mailbox store in memory, for tests of the rules: it loads exactly what `loadKeys` and `packageKeys` name and writes
+ * exactly what the plan says, so a rule that looks at more than it may fails here.
  */
 import type { Hash } from "../../core/ground/mod.ts";
 import {
@@ -12,6 +12,7 @@ import {
   type MailboxRow,
   mayGo,
   type Outcome,
+  packageKeys,
   passedBy,
   type Plan,
   type Receipt,
@@ -56,7 +57,7 @@ export class MemoryMailboxes {
       const row = this.turns.get(key);
       if (row !== undefined) turns.set(key, row);
     }
-    for (const { mailbox, takes } of keys.packages) {
+    for (const { mailbox, takes } of packageKeys(commands, mailboxes)) {
       const wanted = new Set(takes.map((take) => take.toHex()));
       const waiting = this.log(mailbox.toHex())
         .map(({ row }) => row)
