@@ -66,6 +66,12 @@ export const MAILBOX_READERS_MAX = 1024;
 /** Reader keys that one control entry may add and remove, together: with 32 bytes each it still fits a frame. */
 export const CONTROL_READERS_MAX = 128;
 
+/**
+ * Packages and last resorts that wait in one mailbox: some for each of a person's devices. Each batch with a take looks
+ * at all of them, and one take may be answered with as many.
+ */
+export const PACKAGES_MAX = 256;
+
 /** Subscriptions of one stream; beyond, another stream. */
 export const SUBSCRIPTIONS_MAX = 1024;
 /** Credit that a reader may have outstanding on one stream, bytes of entries. */

@@ -6,6 +6,7 @@ import { lapse } from "./cursor.ts";
 import { type Batch, type MailboxDraft, touch } from "./draft.ts";
 import { entryLeaf } from "./leaf.ts";
 import type { Outcome } from "./outcome.ts";
+import { isPackage } from "./packages.ts";
 import type { EntryRow, NewEntry, ReaderRow } from "./port.ts";
 
 type Append = Extract<CommandBody, { op: "append" }>;
@@ -24,7 +25,10 @@ export function decideAppend(batch: Batch, box: MailboxDraft, { body, entryHash 
     return { is: "refused", refusal: { code: "full" } };
   }
   const readers = body.change === null ? box.readers : readersAfter(box, body.change);
-  if (readers.length > limit.MAILBOX_READERS_MAX) return { is: "refused", refusal: { code: "limit" } };
+  const tooMany =
+    readers.length > limit.MAILBOX_READERS_MAX ||
+    (isPackage(body.kind) && batch.packages(box).held >= limit.PACKAGES_MAX);
+  if (tooMany) return { is: "refused", refusal: { code: "limit" } };
   const entry = keep(batch, box, { body, entryHash });
   if (body.change !== null) {
     box.readers = readers;

@@ -12,6 +12,7 @@ import { decideAcknowledge } from "./cursor.ts";
 import { Batch, findReader, type MailboxDraft, rowOf, signedBy } from "./draft.ts";
 import { decideCreate, decideDelete, decideReset } from "./keys.ts";
 import type { Outcome } from "./outcome.ts";
+import { isPackage } from "./packages.ts";
 import type { DecideOptions, Loaded, Plan } from "./port.ts";
 import { decideTake } from "./take.ts";
 
@@ -50,7 +51,7 @@ function mayAsk(batch: Batch, command: CheckedCommand, box: MailboxDraft): boole
   if (box.deleted) return body.op === "delete" && signedBy(command, box.owner);
   switch (body.op) {
     case "append":
-      if (body.kind === "package" || body.kind === "lastResort") return signedBy(command, box.owner);
+      if (isPackage(body.kind)) return signedBy(command, box.owner);
       return signedBy(command, box.writer) || signedByTurn(batch, command, box);
     case "read":
     case "subscribe":

@@ -146,6 +146,30 @@ describe("decideBatch() on packages", () => {
   });
 });
 
+describe("decideBatch() on as many packages as may wait", () => {
+  const waiting = (kind: EntryKind) => (_: unknown, at: number) =>
+    append(0, { id: entryId(numbered(at)), kind, slot: 1 + at });
+  const numbered = (at: number): Uint8Array => filled(16, 200 + (at >> 8)).with(0, at & 0xff);
+
+  test("refuses one more, last resorts counted, in the same batch and later, and takes it once one was taken", () => {
+    const { run, command, create, one } = room({ entriesMax: 1000 });
+    const half = limit.PACKAGES_MAX / 2;
+    const packages = Array.from({ length: half }, waiting("package"));
+    const lasts = Array.from({ length: limit.PACKAGES_MAX }, waiting("lastResort")).slice(half);
+    const put = (body: CommandBody) => command(OWNER, body);
+    const more = append(1, { kind: "package", slot: 7 });
+    const outcomes = run(command(OWNER, create), ...packages.map(put), ...lasts.map(put), put(more));
+    expect(outcomes.slice(1, -1).every(({ is }) => is === "appended")).toBe(true);
+    expect(outcomes.at(-1)).toEqual({ is: "refused", refusal: { code: "limit" } });
+    expect(code(one(OWNER, more))).toBe("limit");
+    expect(code(one(WRITER, append(2)))).toBe("appended");
+    expect(one(OWNER, waiting("package")(null, 0))).toMatchObject({ is: "appended", fresh: false });
+    const taken = one(WRITER, { op: "take", take: entryId(filled(16, 1)) });
+    expect(taken?.is === "taken" && taken.seqs.length).toBe(limit.PACKAGES_MAX);
+    expect(code(one(OWNER, more))).toBe("appended");
+  });
+});
+
 describe("decideBatch() on creation, reset and deletion", () => {
   test("creates once, whatever comes again", () => {
     const { one, create, row } = room();

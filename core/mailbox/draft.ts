@@ -5,7 +5,7 @@
 import type { EntryId, Hash, MailboxId, PublicKey } from "../ground/mod.ts";
 import type { Command, Policy } from "../wire/mod.ts";
 import { sameId } from "../wire/mod.ts";
-import { Packages } from "./packages.ts";
+import { isPackage, Packages } from "./packages.ts";
 import type {
   DecideOptions,
   EntryRow,
@@ -106,7 +106,7 @@ export class Batch {
   addEntry(box: MailboxDraft, entry: NewEntry): void {
     this.#newEntries.push(entry);
     this.#entries.set(box.hex + hex(entry.id), entry);
-    if (entry.kind === "package" || entry.kind === "lastResort") this.packages(box).add(entry);
+    if (isPackage(entry.kind)) this.packages(box).add(entry);
   }
 
   /** Packages of a mailbox as they stand in the batch. */

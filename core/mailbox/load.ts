@@ -1,6 +1,7 @@
 /** What a store loads before it asks for a decision. */
 import type { EntryId, MailboxId } from "../ground/mod.ts";
 import type { CheckedCommand } from "../wire/mod.ts";
+import { isPackage } from "./packages.ts";
 import type { MailboxRow } from "./port.ts";
 
 /** The rows that a batch's decision looks at, packages aside; each stands once. */
@@ -44,17 +45,19 @@ export function loadKeys(commands: readonly CheckedCommand[]): LoadKeys {
   };
 }
 
-/** Who may take from a mailbox and change its keys by what a batch has said so far, and what is taken. */
+/** Who may put packages into a mailbox and take them by what a batch has said so far, and what it takes. */
 interface Takers {
   readonly mailbox: MailboxId;
   readonly owners: Set<string>;
   readonly writers: Set<string>;
   readonly takes: Map<string, EntryId>;
+  /** Somebody who may put or take does. */
+  wanted: boolean;
 }
 
 /**
- * Lists the packages that `decideBatch` needs besides, by the rows that `loadKeys` named. Only those who may take are
- * looked up for: else a stranger would learn by the time of the answer how many wait.
+ * Lists the packages that `decideBatch` needs besides, by the rows that `loadKeys` named. Only for those who may they
+ * are looked up: else a stranger would learn by the time of the answer how many wait.
  */
 export function packageKeys(
   commands: readonly CheckedCommand[],
@@ -62,7 +65,7 @@ export function packageKeys(
 ): readonly PackageKeys[] {
   const takers = new Map<string, Takers>();
   for (const { authority, body } of commands) {
-    if (body.op !== "take") continue;
+    if (body.op !== "take" && !(body.op === "append" && isPackage(body.kind))) continue;
     const hex = authority.mailbox.toHex();
     const row = mailboxes.get(hex);
     if (row === undefined || row.deleted || takers.has(hex)) continue;
@@ -71,6 +74,7 @@ export function packageKeys(
       owners: new Set([row.owner.toHex()]),
       writers: new Set([row.writer.toHex()]),
       takes: new Map(),
+      wanted: false,
     });
   }
   if (takers.size === 0) return [];
@@ -79,15 +83,20 @@ export function packageKeys(
     if (those !== undefined) follow(command, those);
   }
   return [...takers.values()]
-    .filter(({ takes }) => takes.size > 0)
+    .filter(({ wanted }) => wanted)
     .map(({ mailbox, takes }) => ({ mailbox, takes: [...takes.values()] }));
 }
 
 /** Keys that one of a batch's commands brings count for those behind it, where its signer may bring them. */
-function follow({ authentic, authority, body }: CheckedCommand, { owners, writers, takes }: Takers): void {
+function follow({ authentic, authority, body }: CheckedCommand, takers: Takers): void {
   if (!authentic) return;
+  const { owners, writers, takes } = takers;
   const key = authority.key.toHex();
-  if (body.op === "take" && writers.has(key)) takes.set(body.take.toHex(), body.take);
+  if (body.op === "take" && writers.has(key)) {
+    takes.set(body.take.toHex(), body.take);
+    takers.wanted = true;
+  }
+  if (body.op === "append" && isPackage(body.kind) && owners.has(key)) takers.wanted = true;
   if (body.op === "append" && body.change !== null && writers.has(key)) {
     writers.add(body.change.writer.toHex());
   }

@@ -66,7 +66,9 @@ describe("packageKeys()", () => {
     expect(takes([OWNER, reset(NOBODY, WRITER)], bySecond, [WRITER_2, take(1)])).toEqual([1]);
   });
 
-  test("asks for none where only entries are appended", () => {
-    expect(takes([WRITER, append(1)], [OWNER, append(2, { kind: "package", slot: 1 })])).toBeNull();
+  test("names what waits where the owner puts more, and nothing for other entries", () => {
+    const put = append(2, { kind: "package", slot: 1 });
+    expect(takes([OWNER, put])).toEqual([]);
+    expect(takes([WRITER, put], [WRITER, append(1)])).toBeNull();
   });
 });

@@ -1,5 +1,11 @@
 import type { EntryId } from "../ground/mod.ts";
+import type { EntryKind } from "../wire/mod.ts";
 import type { EntryRow } from "./port.ts";
+
+/** Whether an entry of this kind waits for a take. */
+export function isPackage(kind: EntryKind): boolean {
+  return kind === "package" || kind === "lastResort";
+}
 
 /** Packages of a mailbox as they stand in a batch, by slot and by take: a command looks at those that it gets. */
 export class Packages {
@@ -9,11 +15,17 @@ export class Packages {
   /** The newest of each slot. */
   readonly #lastResorts = new Map<number, EntryRow>();
   readonly #taken = new Map<string, EntryRow[]>();
+  #held = 0;
 
   /** `stored` is oldest first; what has expired by `nowMs` doesn't wait. */
   constructor(stored: readonly EntryRow[], nowMs: number) {
     this.#nowMs = nowMs;
     for (const entry of stored) this.add(entry);
+  }
+
+  /** How many wait, last resorts that a newer one stands before among them. */
+  get held(): number {
+    return this.#held;
   }
 
   /** The newest last resort of each slot. */
@@ -23,9 +35,10 @@ export class Packages {
 
   /** Takes one more in, newer than those before. */
   add(entry: EntryRow): void {
-    if (entry.takenBy !== null) put(this.#taken, entry.takenBy.toHex(), entry);
-    else if (entry.expiryMs <= this.#nowMs) return;
-    else if (entry.kind === "lastResort") this.#lastResorts.set(entry.slot, entry);
+    if (entry.takenBy !== null) return put(this.#taken, entry.takenBy.toHex(), entry);
+    if (entry.expiryMs <= this.#nowMs) return;
+    this.#held += 1;
+    if (entry.kind === "lastResort") this.#lastResorts.set(entry.slot, entry);
     else put(this.#waiting, entry.slot, entry);
   }
 
@@ -42,6 +55,7 @@ export class Packages {
       if (entries.length === 0) this.#waiting.delete(slot);
       if (entry !== undefined) given.push({ ...entry, takenBy: take });
     }
+    this.#held -= given.length;
     if (given.length > 0) this.#taken.set(take.toHex(), given);
     return given;
   }

@@ -75,7 +75,7 @@ export interface Loaded {
   readonly entries: ReadonlyMap<string, EntryRow>;
   /** By mailbox hex + ":" + turn: rows of turns that the batch's appends name, and of the one after. */
   readonly turns: ReadonlyMap<string, TurnRow>;
-  /** By mailbox hex: packages not yet taken, and those taken under an id that a TAKE of the batch names. */
+  /** By mailbox hex: what `packageKeys` names of it, oldest first. */
   readonly packages: ReadonlyMap<string, readonly EntryRow[]>;
 }
 

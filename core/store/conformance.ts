@@ -201,6 +201,20 @@ function using(store: () => MailboxStore): void {
     ]);
   });
 
+  test("no more packages wait than may, whatever batches they come in, and who takes makes room", async () => {
+    const owner = new Owner();
+    const put = (slot: number) => owner.append({ kind: "package", slot });
+    const all = Array.from({ length: limit.PACKAGES_MAX }, (_, at) => put(1 + (at % 200)));
+    await store().commit([owner.create(), ...all.slice(0, 200)], OPTIONS);
+    const rest = await store().commit([...all.slice(200), put(1)], OPTIONS);
+    expect(rest.slice(0, -1).every(({ is }) => is === "appended")).toBe(true);
+    expect(rest.at(-1)).toEqual({ is: "refused", refusal: { code: "limit" } });
+    const take = owner.command(owner.writer, { op: "take", take: entryId(random(16)) });
+    const [taken, after] = await store().commit([take, put(1)], OPTIONS);
+    expect(taken?.is === "taken" && taken.seqs.length).toBe(200);
+    expect(after?.is).toBe("appended");
+  });
+
   test("a deleted mailbox's id is never used again", async () => {
     const owner = new Owner();
     const before = await store().counts();

@@ -1,5 +1,5 @@
 /** Loads what a batch touches, with the rows that it will write locked. */
-import type { MailboxId, PublicKey } from "../ground/mod.ts";
+import { limit, type MailboxId, type PublicKey } from "../ground/mod.ts";
 import {
   type EntryRow,
   type Loaded,
@@ -119,15 +119,13 @@ async function selectTurns(sql: Sql, keys: LoadKeys["turns"]): Promise<readonly 
       ON t.mailbox = k.mailbox AND t.turn = k.turn`;
 }
 
-/** Of each slot as many packages as there are takes, the newest last resort, and what those takes got before. */
+/** What waits, and what the takes got before. */
 async function selectPackages(sql: Sql, wanted: PackageKeys, nowMs: number): Promise<EntryRow[]> {
   const { mailbox, takes } = wanted;
   const [waiting, taken] = await Promise.all([
-    sql<EntryRecord[]>`SELECT ${entryColumns(sql)} FROM (
-        SELECT *, row_number() OVER (PARTITION BY kind, slot ORDER BY CASE WHEN kind = 2 THEN seq ELSE -seq END) AS rank
-        FROM entry WHERE mailbox = ${mailbox} AND kind >= 2 AND taken_by IS NULL AND body IS NOT NULL
-          AND expiry_ms > ${nowMs}
-      ) e WHERE e.rank <= CASE WHEN e.kind = 2 THEN ${takes.length}::bigint ELSE 1 END`,
+    sql<EntryRecord[]>`SELECT ${entryColumns(sql)} FROM entry e
+      WHERE e.mailbox = ${mailbox} AND e.kind >= 2 AND e.taken_by IS NULL AND e.body IS NOT NULL
+        AND e.expiry_ms > ${nowMs} ORDER BY e.seq LIMIT ${limit.PACKAGES_MAX}`,
     sql<EntryRecord[]>`SELECT ${entryColumns(sql)} FROM entry e
       WHERE e.mailbox = ${mailbox} AND e.taken_by = ANY(${bytesArray(takes)}::bytea[])`,
   ]);

@@ -51,7 +51,7 @@ function loadPackages(
   wanted: { readonly box: number; readonly takes: readonly EntryId[] },
   nowMs: number,
 ): EntryRow[] {
-  const rows = sql.packages.all(wanted.box, wanted.takes.length, nowMs).map(entryRow);
+  const rows = sql.packages.all(wanted.box, nowMs).map(entryRow);
   for (const take of wanted.takes) rows.push(...sql.taken.all(wanted.box, take).map(entryRow));
   return rows.sort((a, b) => a.seq - b.seq);
 }

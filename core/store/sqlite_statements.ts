@@ -6,6 +6,7 @@
  * all of them, so one that doesn't fit the schema fails at start and in every test.
  */
 import type { Database, SQLQueryBindings, Statement } from "bun:sqlite";
+import { limit } from "../ground/mod.ts";
 import type {
   ReaderRecord,
   RelayRecord,
@@ -33,12 +34,10 @@ function loading(db: Database) {
     entryById: db.prepare<SqliteEntry, [number, Uint8Array]>(
       `SELECT ${ENTRY_COLUMNS} FROM entry WHERE (place >> 32) = ?1 AND id = ?2`,
     ),
-    // Of each slot the next ?2 packages and the newest last resort: a batch with that many TAKEs needs no more.
-    packages: db.prepare<SqliteEntry, [number, number, number]>(
-      `SELECT ${ENTRY_COLUMNS} FROM (
-         SELECT *, row_number() OVER (PARTITION BY kind, slot ORDER BY iif(kind = 2, place, -place)) AS rank FROM entry
-         WHERE (place >> 32) = ?1 AND kind >= 2 AND taken_by IS NULL AND body IS NOT NULL AND expiry_ms > ?3
-       ) AS entry WHERE rank <= iif(kind = 2, ?2, 1) ORDER BY place`,
+    packages: db.prepare<SqliteEntry, [number, number]>(
+      `SELECT ${ENTRY_COLUMNS} FROM entry
+       WHERE (place >> 32) = ?1 AND kind >= 2 AND taken_by IS NULL AND body IS NOT NULL AND expiry_ms > ?2
+       ORDER BY place LIMIT ${limit.PACKAGES_MAX}`,
     ),
     taken: db.prepare<SqliteEntry, [number, Uint8Array]>(
       `SELECT ${ENTRY_COLUMNS} FROM entry WHERE (place >> 32) = ?1 AND taken_by = ?2 ORDER BY place`,

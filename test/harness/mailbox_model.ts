@@ -167,6 +167,11 @@ export class MailboxModel {
     const bytes = held.reduce((sum, entry) => sum + entry.bytes, 0);
     if (held.length >= box.policy.entriesMax || bytes + body.entry.length > box.policy.bytesMax)
       return "full";
+    const isPackage = (kind: EntryKind) => kind === "package" || kind === "lastResort";
+    const waiting = held.filter(
+      (entry) => isPackage(entry.kind) && entry.takenBy === null && entry.expiryMs > nowMs,
+    );
+    if (isPackage(body.kind) && waiting.length >= 256) return "limit";
     box.log.push({
       id: body.id.toHex(),
       turn,
