@@ -197,6 +197,11 @@ export const APPEND_BYTES_PER_SECOND_MAX_DEFAULT = 32 * 1024 * KIB;
 export const READS_PER_SECOND_MAX_DEFAULT = 5_000;
 /** Each costs a look into the store and memory for as long as it lasts. */
 export const SUBSCRIBES_PER_SECOND_MAX_DEFAULT = 500;
+/**
+ * Frames that are no command and no control frame: a newer peer may try a few, and is answered; whoever goes on loses the
+ * stream. A frame of 8 bytes costs no less than a command.
+ */
+export const MALFORMED_PER_SECOND_MAX = 16;
 /** Below this an entry of the largest size could never be appended. */
 export const APPEND_BYTES_PER_SECOND_MIN = (ENTRY_BYTES_MAX * SECOND_MS) / RATE_BURST_MS;
 export const SHUTDOWN_GRACE_MS_DEFAULT = 30 * SECOND_MS;

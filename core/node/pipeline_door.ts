@@ -193,14 +193,21 @@ class Door implements StreamHandler<MailboxStream>, FrameTaker {
     const bytes = limit.FRAME_HEADER_BYTES + frame.payload.length;
     const { request } = frame;
     const decoded = this.#decode(stream, frame);
-    if (decoded === null) {
-      this.#options.events.refused("malformed");
-      stream.refuse(request, { code: "malformed" });
-      stream.dealtWith(bytes);
-    } else if ("op" in decoded) {
-      this.#control(stream, decoded);
-      stream.dealtWith(bytes);
-    } else this.#command({ stream, request, command: decoded, bytes });
+    if (decoded !== null && !("op" in decoded)) {
+      return this.#command({ stream, request, command: decoded, bytes });
+    }
+    const { rates, clock, events } = this.#options;
+    const is = decoded === null ? "malformed" : "control";
+    const over = rates.ofFrame((stream.load.buckets ??= newBuckets()), is, clock.monotonic());
+    if (decoded === null) events.refused("malformed");
+    // There is no saying busy to what has no answer, and one that is due to each frame costs as much as the frame.
+    if (over !== null) {
+      events.limited(over);
+      return stream.edge.reset();
+    }
+    if (decoded === null) stream.refuse(request, { code: "malformed" });
+    else this.#control(stream, decoded);
+    stream.dealtWith(bytes);
   }
 
   #decode(

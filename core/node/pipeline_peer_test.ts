@@ -37,8 +37,22 @@ function frame(body: CommandBody, key: SigningKey): Uint8Array {
   return signCommand(signing, kit.crypto);
 }
 
+/** As many of the same frame, one after another. */
+function many(count: number, bytes: readonly number[]): Uint8Array {
+  return Uint8Array.from({ length: count * bytes.length }, (_, at) => bytes[at % bytes.length] ?? 0);
+}
+
+const UNKNOWN = [0, 0, 0, 0x7e, 0, 0, 0, 9];
+const CREDIT_OF_NOTHING = [0, 0, 4, 0x40, 0, 0, 0, 0, 0, 0, 0, 0];
+const UNSUBSCRIBE = [0, 0, 4, 0x41, 0, 0, 0, 0, 0, 0, 0, 7];
+
 const randomId = () => entryId(kit.crypto.random.bytes(16));
 const settle = (): Promise<void> => Bun.sleep(50);
+
+async function until(done: () => boolean): Promise<void> {
+  for (const endMs = performance.now() + 5000; !done() && performance.now() < endMs;) await Bun.sleep(5);
+  expect(done()).toBe(true);
+}
 
 describe("Pipeline", () => {
   test("reads no more packages of a take than a READ gives before the peer has taken those", async () => {
@@ -60,6 +74,7 @@ describe("Pipeline", () => {
     peer.hold(true);
     kit.sent.length = 0;
     await peer.write(frame({ op: "take", take: randomId() }, box.writer));
+    await until(() => kit.sent.length > 0);
     await settle();
     const piece = limit.READ_BYTES_MAX / limit.ENTRY_BYTES_MAX;
     expect(kit.sent).toEqual(Array.from({ length: piece }, () => "entry"));
@@ -73,4 +88,42 @@ describe("Pipeline", () => {
     expect(seqs).toEqual(slots.map((slot) => slot - 1));
     expect(kit.errors).toEqual([]);
   });
+
+  test("answers a burst of malformed frames and then resets the stream; the connection's bucket outlives it", async () => {
+    const burst = (limit.MALFORMED_PER_SECOND_MAX * limit.RATE_BURST_MS) / 1000;
+    const { connection } = kit.pair();
+    const peer = openRaw(connection, PROTOCOL_ID);
+    await peer.next();
+    await peer.write(many(burst, UNKNOWN));
+    await until(() => peer.replies.length === 1 + burst);
+    expect(peer.replies.at(-1)).toMatchObject({ request: 9, reply: { refusal: { code: "malformed" } } });
+    expect(peer.closed).toBeNull();
+    kit.sent.length = 0;
+    await peer.write(many(20_000, UNKNOWN));
+    await until(() => peer.closed !== null);
+    expect(kit.sent.length).toBeLessThan(10);
+    expect(kit.limited).toEqual(["CONNECTION_MALFORMED_PER_SECOND_MAX"]);
+    const next = openRaw(connection, PROTOCOL_ID);
+    await next.write(many(burst, UNKNOWN));
+    await until(() => next.closed !== null);
+    expect(kit.errors).toEqual([]);
+  });
+
+  test.each([
+    ["credit", CREDIT_OF_NOTHING],
+    ["unsubscribe", UNSUBSCRIBE],
+  ])(
+    "takes %s from the connection's bucket of reads, and resets the stream where it is empty",
+    async (_, one) => {
+      const peer = await raw();
+      const burst = (limit.READS_PER_SECOND_MAX_DEFAULT * limit.RATE_BURST_MS) / 1000;
+      await peer.write(many(burst, one));
+      await settle();
+      expect(peer.closed).toBeNull();
+      await peer.write(many(burst, one));
+      await settle();
+      expect(peer.closed).not.toBeNull();
+      expect(kit.limited).toEqual(["CONNECTION_READS_PER_SECOND_MAX"]);
+    },
+  );
 });

@@ -34,9 +34,11 @@ const APPENDS = 1;
 const APPEND_BYTES = 2;
 const READS = 3;
 const SUBSCRIBES = 4;
+/** Of the table that mailboxes share: what comes after is counted for a connection alone. */
 const LANES = 5;
+const MALFORMED = 5;
 
-const LANE_NAMES = ["CREATES", "APPENDS", "APPEND_BYTES", "READS", "SUBSCRIBES"] as const;
+const LANE_NAMES = ["CREATES", "APPENDS", "APPEND_BYTES", "READS", "SUBSCRIBES", "MALFORMED"] as const;
 
 const LANE_OF: Readonly<Record<Op, number>> = {
   create: CREATES,
@@ -73,7 +75,7 @@ interface Place {
 
 /** The buckets of a connection that has asked for nothing yet. */
 export function newBuckets(): ConnectionBuckets {
-  return [0, 0, 0, 0, 0];
+  return [0, 0, 0, 0, 0, 0];
 }
 
 /**
@@ -102,12 +104,26 @@ export class CommandRates {
   /** Changes the rates; what was asked for already counts as the time that it takes to come back. */
   set({ creates, appends, appendBytes, reads, subscribes }: Rates): void {
     const msOf = (rate: number): number => (rate === 0 ? 0 : 1000 / rate);
-    this.#msEach = [creates, appends, appendBytes, reads, subscribes].map(msOf);
+    const malformed = limit.MALFORMED_PER_SECOND_MAX;
+    this.#msEach = [creates, appends, appendBytes, reads, subscribes, malformed].map(msOf);
   }
 
   /** Takes what `command` costs from its connection's buckets; where they lack it takes nothing and says so. */
   ofConnection(buckets: ConnectionBuckets, command: Command, nowMs: number): Overdrawn | null {
-    return this.#take({ fullAtMs: buckets, one: 0, other: 0, names: CONNECTION_NAMES }, command, nowMs);
+    return this.#take(placeOf(buckets), command, nowMs);
+  }
+
+  /**
+   * Takes what a frame costs that is no command: one that moves a stream's own state as much as a reading, one that is
+   * malformed from a bucket of its own. The limit's name where the connection's buckets lack it, else null.
+   */
+  ofFrame(buckets: ConnectionBuckets, is: "control" | "malformed", nowMs: number): string | null {
+    const place = placeOf(buckets);
+    const lane = is === "control" ? READS : MALFORMED;
+    const fullAt = this.#fullAt(place, { lane, units: 1, nowMs });
+    if (fullAt - nowMs - limit.RATE_BURST_MS > ROUNDING_MS) return place.names[lane] ?? "";
+    raise(place, lane, fullAt);
+    return null;
   }
 
   /**
@@ -144,6 +160,10 @@ export class CommandRates {
 
 const CONNECTION_NAMES = LANE_NAMES.map((name) => `CONNECTION_${name}_PER_SECOND_MAX`);
 const MAILBOX_NAMES = LANE_NAMES.map((name) => `MAILBOX_${name}_PER_SECOND_MAX`);
+
+function placeOf(fullAtMs: ConnectionBuckets): Place {
+  return { fullAtMs, one: 0, other: 0, names: CONNECTION_NAMES };
+}
 
 /** A place that others have emptied further stays as it is: that is no debt of this key's. */
 function raise({ fullAtMs, one, other }: Place, lane: number, toMs: number): void {

@@ -15,7 +15,7 @@ import type { Voice } from "./pipeline_voice.ts";
 export interface ConnectionLoad {
   /** Commands that wait for answers. */
   commands: number;
-  /** Made with the first command. */
+  /** Made with the first frame. */
   buckets: ConnectionBuckets | null;
 }
 
@@ -80,7 +80,8 @@ export class MailboxStream implements Outlet, FrameSink {
   }
 
   onFrame(kind: number, request: number, payload: Uint8Array): void {
-    this.#door.frame(this, { kind, request, payload });
+    // A frame may have ended the stream; what came behind it is nobody's any more.
+    if (!this.#closed) this.#door.frame(this, { kind, request, payload });
   }
 
   /** Cuts borrowed `bytes` into frames; throws Fault<"wire/malformed"> where that can't go on. */
