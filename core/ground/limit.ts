@@ -90,6 +90,12 @@ export const RETRY_MS_DEFAULT = 1 * SECOND_MS;
 /** A READ answers with at most this much, so that one reader can't hold the store. */
 export const READ_BYTES_MAX = 256 * KIB;
 
+/**
+ * Replies that one connection's streams wait to send, all together: an answer of a READ to each of half its streams. A
+ * reading that half of this is in the way of is refused as busy; a stream that passes it is reset.
+ */
+export const HELD_REPLIES_BYTES_MAX = 8 * 1024 * KIB;
+
 /** Noise: a frame's length has 16 bits; libp2p-noise spec. */
 export const NOISE_FRAME_BYTES_MAX = 65_535;
 /** Yamux's initial window, which every implementation grants without asking: no stream can have less. */
@@ -249,6 +255,7 @@ assert(
   "a client may fill a mailbox again at once, after its relay has lost it",
 );
 assert(CREDIT_BYTES_MAX >= ENTRY_BYTES_MAX, "credit can cover one largest entry");
+assert(HELD_REPLIES_BYTES_MAX >= 4 * READ_BYTES_MAX, "a few answers of READs can wait");
 assert(READ_BYTES_MAX >= ENTRY_BYTES_MAX, "a read can answer with one largest entry");
 assert(
   BATCH_BYTES_MAX >= FRAME_BYTES_MAX && QUEUE_BYTES_MAX >= BATCH_BYTES_MAX,

@@ -11,6 +11,7 @@ import { openStore } from "../store/mod.ts";
 import { certificateStatement, type CheckedCommand, type NodeCertificate } from "../wire/mod.ts";
 import { systemClock } from "./clock.ts";
 import { Pipeline } from "./pipeline.ts";
+import type { PipelineEvents } from "./pipeline_events.ts";
 
 export const PEER = new Uint8Array(38).fill(3);
 
@@ -69,6 +70,7 @@ export interface Kit extends AsyncDisposable {
   readonly counts: { received: number };
   /** For a test to set. */
   readonly memory: { isFull: boolean };
+  readonly slowReader: { timeoutMs: number };
   /** Names of limits that turned commands away. */
   readonly limited: readonly string[];
   /** Messages of store failures, and "works" where the store came back. */
@@ -93,6 +95,27 @@ function certificateOf(crypto: Crypto, headKey: SigningKey): NodeCertificate {
   };
 }
 
+/** What a pipeline tells of itself, kept. */
+function listen() {
+  const errors: unknown[] = [];
+  const sent: string[] = [];
+  const store: string[] = [];
+  const limited: string[] = [];
+  const counts = { received: 0 };
+  const events: PipelineEvents = {
+    received: () => void counts.received++,
+    answered: () => undefined,
+    refused: () => undefined,
+    limited: (name) => void limited.push(name),
+    sent: (reply) => void sent.push(reply),
+    committed: () => undefined,
+    error: (error) => void errors.push(error),
+    storeFailed: (error) => void store.push(error instanceof Error ? error.message : String(error)),
+    storeWorks: () => void store.push("works"),
+  };
+  return { errors, sent, store, limited, counts, events };
+}
+
 export async function openKit(): Promise<Kit> {
   await using stack = new AsyncDisposableStack();
   const dir = mkdtempSync(join(tmpdir(), "dchat-pipeline-"));
@@ -102,12 +125,9 @@ export async function openKit(): Promise<Kit> {
   const moody = new MoodyStore(store);
   const headKey = crypto.ed25519.generate();
   const certificate = certificateOf(crypto, headKey);
-  const errors: unknown[] = [];
-  const sent: string[] = [];
-  const storeEvents: string[] = [];
-  const counts = { received: 0 };
+  const told = listen();
   const memory = { isFull: false };
-  const limited: string[] = [];
+  const slowReader: { timeoutMs: number } = { timeoutMs: limit.SLOW_READER_TIMEOUT_MS };
   const pipeline = new Pipeline({
     crypto,
     store,
@@ -116,6 +136,7 @@ export async function openKit(): Promise<Kit> {
     headKey,
     ttlMsMax: 90 * 24 * 60 * 60 * 1000,
     isMemoryFull: () => memory.isFull,
+    slowReaderTimeoutMs: () => slowReader.timeoutMs,
     rates: {
       creates: limit.CREATES_PER_SECOND_MAX_DEFAULT,
       appends: limit.APPENDS_PER_SECOND_MAX_DEFAULT,
@@ -123,21 +144,11 @@ export async function openKit(): Promise<Kit> {
       reads: limit.READS_PER_SECOND_MAX_DEFAULT,
       subscribes: limit.SUBSCRIBES_PER_SECOND_MAX_DEFAULT,
     },
-    events: {
-      received: () => void counts.received++,
-      answered: () => undefined,
-      refused: () => undefined,
-      limited: (name) => void limited.push(name),
-      sent: (reply) => void sent.push(reply),
-      committed: () => undefined,
-      error: (error) => void errors.push(error),
-      storeFailed: (error) => void storeEvents.push(error instanceof Error ? error.message : String(error)),
-      storeWorks: () => void storeEvents.push("works"),
-    },
+    events: told.events,
     deliveryEvents: {
       delivered: () => undefined,
       subscribed: () => undefined,
-      error: (error) => void errors.push(error),
+      error: (error) => void told.errors.push(error),
     },
   });
   const pair = (options: Partial<PairOptions> = {}): Pair =>
@@ -149,12 +160,13 @@ export async function openKit(): Promise<Kit> {
     certificate,
     moody,
     pipeline,
-    errors,
-    counts,
+    errors: told.errors,
+    counts: told.counts,
     memory,
-    limited,
-    store: storeEvents,
-    sent,
+    slowReader,
+    limited: told.limited,
+    store: told.store,
+    sent: told.sent,
     pair,
     connect: (options) =>
       openSession(pair(options).connection, { crypto, clock: systemClock, relay: null, timeoutMs: 5000 }),

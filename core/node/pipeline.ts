@@ -32,6 +32,8 @@ export interface PipelineOptions {
   readonly rates: Rates;
   /** Whether new work has to wait for memory. */
   readonly isMemoryFull: () => boolean;
+  /** How long a peer may take nothing of what is held for it. */
+  readonly slowReaderTimeoutMs: () => number;
   readonly events: PipelineEvents;
   readonly deliveryEvents: DeliveryEvents;
 }
@@ -282,6 +284,11 @@ export class Pipeline {
     stream.query(() =>
       this.delivery.turns.run(async () => {
         if (stream.closed) return false;
+        if (stream.isBehind) {
+          this.#options.events.limited("HELD_REPLIES_BYTES_MAX");
+          this.#refuse(asked, { code: "busy", retryMs: limit.RETRY_MS_DEFAULT });
+          return false;
+        }
         try {
           if (await lookUp()) return true;
           this.#done(asked);

@@ -22,6 +22,7 @@ import {
 import type { PipelineEvents } from "./pipeline_events.ts";
 import { type CommandRates, newBuckets } from "./pipeline_rate.ts";
 import { type ConnectionLoad, type FrameTaker, MailboxStream } from "./pipeline_stream.ts";
+import { Unread } from "./pipeline_unread.ts";
 import type { Voice } from "./pipeline_voice.ts";
 import { within } from "./within.ts";
 
@@ -49,6 +50,8 @@ export interface DoorOptions {
   readonly rates: CommandRates;
   /** Whether new work has to wait for memory. */
   readonly isMemoryFull: () => boolean;
+  /** How long a peer may take nothing of what is held for it. */
+  readonly slowReaderTimeoutMs: () => number;
   /** Takes a command whose signature isn't checked yet. */
   admit(asked: Asked): void;
 }
@@ -93,16 +96,26 @@ class Door implements StreamHandler<MailboxStream>, FrameTaker {
   readonly #streams = new Set<MailboxStream>();
   /** A connection keeps its load when it has no streams: else new ones would come with full buckets. */
   readonly #loads = new WeakMap<EdgeConnection, ConnectionLoad>();
+  readonly #unread: Unread<MailboxStream>;
   #shut = false;
   #empty: (() => void) | null = null;
 
   constructor(options: DoorOptions) {
+    const { clock, events, slowReaderTimeoutMs: timeoutMs } = options;
     this.#options = options;
+    this.#unread = new Unread({
+      clock,
+      timeoutMs,
+      drop: ({ edge }) => {
+        events.limited("SLOW_READER_TIMEOUT_MS");
+        edge.connection.close("slow reader");
+      },
+    });
   }
 
   onOpen(edge: EdgeStream<MailboxStream>): void {
     const { crypto, events, voice } = this.#options;
-    const load = this.#loads.get(edge.connection) ?? { commands: 0, buckets: null };
+    const load = this.#loads.get(edge.connection) ?? { commands: 0, heldBytes: 0, buckets: null };
     this.#loads.set(edge.connection, load);
     const stream = new MailboxStream({
       edge,
@@ -111,6 +124,7 @@ class Door implements StreamHandler<MailboxStream>, FrameTaker {
       voice,
       events,
       door: this,
+      unread: this.#unread,
     });
     edge.context = stream;
     this.#streams.add(stream);
@@ -165,10 +179,11 @@ class Door implements StreamHandler<MailboxStream>, FrameTaker {
     const stream = new MailboxStream({
       edge,
       nonce: nonce(crypto.random.bytes(32)),
-      load: { commands: 0, buckets: null },
+      load: { commands: 0, heldBytes: 0, buckets: null },
       voice,
       events,
       door: { frame: () => undefined },
+      unread: { waits: () => undefined, ends: () => undefined },
     });
     edge.context = stream;
     this.#hello(stream);

@@ -1,10 +1,10 @@
 /** Peers that don't keep to what sessions do: what one of them costs the relay, and what is done about it. */
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import type { SigningKey } from "@dchat/crypto-wasm";
-import { create, newMailbox, type TestMailbox } from "../../test/harness/device.ts";
+import { create, newMailbox, plain, type TestMailbox } from "../../test/harness/device.ts";
 import { openRaw, type RawStream } from "../../test/harness/raw_stream.ts";
 import type { OpenedSession } from "../client/session/mod.ts";
-import { entryId, limit } from "../ground/mod.ts";
+import { entryId, limit, type Nonce } from "../ground/mod.ts";
 import { type CommandBody, PROTOCOL_ID, signCommand } from "../wire/mod.ts";
 import { type Kit, openKit } from "./_pipeline_kit.ts";
 import { systemClock } from "./clock.ts";
@@ -29,12 +29,32 @@ async function raw(windowBytes?: number): Promise<RawStream> {
   return stream;
 }
 
-/** A command's frame, of those that need no nonce. */
-function frame(body: CommandBody, key: SigningKey): Uint8Array {
+/** A command's frame; those that read need the nonce of their stream. */
+function frame(body: CommandBody, key: SigningKey, nonce: Nonce | null = null): Uint8Array {
   const { mailbox, generation } = box;
   const notAfterMs = systemClock.now() + 60_000;
-  const signing = { body, mailbox, generation, notAfterMs, relay: kit.relay, nonce: null, key, request: 1 };
+  const signing = { body, mailbox, generation, notAfterMs, relay: kit.relay, nonce, key, request: 1 };
   return signCommand(signing, kit.crypto);
+}
+
+/** A READ of as much as one gives. */
+function reading(stream: RawStream, key: SigningKey): Uint8Array {
+  const [hello] = stream.replies;
+  if (hello?.reply.is !== "hello") throw new Error("no hello");
+  return frame({ op: "read", from: 0, bytesMax: limit.READ_BYTES_MAX }, key, hello.reply.nonce);
+}
+
+function readerOf({ readers: [key] }: TestMailbox): SigningKey {
+  if (key === undefined) throw new Error("no reader");
+  return key;
+}
+
+/** Appends as many entries of the largest size. */
+async function append(count: number): Promise<void> {
+  const body = () => plain(kit.crypto, { bytes: limit.ENTRY_BYTES_MAX });
+  for (let at = 0; at < count; at += 1) {
+    expect((await session.command(body(), { ...box, key: box.writer })).is).toBe("appended");
+  }
 }
 
 /** As many of the same frame, one after another. */
@@ -126,4 +146,61 @@ describe("Pipeline", () => {
       expect(kit.limited).toEqual(["CONNECTION_READS_PER_SECOND_MAX"]);
     },
   );
+
+  test("drops a peer that takes nothing of what is held for it for too long, and not one that takes a little", async () => {
+    await append(2);
+    const key = readerOf(box);
+    kit.slowReader.timeoutMs = 300;
+    const slow = await raw(16_384);
+    slow.hold(true);
+    await slow.write(reading(slow, key));
+    await until(() => kit.sent.includes("done"));
+    await Bun.sleep(200);
+    slow.hold(false);
+    slow.hold(true);
+    await Bun.sleep(200);
+    expect(slow.closed).toBeNull();
+    expect(kit.limited).toEqual([]);
+    await until(() => slow.closed !== null);
+    expect(slow.closed).toBe("slow reader");
+    expect(kit.limited).toEqual(["SLOW_READER_TIMEOUT_MS"]);
+  });
+
+  test("leaves a peer alone that has taken all, however long it says nothing", async () => {
+    await append(2);
+    kit.slowReader.timeoutMs = 100;
+    const peer = await raw(16_384);
+    await peer.write(reading(peer, readerOf(box)));
+    await until(() => peer.replies.at(-1)?.reply.is === "done");
+    await Bun.sleep(300);
+    expect(peer.closed).toBeNull();
+    expect(kit.limited).toEqual([]);
+  });
+
+  test("reads for a connection no more than may wait to go out to it, on as many streams as it likes", async () => {
+    await append(4);
+    const { connection } = kit.pair({ windowBytes: 4096 });
+    const streams = 24 + limit.HELD_REPLIES_BYTES_MAX / limit.READ_BYTES_MAX;
+    const peers: RawStream[] = [];
+    for (let at = 0; at < streams; at += 1) {
+      const peer = openRaw(connection, PROTOCOL_ID);
+      await peer.next();
+      peer.hold(true);
+      kit.sent.length = 0;
+      await peer.write(reading(peer, readerOf(box)));
+      await until(() => kit.sent.some((reply) => reply === "done" || reply === "refused"));
+      peers.push(peer);
+    }
+    await settle();
+    expect(new Set(kit.limited)).toEqual(new Set(["HELD_REPLIES_BYTES_MAX"]));
+    const refused = peers.filter(({ replies }) => replies.at(-1)?.reply.is === "refused");
+    expect(refused.length).toBeGreaterThan(24);
+    expect(peers.every(({ closed }) => closed === null)).toBe(true);
+    for (const peer of peers) peer.hold(false);
+    await until(() => peers.every(({ replies }) => /done|refused/.test(replies.at(-1)?.reply.is ?? "")));
+    const again = openRaw(connection, PROTOCOL_ID);
+    await again.next();
+    await again.write(reading(again, readerOf(box)));
+    await until(() => again.replies.at(-1)?.reply.is === "done");
+  });
 });

@@ -9,12 +9,15 @@ import type { MailboxRow, StoredEntry } from "../mailbox/mod.ts";
 import { encodeReply, FrameReader, type FrameSink, type Op, type Refusal, type Reply } from "../wire/mod.ts";
 import type { PipelineEvents } from "./pipeline_events.ts";
 import type { ConnectionBuckets } from "./pipeline_rate.ts";
+import type { Unread } from "./pipeline_unread.ts";
 import type { Voice } from "./pipeline_voice.ts";
 
 /** What the streams of one connection share, for as long as it lasts. */
 export interface ConnectionLoad {
   /** Commands that wait for answers. */
   commands: number;
+  /** Replies that wait to go out, in bytes, with what each costs beside its own. */
+  heldBytes: number;
   /** Made with the first frame. */
   buckets: ConnectionBuckets | null;
 }
@@ -26,12 +29,16 @@ export interface MailboxStreamOptions {
   readonly voice: Voice;
   readonly events: PipelineEvents;
   readonly door: FrameTaker;
+  readonly unread: Pick<Unread<MailboxStream>, "waits" | "ends">;
 }
 
 /** Takes a stream's frames, each the taker's to keep. */
 export interface FrameTaker {
   frame(stream: MailboxStream, frame: { kind: number; request: number; payload: Uint8Array }): void;
 }
+
+/** What a reply that waits takes beside its bytes, which are an object of their own. */
+const HELD_REPLY_BYTES = 128;
 
 export class MailboxStream implements Outlet, FrameSink {
   readonly edge: MailboxStreamOptions["edge"];
@@ -40,6 +47,7 @@ export class MailboxStream implements Outlet, FrameSink {
   readonly #door: FrameTaker;
   readonly #voice: Voice;
   readonly #events: PipelineEvents;
+  readonly #unread: MailboxStreamOptions["unread"];
   readonly #frames = new FrameReader(this);
   /** Made when the first subscription or credit comes. */
   #delivery: DeliveryStream | null = null;
@@ -63,6 +71,7 @@ export class MailboxStream implements Outlet, FrameSink {
     this.#voice = options.voice;
     this.#events = options.events;
     this.#door = options.door;
+    this.#unread = options.unread;
   }
 
   get closed(): boolean {
@@ -71,6 +80,11 @@ export class MailboxStream implements Outlet, FrameSink {
 
   get open(): boolean {
     return !this.#closed && this.#out.length === 0;
+  }
+
+  /** Whether so much waits to go out on this connection that nothing more is read for it. */
+  get isBehind(): boolean {
+    return this.load.heldBytes > limit.HELD_REPLIES_BYTES_MAX / 2;
   }
 
   /** The name of the limit that is in the way of one more command that waits; null where none is. */
@@ -117,9 +131,19 @@ export class MailboxStream implements Outlet, FrameSink {
     const bytes = encodeReply(reply, request);
     this.#events.sent(reply.is, bytes.length);
     const taken = this.#out.length === 0 ? this.edge.write(bytes) : 0;
-    if (taken === bytes.length) return;
-    if (this.#out === NOTHING) this.#out = [];
-    this.#out.push(bytes.subarray(taken));
+    if (taken < bytes.length) this.#hold(bytes.subarray(taken));
+  }
+
+  #hold(bytes: Uint8Array): void {
+    if (this.#out === NOTHING) {
+      this.#out = [];
+      this.#unread.waits(this);
+    }
+    this.#out.push(bytes);
+    this.load.heldBytes += bytes.length + HELD_REPLY_BYTES;
+    if (this.load.heldBytes <= limit.HELD_REPLIES_BYTES_MAX) return;
+    this.#events.limited("HELD_REPLIES_BYTES_MAX");
+    this.edge.reset();
   }
 
   refuse(request: number, refusal: Refusal): void {
@@ -179,13 +203,16 @@ export class MailboxStream implements Outlet, FrameSink {
       const bytes = this.#out[0];
       if (bytes === undefined) break;
       const taken = this.edge.write(bytes);
+      if (taken > 0) this.#unread.waits(this);
+      this.load.heldBytes -= taken;
       if (taken < bytes.length) {
         this.#out[0] = bytes.subarray(taken);
         return;
       }
+      this.load.heldBytes -= HELD_REPLY_BYTES;
       this.#out.shift();
     }
-    this.#out = NOTHING;
+    this.#letGo();
     this.#consume();
     this.#delivery?.writable();
     this.#nextQuery();
@@ -213,11 +240,18 @@ export class MailboxStream implements Outlet, FrameSink {
     if (this.#closed) return;
     this.#closed = true;
     this.load.commands -= this.#commands;
-    this.#out = NOTHING;
+    this.#letGo();
     this.#queries = null;
     this.#asked = null;
     this.#delivery?.close();
     this.#finished?.();
+  }
+
+  /** Holds nothing any more. */
+  #letGo(): void {
+    for (const bytes of this.#out) this.load.heldBytes -= bytes.length + HELD_REPLY_BYTES;
+    this.#out = NOTHING;
+    this.#unread.ends(this);
   }
 
   #endWhenDone(): void {

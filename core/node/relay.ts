@@ -73,7 +73,8 @@ export async function openRelay(options: RelayOptions): Promise<Relay> {
   stack.use(openSweep({ store, clock, telemetry }));
   // Whoever listens knows; the pipeline is there before.
   const memory = { isFull: () => false };
-  const pipeline = openPipeline({ ...options, crypto, store, keys, telemetry, memory });
+  const slowReaderTimeoutMs = () => config.relay.slow_reader_timeout;
+  const pipeline = openPipeline({ ...options, crypto, store, keys, telemetry, memory, slowReaderTimeoutMs });
   stack.use(keepProbing({ pipeline, soundMs: soundProbeMs(config) }));
   requireBudget(config.relay.max_memory);
   const edge = await openEdge(stack, edgeOptions({ ...options, crypto, keys, pipeline, telemetry, room }));
@@ -129,9 +130,11 @@ interface PipelineParts extends Pick<RelayOptions, "config" | "clock"> {
   readonly keys: RelayKeys;
   readonly telemetry: Telemetry;
   readonly memory: { readonly isFull: () => boolean };
+  readonly slowReaderTimeoutMs: () => number;
 }
 
-function openPipeline({ config, clock, crypto, store, keys, telemetry, memory }: PipelineParts): Pipeline {
+function openPipeline(parts: PipelineParts): Pipeline {
+  const { config, clock, crypto, store, keys, telemetry, memory, slowReaderTimeoutMs } = parts;
   const peer = peerIdFromPublicKey(keys.node.publicKey);
   return new Pipeline({
     crypto,
@@ -142,6 +145,7 @@ function openPipeline({ config, clock, crypto, store, keys, telemetry, memory }:
     ttlMsMax: config.relay.max_ttl,
     rates: commandRates(config),
     isMemoryFull: () => memory.isFull(),
+    slowReaderTimeoutMs,
     events: telemetry.pipeline,
     deliveryEvents: telemetry.delivery,
   });

@@ -113,7 +113,9 @@ export function openPair(options: PairOptions): Pair {
     open: () => {
       throw new Error("the server opens no streams");
     },
-    close: () => undefined,
+    close: (reason) => {
+      for (const end of ends) end.close(reason);
+    },
   };
   const open = <T>(protocol: string, handler: SessionHandler<T>, context: T): SessionStream<T> => {
     const mine = new End<T>(server, { protocol, context, handler, windowBytes });
