@@ -8,6 +8,11 @@ const LAPSE_PRESSURE = 3 / 4;
 /** A reader is too far behind when it alone holds back more than this share of what is held. */
 const LAPSE_BACKLOG = 1 / 2;
 
+/** How many of a mailbox's readers may count as lapsed: fewer than half. */
+export function lapsedMax(readers: number): number {
+  return Math.max(0, Math.ceil(readers / 2) - 1);
+}
+
 /** Moves the signer's cursor forward. A reader that acknowledges has come back, so it no longer counts as lapsed. */
 export function decideAcknowledge(box: MailboxDraft, authority: Authority, cursor: number): Outcome {
   if (cursor > box.size) return { is: "refused", refusal: { code: "range", size: box.size } };
@@ -46,7 +51,7 @@ export function lapse(box: MailboxDraft): void {
     ahead = Math.max(ahead, reader.cursor);
     if (reader.lapsed) lapsed += 1;
   }
-  const room = Math.ceil(box.readers.length / 2) - 1 - lapsed;
+  const room = lapsedMax(box.readers.length) - lapsed;
   if (room <= 0) return;
   const late = box.readers
     .filter((reader) => {

@@ -10,6 +10,7 @@ import {
   DAY_MS,
   DENIED,
   filled,
+  key,
   NOBODY,
   NOW_MS,
   OWNER,
@@ -56,6 +57,27 @@ describe("decideBatch() on quotas and lapses", () => {
     expect(code(one(BOB, { op: "subscribe", from: 5 }))).toBe("allowed");
     expect(one(BOB, { op: "acknowledge", cursor: 5 })).toEqual({ is: "acknowledged", cursor: 5 });
     expect(lapsed()).toEqual([false, false, false]);
+  });
+
+  test("keeps what only one of three has read when those leave that had read it, and lets it go with the second", () => {
+    const { one, create, row, store } = room({ entriesMax: 20 });
+    if (create.op !== "create") throw new Error("not a create");
+    const [carl, dora] = [key(7), key(8)];
+    one(OWNER, { ...create, readers: [ANN, BOB, carl, dora, NOBODY] });
+    for (let id = 1; id <= 14; id += 1) one(WRITER, append(id));
+    one(ANN, { op: "acknowledge", cursor: 2 });
+    for (const who of [carl, dora, NOBODY]) one(who, { op: "acknowledge", cursor: 14 });
+    one(WRITER, append(15));
+    expect(row().readers.map((reader) => reader.lapsed)).toEqual([true, true, false, false, false]);
+    const change = { writer: WRITER_2, added: [], removed: [dora, NOBODY] };
+    one(WRITER, append(16, { kind: "control", change }));
+    one(carl, { op: "acknowledge", cursor: 16 });
+    store.sweep(NOW_MS);
+    expect(row()).toMatchObject({ floor: 2, entriesHeld: 14 });
+    one(ANN, { op: "acknowledge", cursor: 15 });
+    store.sweep(NOW_MS);
+    expect(row().floor).toBe(15);
+    expect(one(BOB, { op: "read", from: 0, bytesMax: 1 })).toMatchObject({ refusal: { code: "lapsed" } });
   });
 
   test("never lets half of the readers lapse: between two, writers are refused and nothing goes unread", () => {

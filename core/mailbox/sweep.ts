@@ -1,14 +1,26 @@
 /** What may go, and when nothing may: pure answers that a store's sweep asks for. */
 import { limit } from "../ground/mod.ts";
+import { lapsedMax } from "./cursor.ts";
 import type { EntryRow, MailboxRow } from "./port.ts";
 
 /**
- * How far every reader that counts has read: entries below were acknowledged by all that haven't lapsed. 0 where
- * there is none that counts, so that without readers entries go by their time alone.
+ * How far every reader that counts has read: entries below were acknowledged by all of them. Those that haven't lapsed
+ * count, and where others have left, so that the lapsed are half or more, so do the furthest ahead of those, until they
+ * are fewer. 0 where there is none that counts, so that without readers entries go by their time alone.
  */
-export function passedBy(row: Pick<MailboxRow, "readers">): number {
+export function passedBy({ readers }: Pick<MailboxRow, "readers">): number {
   let passed = Number.POSITIVE_INFINITY;
-  for (const reader of row.readers) if (!reader.lapsed) passed = Math.min(passed, reader.cursor);
+  let lapsed = 0;
+  for (const reader of readers) {
+    if (reader.lapsed) lapsed += 1;
+    else passed = Math.min(passed, reader.cursor);
+  }
+  const again = lapsed - lapsedMax(readers.length);
+  if (lapsed > 0 && again > 0) {
+    const behind = readers.filter((reader) => reader.lapsed).map((reader) => reader.cursor);
+    behind.sort((a, b) => b - a);
+    passed = Math.min(passed, behind[again - 1] ?? 0);
+  }
   return passed === Number.POSITIVE_INFINITY ? 0 : passed;
 }
 

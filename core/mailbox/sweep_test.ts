@@ -9,9 +9,19 @@ const reader = (cursor: number, lapsed = false) => ({ key, cursor, lapsed });
 describe("passedBy()", () => {
   test("is the lowest cursor that counts, and 0 where none does", () => {
     expect(passedBy({ readers: [reader(7), reader(3), reader(9)] })).toBe(3);
-    expect(passedBy({ readers: [reader(7), reader(3, true)] })).toBe(7);
-    expect(passedBy({ readers: [reader(3, true)] })).toBe(0);
+    expect(passedBy({ readers: [reader(7), reader(8), reader(3, true)] })).toBe(7);
     expect(passedBy({ readers: [] })).toBe(0);
+  });
+
+  test("counts those of the lapsed that are furthest ahead where the lapsed are half or more", () => {
+    expect(passedBy({ readers: [reader(7), reader(3, true)] })).toBe(3);
+    expect(passedBy({ readers: [reader(3, true)] })).toBe(3);
+    expect(passedBy({ readers: [reader(2, true), reader(9), reader(3, true)] })).toBe(3);
+    expect(passedBy({ readers: [reader(2, true), reader(9), reader(3, true), reader(9)] })).toBe(3);
+    expect(passedBy({ readers: [reader(2, true), reader(9), reader(3, true), reader(8), reader(9)] })).toBe(
+      8,
+    );
+    expect(passedBy({ readers: [reader(1, true), reader(2, true), reader(3, true), reader(9)] })).toBe(2);
   });
 });
 

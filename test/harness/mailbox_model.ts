@@ -253,7 +253,14 @@ export class MailboxModel {
   /** Lets bodies go as a sweep does. */
   sweep(nowMs: number): void {
     for (const box of this.boxes.values()) {
-      const counting = [...box.readers.values()].filter((reader) => !reader.lapsed);
+      const all = [...box.readers.values()].toSorted((a, b) => b.cursor - a.cursor);
+      let lapsed = all.filter((reader) => reader.lapsed).length;
+      const counting = all.filter((reader) => {
+        if (!reader.lapsed) return true;
+        if (lapsed * 2 < all.length) return false;
+        lapsed -= 1;
+        return true;
+      });
       for (const [seq, entry] of box.log.entries()) {
         const read = counting.length > 0 && counting.every((reader) => reader.cursor > seq);
         const over = entry.kind === "plain" && read && entry.timeMs + box.policy.retentionMs <= nowMs;
