@@ -37,8 +37,10 @@ export const STORE_DEADLINE_MS = 5 * SECOND_MS;
 /** How often an idle relay asks a database server whether it still commits; with the deadline, a hang shows in 10 s. */
 export const STORE_PROBE_MS = 5 * SECOND_MS;
 
-/** Rows that a store's writer remembers between batches; some 2 KiB each. */
+/** Rows that a store's writer remembers between batches; some 2 KiB each, readers aside. */
 export const MAILBOXES_CACHED_MAX = 4096;
+/** Readers of these, together; some 300 bytes each. */
+export const READERS_CACHED_MAX = 64 * 1024;
 /** Entries that one sweep looks at in one transaction, so that commits never wait long for it. */
 export const SWEEP_ENTRIES_MAX = 512;
 /** Mailboxes that one sweep looks at in one transaction. */
@@ -256,6 +258,7 @@ assert(
 );
 assert(CREDIT_BYTES_MAX >= ENTRY_BYTES_MAX, "credit can cover one largest entry");
 assert(HELD_REPLIES_BYTES_MAX >= 4 * READ_BYTES_MAX, "a few answers of READs can wait");
+assert(READERS_CACHED_MAX >= MAILBOX_READERS_MAX, "the row of any mailbox can be remembered");
 assert(READ_BYTES_MAX >= ENTRY_BYTES_MAX, "a read can answer with one largest entry");
 assert(
   BATCH_BYTES_MAX >= FRAME_BYTES_MAX && QUEUE_BYTES_MAX >= BATCH_BYTES_MAX,

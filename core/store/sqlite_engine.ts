@@ -65,7 +65,10 @@ export class SqliteEngine implements StoreEngine {
   readonly #db: Database;
   readonly #sql: SqliteStatements;
   readonly #path: string;
-  readonly #cache = new RowCache(limit.MAILBOXES_CACHED_MAX);
+  readonly #cache = new RowCache({
+    mailboxes: limit.MAILBOXES_CACHED_MAX,
+    readers: limit.READERS_CACHED_MAX,
+  });
   #dataVersion = -1;
   readonly #room: LogRoom;
   #done = LOOK_AFTER;

@@ -10,7 +10,7 @@ import {
 } from "../mailbox/mod.ts";
 import type { CheckedCommand } from "../wire/mod.ts";
 import { hex } from "./hashes.ts";
-import type { CachedMailbox, RowCache } from "./row_cache.ts";
+import { type CachedMailbox, rememberTurn, type RowCache } from "./row_cache.ts";
 import { entryRow, mailboxRow, readerRow, turnRow } from "./row.ts";
 import type { SqliteStatements } from "./sqlite_statements.ts";
 
@@ -38,11 +38,14 @@ export function loadMailbox(
 }
 
 function loadTurn(sql: SqliteStatements, mailbox: CachedMailbox, number: number): TurnRow | null {
+  // None has begun that is later than the one that runs.
+  if (number > mailbox.row.turn) return null;
   const known = mailbox.turns.get(number);
   if (known !== undefined) return known;
   const record = sql.turn.get(mailbox.box, number);
-  const found = record === null ? null : turnRow(record);
-  mailbox.turns.set(number, found);
+  if (record === null) return null;
+  const found = turnRow(record);
+  rememberTurn(mailbox, found);
   return found;
 }
 

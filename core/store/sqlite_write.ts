@@ -4,7 +4,7 @@ import type { MailboxRow, NewEntry, Plan, ReaderRow, Receipt } from "../mailbox/
 import { censusOf } from "./census.ts";
 import { hex, joinHashes } from "./hashes.ts";
 import { kindNumber } from "./kind.ts";
-import type { CachedMailbox } from "./row_cache.ts";
+import { type CachedMailbox, ownedRow, ownedTurn, rememberTurn } from "./row_cache.ts";
 import type { SqliteStatements } from "./sqlite_statements.ts";
 import { entrySum, mailboxSum, readersSum, readerSum, receiptSum, turnSum } from "./row_sum.ts";
 import { StaleRow } from "./stale_row.ts";
@@ -231,7 +231,8 @@ export function writePlan(
     else [sum.readers, sum.receipts] = [sum.readers + readers, sum.receipts + receipts];
   };
   for (const row of plan.created) {
-    mailboxes.set(hex(row.id), { box: insertMailbox(sql, row), row, turns: new Map() });
+    const box = insertMailbox(sql, row);
+    mailboxes.set(hex(row.id), { box, row: ownedRow(row, null), turns: new Map() });
     heldChange(deltas, null, row);
   }
   for (const change of plan.changed) {
@@ -239,7 +240,8 @@ export function writePlan(
     const before = mailboxes.get(key) ?? loaded.get(key);
     assert(before !== undefined, "a plan changes mailboxes that it loaded or created");
     addSums(before.box, updateMailbox(sql, before, change), 0);
-    mailboxes.set(key, { box: before.box, row: change.row, turns: before.turns });
+    const row = ownedRow(change.row, before.row);
+    mailboxes.set(key, { box: before.box, row, turns: before.turns });
     heldChange(deltas, before.row, change.row);
   }
   const find = (id: MailboxId): CachedMailbox => {
@@ -254,7 +256,7 @@ export function writePlan(
   for (const turn of plan.turns) {
     const mailbox = find(turn.mailbox);
     sql.insertTurn.run(mailbox.box, turn.turn, turn.writer, turn.firstSeq, turnSum(turn.mailbox, turn));
-    mailbox.turns.set(turn.turn, turn);
+    rememberTurn(mailbox, ownedTurn(turn));
   }
   for (const taken of plan.taken) {
     const { box } = find(taken.mailbox);
