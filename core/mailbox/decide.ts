@@ -35,6 +35,8 @@ function decide(batch: Batch, command: CheckedCommand): Outcome {
   const box = batch.mailbox(command.authority.mailbox);
   if (command.body.op === "create") {
     if (!signedBy(command, command.body.record.owner)) return DENIED;
+    // Who made the mailbox and is no longer its owner hears as little of it as anybody.
+    if (box !== null && !signedBy(command, box.owner)) return DENIED;
     return outOfTime(command, batch.options.nowMs) ?? decideCreate(batch, command, command.body);
   }
   if (box === null || !mayAsk(batch, command, box)) return DENIED;

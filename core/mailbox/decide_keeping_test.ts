@@ -201,6 +201,24 @@ describe("decideBatch() on creation, reset and deletion", () => {
     expect(row().size).toBe(1);
   });
 
+  test("tells who was the owner no more of it by a create than by anything else", () => {
+    const { one, create } = room();
+    one(OWNER, create);
+    const reset: CommandBody = {
+      op: "reset",
+      version: 1,
+      owner: NOBODY,
+      writer: WRITER_2,
+      readers: [],
+      policy: RECORD.policy,
+    };
+    expect(code(one(OWNER, reset))).toBe("reset");
+    expect(one(OWNER, create)).toEqual(DENIED);
+    expect(one(OWNER, create, { notAfterMs: 0 })).toEqual(DENIED);
+    one(NOBODY, { op: "delete" });
+    expect(one(OWNER, create)).toEqual(DENIED);
+  });
+
   test("creates in a later generation what a relay has lost", () => {
     const { one, create } = room();
     expect(one(OWNER, create, { generation: 3 })).toMatchObject({

@@ -52,7 +52,7 @@ export class MailboxModel {
       authority.notAfterMs - nowMs <= limit.COMMAND_LIFETIME_MS_MAX + limit.CLOCK_SKEW_MS_MAX;
     if (!command.authentic) return "denied";
     if (body.op === "create") {
-      if (body.record.owner.toHex() !== key) return "denied";
+      if (body.record.owner.toHex() !== key || (box !== undefined && box.owner !== key)) return "denied";
       return inTime ? this.#create(id, authority.generation, body) : "expired";
     }
     if (box === undefined || !this.#allowed(box, key, body)) return "denied";
