@@ -19,7 +19,7 @@ import type { PipelineEvents } from "./pipeline_events.ts";
 import { answer, handingOut, type QueryContext } from "./pipeline_query.ts";
 import { CommandRates, type Overdrawn, type Rates } from "./pipeline_rate.ts";
 import { SignatureCheck } from "./pipeline_verify.ts";
-import { Voice } from "./pipeline_voice.ts";
+import { type Kept, Voice } from "./pipeline_voice.ts";
 
 export interface PipelineOptions {
   readonly crypto: Crypto;
@@ -172,12 +172,16 @@ export class Pipeline {
   #failed(batch: readonly Checked[], error: unknown): void {
     this.#failedBytes = Math.max(this.#failedBytes, bytesOf(batch));
     this.#storeFailed(error);
-    const retryMs = limit.RETRY_MS_DEFAULT;
-    // Whether an unknown commit happened shows when the client asks again under the same id.
-    const unknown = isFault(error, "store/unknown");
+    if (isFault(error, "store/unknown")) return this.#leaveOpen(batch);
+    const refusal = { code: "unavailable", retryMs: limit.RETRY_MS_DEFAULT } as const;
+    for (const asked of batch) this.#refuse(asked, refusal);
+  }
+
+  /** Answers a batch that may have been kept: what happened shows when the client asks again under the same id. */
+  #leaveOpen(batch: readonly Checked[]): void {
     for (const asked of batch) {
-      this.#refuse(asked, unknown ? { code: "busy", retryMs } : { code: "unavailable", retryMs });
-      if (unknown) this.delivery.doubtful(asked.command.authority.mailbox);
+      this.#refuse(asked, { code: "busy", retryMs: limit.RETRY_MS_DEFAULT });
+      this.delivery.doubtful(asked.command.authority.mailbox);
     }
   }
 
@@ -186,7 +190,9 @@ export class Pipeline {
     // A full disk still takes small batches in what room is left, and would be ready and not ready by turns.
     if (this.#failure !== null && bytesOf(batch) >= this.#failedBytes) this.#storeWorks();
     const kept = outcomes.filter((outcome) => outcome.is === "appended");
-    const promises = this.#voice.promises(kept).values();
+    const promised = this.#promise(kept);
+    if (promised === null) return this.#leaveOpen(batch);
+    const promises = promised.values();
     // Replies first, then deliveries, both in the order of the batch.
     this.#each(batch, outcomes, (asked, outcome) => {
       const promise = outcome.is === "appended" ? promises.next().value : undefined;
@@ -196,6 +202,16 @@ export class Pipeline {
     const { clock, events } = this.#options;
     const cameMs = batch[0]?.cameMs ?? clock.monotonic();
     events.committed({ commands: batch.length, kept: kept.length, ms: clock.monotonic() - cameMs });
+  }
+
+  /** Promises for what was kept; null where they can't be made. */
+  #promise(kept: readonly Kept[]): AppendPromise[] | null {
+    try {
+      return this.#voice.promises(kept);
+    } catch (error) {
+      this.#options.events.error(error);
+      return null;
+    }
   }
 
   /** Does `each` for all of a batch; what goes wrong with one ends its stream and not the others. */

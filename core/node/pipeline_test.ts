@@ -1,5 +1,5 @@
 import { setImmediate as setImmediatePromise } from "node:timers/promises";
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, spyOn, test } from "bun:test";
 import { create, newMailbox, plain, type TestMailbox } from "../../test/harness/device.ts";
 import type { CommandResult } from "../client/mod.ts";
 import { type OpenedSession, type SessionHandler, openSession } from "../client/session/mod.ts";
@@ -189,6 +189,31 @@ describe("Pipeline", () => {
     expect(await session.command(body, signing)).toMatchObject({ is: "appended", promise: { seq: 0 } });
     await settle();
     expect(seqs).toEqual([0]);
+  });
+
+  test("a batch whose promises can't be signed is answered busy, and what was kept is told and delivered", async () => {
+    const seqs: number[] = [];
+    const [reader] = box.readers;
+    if (reader === undefined) throw new Error("no reader");
+    const sink = { live: () => undefined, ended: () => undefined };
+    session.subscribe(0, { ...box, key: reader }, { ...sink, entry: ({ leaf }) => void seqs.push(leaf.seq) });
+    await settle();
+    const { ed25519 } = kit.crypto;
+    const sign = ed25519.sign.bind(ed25519);
+    using signing = spyOn(ed25519, "sign").mockImplementation((key, message) => {
+      if (new TextDecoder().decode(message).startsWith("dchat/batch")) throw new Error("no memory for that");
+      return sign(key, message);
+    });
+    const body = plain(kit.crypto);
+    const by = { ...box, key: box.writer };
+    const refusal = { code: "busy", retryMs: limit.RETRY_MS_DEFAULT } as const;
+    expect(await session.command(body, by)).toEqual({ is: "refused", refusal });
+    expect(kit.errors).toEqual([new Error("no memory for that")]);
+    signing.mockRestore();
+    expect(await session.command(body, by)).toMatchObject({ is: "appended", promise: { seq: 0 } });
+    await settle();
+    expect(seqs).toEqual([0]);
+    expect(kit.pipeline.failure).toBeNull();
   });
 
   test("more commands than a stream may have waiting are refused as busy, and the others are served", async () => {
