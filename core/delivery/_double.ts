@@ -1,5 +1,5 @@
 /** A source, an outlet and a setup for delivery's tests: they answer and open when the test says so. */
-import { entryId, hash, mailboxId, type MailboxId, publicKey } from "../ground/mod.ts";
+import { entryId, hash, mailboxId, type MailboxId, publicKey, type PublicKey } from "../ground/mod.ts";
 import type { MailboxRow, ReadRange, StoredEntry } from "../mailbox/mod.ts";
 import { Delivery } from "./delivery.ts";
 import type { Ending, Outlet } from "./port.ts";
@@ -30,6 +30,8 @@ export function entry(seq: number, bytes = 1024): StoredEntry {
 export class Source {
   readonly logs = new Map<string, StoredEntry[]>();
   readonly rows = new Map<string, Partial<MailboxRow>>();
+  /** Of every mailbox. */
+  readonly readers = [READER];
   readonly reads: { id: string; range: ReadRange }[] = [];
   readonly #held: (() => void)[] = [];
   hold = false;
@@ -61,7 +63,7 @@ export class Source {
       bytesHeld: 0,
       createdMs: 0,
       deleted: false,
-      readers: [{ key: READER, cursor: 0, lapsed: false }],
+      readers: this.readers.map((key) => ({ key, cursor: 0, lapsed: false })),
       started: null,
       ...this.rows.get(mailbox.toHex()),
     };
@@ -154,10 +156,18 @@ export function setup(): Setup {
 export function subscribe(
   { source, stream }: Setup,
   mailbox: MailboxId,
-  options: { request?: number; from?: number } = {},
+  options: { request?: number; from?: number; reader?: PublicKey } = {},
 ): boolean {
-  const { request = 1, from = 0 } = options;
-  return stream.subscribe({ request, mailbox, reader: READER, from, row: source.row(mailbox) });
+  const { request = 1, from = 0, reader = READER } = options;
+  return stream.subscribe({ request, mailbox, reader, from, row: source.row(mailbox) });
+}
+
+/** One more reader of every mailbox. */
+export function anotherReader({ source }: Setup): PublicKey {
+  const key = new Uint8Array(32).fill(9);
+  new DataView(key.buffer).setUint32(0, source.readers.length);
+  source.readers.push(publicKey(key));
+  return publicKey(key);
 }
 
 export function append({ source, delivery }: Setup, mailbox: MailboxId, bytes?: number): void {

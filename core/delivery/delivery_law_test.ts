@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { limit } from "../ground/mod.ts";
-import { append, id, setup, subscribe } from "./_double.ts";
+import { anotherReader, append, id, setup, subscribe } from "./_double.ts";
 
 type Step =
   | { readonly do: "append"; readonly mailbox: number; readonly bytes: number }
@@ -42,7 +42,7 @@ test("Delivery: whatever commits, credit, windows and slow reads do, each subscr
           const from = Math.max(0, all.source.log(id(step.mailbox)).length - step.back);
           const request = starts.size + 1;
           starts.set(request, { mailbox: step.mailbox, from });
-          subscribe(all, id(step.mailbox), { request, from });
+          subscribe(all, id(step.mailbox), { request, from, reader: anotherReader(all) });
         }
         expect(all.delivered.bytes).toBeLessThanOrEqual(given);
       }

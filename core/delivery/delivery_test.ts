@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { limit } from "../ground/mod.ts";
-import { append, entry, id, READER, Recorder, setup, subscribe } from "./_double.ts";
+import { anotherReader, append, entry, id, READER, Recorder, setup, subscribe } from "./_double.ts";
 
 describe("Delivery", () => {
   test("replays what is stored, says live once with the head, then pushes from memory", async () => {
@@ -167,7 +167,7 @@ describe("Delivery", () => {
     const all = setup();
     all.stream.credit(1 << 20);
     subscribe(all, id(1), { request: 1 });
-    subscribe(all, id(1), { request: 2 });
+    subscribe(all, id(1), { request: 2, reader: anotherReader(all) });
     all.stream.unsubscribe(1);
     append(all, id(1));
     all.stream.close();
@@ -182,9 +182,23 @@ describe("Delivery", () => {
     const all = setup();
     expect(subscribe(all, id(1), { request: 1 })).toBe(true);
     expect(subscribe(all, id(1), { request: 1 })).toBe(false);
-    for (let request = 2; request <= limit.SUBSCRIPTIONS_MAX; request += 1)
-      subscribe(all, id(1), { request });
-    expect(subscribe(all, id(1), { request: 5000 })).toBe(false);
+    for (let request = 2; request <= limit.SUBSCRIPTIONS_MAX; request += 1) {
+      expect(subscribe(all, id(1), { request, reader: anotherReader(all) })).toBe(true);
+    }
+    expect(subscribe(all, id(1), { request: 5000, reader: anotherReader(all) })).toBe(false);
+  });
+
+  test("a second subscription of one reader to one mailbox is refused, and taken once the first is over", () => {
+    const all = setup();
+    expect(subscribe(all, id(1), { request: 1 })).toBe(true);
+    expect(subscribe(all, id(1), { request: 2 })).toBe(false);
+    expect(subscribe(all, id(2), { request: 3 })).toBe(true);
+    expect(subscribe(all, id(1), { request: 4, reader: anotherReader(all) })).toBe(true);
+    expect(all.delivery.subscriptions).toBe(3);
+    all.stream.unsubscribe(1);
+    expect(subscribe(all, id(1), { request: 2 })).toBe(true);
+    all.delivery.removed(id(1), [READER]);
+    expect(subscribe(all, id(1), { request: 2 })).toBe(true);
   });
 
   test("1,000 streams that come back together read at most DELIVERY_TURNS_MAX at once, and all are served", async () => {

@@ -40,16 +40,22 @@ export class DeliveryStream implements Subscriber {
     return this.#subscriptions.length;
   }
 
-  /** Starts a subscription; false where its request id is in use or the stream has SUBSCRIPTIONS_MAX. */
+  /**
+   * Starts a subscription; false where its request id is in use, its reader has one to the mailbox here, or the stream
+   * has SUBSCRIPTIONS_MAX.
+   */
   subscribe(options: SubscribeOptions): boolean {
     const { request, row } = options;
     if (this.#closed) return true;
     if (this.size >= limit.SUBSCRIPTIONS_MAX || this.#find(request) !== undefined) return false;
+    const reader = options.reader.toHex();
+    const hex = options.mailbox.toHex();
+    if (this.#subscriptions.some((each) => each.topic.hex === hex && each.reader === reader)) return false;
     const subscription: Subscription = {
       stream: this,
       topic: this.#board.topic(options.mailbox, row.size),
       request,
-      reader: options.reader.toHex(),
+      reader,
       generation: row.generation,
       position: options.from,
       live: false,

@@ -14,7 +14,7 @@ let box: TestMailbox;
 beforeEach(async () => {
   kit = await openKit();
   session = await kit.connect();
-  box = newMailbox(kit.crypto, { relay: kit.relay });
+  box = newMailbox(kit.crypto, { relay: kit.relay, readers: 2 });
   await create({ session }, box);
 });
 
@@ -32,8 +32,8 @@ function acknowledge(through = session): Promise<CommandResult> {
 }
 
 /** Null where a subscription is live, else the code of its refusal. */
-function follow(through = session): Promise<string | null> {
-  const [key] = box.readers;
+function follow(through = session, at = 0): Promise<string | null> {
+  const key = box.readers[at];
   if (key === undefined) throw new Error("no reader");
   const { promise, resolve } = Promise.withResolvers<string | null>();
   through.subscribe(
@@ -96,7 +96,8 @@ describe("Pipeline", () => {
     expect(kit.limited).toEqual(["MEMORY_BYTES_MAX", "MEMORY_BYTES_MAX"]);
     kit.memory.isFull = false;
     expect((await make()).is).toBe("created");
-    expect(await follow()).toBeNull();
+    expect(await follow()).toBe("limit");
+    expect(await follow(session, 1)).toBeNull();
   });
 
   test("one batch takes all that waits while another is on its way to disk, at most BATCH_COMMANDS_MAX", async () => {
