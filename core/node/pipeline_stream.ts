@@ -94,8 +94,7 @@ export class MailboxStream implements Outlet, FrameSink {
   }
 
   onFrame(kind: number, request: number, payload: Uint8Array): void {
-    // A frame may have ended the stream; what came behind it is nobody's any more.
-    if (!this.#closed) this.#door.frame(this, { kind, request, payload });
+    this.#door.frame(this, { kind, request, payload });
   }
 
   /** Cuts borrowed `bytes` into frames; throws Fault<"wire/malformed"> where that can't go on. */
@@ -239,6 +238,7 @@ export class MailboxStream implements Outlet, FrameSink {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#frames.stop();
     this.load.commands -= this.#commands;
     this.#letGo();
     this.#queries = null;

@@ -33,6 +33,7 @@ export class FrameReader {
   #length = 0;
   #payload: Uint8Array | null = null;
   #payloadBytes = 0;
+  #stopped = false;
 
   constructor(sink: FrameSink) {
     this.#sink = sink;
@@ -43,10 +44,16 @@ export class FrameReader {
     return this.#headerBytes === 0;
   }
 
+  /** Cuts nothing more, of what the push under way has left neither. */
+  stop(): void {
+    this.#stopped = true;
+    this.#payload = null;
+  }
+
   /** Throws Fault<"wire/malformed"> where a frame is larger than may be; the stream can't go on then. */
   push(bytes: Uint8Array): void {
     let at = 0;
-    while (at < bytes.length || (this.#headerBytes === HEADER && this.#length === 0)) {
+    while (!this.#stopped && (at < bytes.length || (this.#headerBytes === HEADER && this.#length === 0))) {
       if (this.#headerBytes < HEADER) {
         at = this.#takeHeader(bytes, at);
         continue;

@@ -63,6 +63,20 @@ describe("FrameReader", () => {
     expect(all).toEqual(frames);
   });
 
+  test("cuts nothing more once it is stopped, of what came with the last frame neither", () => {
+    let taken = 0;
+    const reader = new FrameReader({
+      onFrame: () => {
+        taken += 1;
+        if (taken === 3) reader.stop();
+      },
+    });
+    const one = encode({ kind: 1, request: 2, payload: new Uint8Array(0) });
+    reader.push(Buffer.concat(Array.from({ length: 9 }, () => one)));
+    reader.push(one);
+    expect(taken).toBe(3);
+  });
+
   test("refuses a frame that is one byte too large from its header alone", () => {
     const header = new Uint8Array(8);
     new DataView(header.buffer).setUint32(0, (limit.FRAME_BYTES_MAX - 8 + 1) << 8);
