@@ -40,14 +40,13 @@ import {
   type Transaction,
 } from "./postgres_connect.ts";
 import { nameOf } from "./place_name.ts";
-import { entryColumns, loadPostgres, mailboxColumns, selectReaders, selectRelay } from "./postgres_load.ts";
+import { entryColumns, loadPostgres, selectMailboxes, selectRelay } from "./postgres_load.ts";
 import { isLocked, lockedFault } from "./postgres_others.ts";
 import { tryPostgresRoom } from "./postgres_probe.ts";
 import { sweepPostgres } from "./postgres_sweep.ts";
 import { migratePostgres, POSTGRES_SCHEMA_VERSION, postgresVersion } from "./postgres_version.ts";
 import { writePostgres } from "./postgres_write.ts";
-import { hex } from "./hashes.ts";
-import { type MailboxRecord, mailboxRow, type StoredRecord, storedEntry } from "./row.ts";
+import { type StoredRecord, storedEntry } from "./row.ts";
 import { relaySum } from "./row_sum.ts";
 import { requireVersion } from "./version.ts";
 import { STALE_TRIES_MAX, StaleRow } from "./stale_row.ts";
@@ -138,13 +137,7 @@ class PostgresEngine implements StoreEngine {
   }
 
   mailbox(id: MailboxId): Promise<MailboxRow | null> {
-    return this.#query(async (sql) => {
-      const [[record], readers] = await Promise.all([
-        sql<MailboxRecord[]>`SELECT ${mailboxColumns(sql)} FROM mailbox WHERE id = ${id}`,
-        selectReaders(sql, [id]),
-      ]);
-      return record === undefined ? null : mailboxRow(record, readers.get(hex(id)) ?? []);
-    });
+    return this.#query(async (sql) => (await selectMailboxes(sql, [id]))[0] ?? null);
   }
 
   read(id: MailboxId, range: ReadRange): Promise<readonly StoredEntry[]> {

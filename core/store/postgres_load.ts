@@ -1,5 +1,5 @@
 /** Loads what a batch touches, with the rows that it will write locked. */
-import { limit, type MailboxId, type PublicKey } from "../ground/mod.ts";
+import { limit, type MailboxId, PUBLIC_KEY_BYTES, type PublicKey } from "../ground/mod.ts";
 import {
   type EntryRow,
   type Loaded,
@@ -54,29 +54,46 @@ function written(commands: readonly CheckedCommand[]): Set<string> {
   return found;
 }
 
+/** Of a mailbox's readers, one after the other: key, cursor, whether it lapsed. In one statement with the row, so from one snapshot. */
+const readerBytes = (sql: Sql) => sql`(SELECT string_agg(r.key || int8send(r.cursor) || boolsend(r.lapsed),
+  ''::bytea ORDER BY r.key) FROM reader r WHERE r.mailbox = mailbox.id) AS readers`;
+const READER_BYTES = PUBLIC_KEY_BYTES + 8 + 1;
+
+/** What `readerBytes` gave; null where there are none. */
+function splitReaders(bytes: Uint8Array | null): ReaderRow[] {
+  if (bytes === null) return [];
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  return Array.from({ length: Math.ceil(bytes.length / READER_BYTES) }, (_, at) => {
+    const one = bytes.subarray(at * READER_BYTES, (at + 1) * READER_BYTES);
+    const key = one.subarray(0, PUBLIC_KEY_BYTES);
+    // A key of another length shows here, before its numbers are read from elsewhere.
+    if (one.length < READER_BYTES) return readerRow({ key: one, cursor: 0, lapsed: false, sum: 0 });
+    const cursor = Number(view.getBigInt64(at * READER_BYTES + PUBLIC_KEY_BYTES));
+    return readerRow({ key, cursor, lapsed: one.at(-1) === 1, sum: 0 });
+  });
+}
+
+/** Mailboxes as they were committed, each with its readers of then. */
+export async function selectMailboxes(sql: Sql, ids: readonly MailboxId[]): Promise<MailboxRow[]> {
+  if (ids.length === 0) return [];
+  const rows = await sql<(MailboxRecord & { readonly readers: Uint8Array | null })[]>`
+    SELECT ${mailboxColumns(sql)}, ${readerBytes(sql)} FROM mailbox WHERE id = ANY(${bytesArray(ids)}::bytea[])`;
+  return rows.map((record) => mailboxRow(record, splitReaders(record.readers)));
+}
+
 /**
- * Mailboxes by id; those in `lock` stay locked until the transaction ends, in one order for all who lock. The
- * locking statement leaves before this returns, so that what is sent after it sees what the locks protect.
+ * Mailboxes that stay locked until the transaction ends, in one order for all who lock. The locking statement leaves
+ * before this returns, so that what is sent after it sees what the locks protect; so do the readers, which in one
+ * statement with it would be those from before it waited.
  */
-async function selectMailboxes(
-  sql: Sql,
-  ids: readonly MailboxId[],
-  lock: ReadonlySet<string>,
-): Promise<MailboxRecord[]> {
-  const locked = ids.filter((id) => lock.has(hex(id)));
-  const free = ids.filter((id) => !lock.has(hex(id)));
-  const [a, b] = await Promise.all([
-    locked.length === 0
-      ? []
-      : sql<MailboxRecord[]>`SELECT ${mailboxColumns(sql)} FROM mailbox
-          WHERE id = ANY(${bytesArray(locked)}::bytea[]) ORDER BY id FOR UPDATE`.execute(),
-    free.length === 0
-      ? []
-      : sql<
-          MailboxRecord[]
-        >`SELECT ${mailboxColumns(sql)} FROM mailbox WHERE id = ANY(${bytesArray(free)}::bytea[])`,
+async function lockMailboxes(sql: Sql, ids: readonly MailboxId[]): Promise<MailboxRow[]> {
+  if (ids.length === 0) return [];
+  const [records, readers] = await Promise.all([
+    sql<MailboxRecord[]>`SELECT ${mailboxColumns(sql)} FROM mailbox
+      WHERE id = ANY(${bytesArray(ids)}::bytea[]) ORDER BY id FOR UPDATE`.execute(),
+    selectReaders(sql, ids),
   ]);
-  return [...a, ...b];
+  return records.map((record) => mailboxRow(record, readers.get(hex(record.id)) ?? []));
 }
 
 /** Whose mailboxes these are; null where it isn't noted. */
@@ -149,17 +166,21 @@ export async function loadPostgres(
   nowMs: number,
 ): Promise<Loaded> {
   const keys = loadKeys(commands);
-  const [boxes, readers, found, turnRows] = await Promise.all([
-    selectMailboxes(sql, keys.mailboxes, written(commands)),
-    selectReaders(sql, keys.mailboxes),
+  const lock = written(commands);
+  const [locked, free, found, turnRows] = await Promise.all([
+    lockMailboxes(
+      sql,
+      keys.mailboxes.filter((id) => lock.has(hex(id))),
+    ),
+    selectMailboxes(
+      sql,
+      keys.mailboxes.filter((id) => !lock.has(hex(id))),
+    ),
     selectEntries(sql, keys.entries),
     selectTurns(sql, keys.turns),
   ]);
   const mailboxes = new Map<string, MailboxRow>();
-  for (const record of boxes) {
-    const key = hex(record.id);
-    mailboxes.set(key, mailboxRow(record, readers.get(key) ?? []));
-  }
+  for (const row of [...locked, ...free]) mailboxes.set(hex(row.id), row);
   const entries = new Map<string, EntryRow>();
   for (const record of found) entries.set(hex(record.mailbox) + hex(record.id), entryRow(record));
   const turns = new Map<string, TurnRow>();
