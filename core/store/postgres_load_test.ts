@@ -42,3 +42,21 @@ test("mailbox() and a READ see a mailbox and its readers as one commit left them
   const seen = outcome?.is === "allowed" ? outcome.row : null;
   expect([seen?.turn, seen?.readers]).toEqual([2, [{ key: reader, cursor: 7, lapsed: true }]]);
 });
+
+test("batches that make the same mailboxes in opposite orders are both answered", async () => {
+  const url = await server.database();
+  await using one = await openPostgresStore({ url });
+  await using other = await openPostgresStore({ url });
+  const sql = postgres(url, { max: 1, onnotice: () => {} });
+  // So slow that the two statements meet in their middles.
+  await sql.unsafe(`CREATE FUNCTION slowly() RETURNS trigger LANGUAGE plpgsql AS
+    'BEGIN PERFORM pg_sleep(0.02); RETURN NEW; END';
+    CREATE TRIGGER slowly BEFORE INSERT ON mailbox FOR EACH ROW EXECUTE FUNCTION slowly()`);
+  await sql.end();
+  const creates = Array.from({ length: 20 }, () => new Owner().create());
+  const answers = await Promise.all([
+    one.commit(creates, OPTIONS),
+    other.commit(creates.toReversed(), OPTIONS),
+  ]);
+  for (const outcome of answers.flat()) expect(outcome.is).toBe("created");
+});

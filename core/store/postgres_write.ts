@@ -61,8 +61,10 @@ const UPDATE_MAILBOXES = `UPDATE mailbox m SET generation = v.generation, term =
 const CENSUS_ROWS = 16;
 
 /** Inserts mailboxes without their readers; throws StaleRow where one is there already. */
-export async function insertMailboxes(sql: Sql, rows: readonly MailboxRow[]): Promise<void> {
-  if (rows.length === 0) return;
+export async function insertMailboxes(sql: Sql, made: readonly MailboxRow[]): Promise<void> {
+  if (made.length === 0) return;
+  // In one order for all: two that make the same ones then wait for each other one way only.
+  const rows = made.toSorted((a, b) => Buffer.compare(a.id, b.id));
   const values = [...mailboxArrays(rows), numberArray(rows.map((row) => readersSum(row.id, row.readers)))];
   const { count } = await sql.unsafe(INSERT_MAILBOXES, values, { prepare: true });
   if (count !== rows.length) throw new StaleRow("a mailbox was made by somebody else meanwhile");
