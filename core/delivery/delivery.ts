@@ -78,10 +78,15 @@ export class Delivery implements Board {
     this.#endWhere(topic, DENIED, (each) => !readers.has(each.reader));
   }
 
-  /** A commit to `mailbox` may or may not have happened: all its subscribers look it up. */
-  doubtful(mailbox: MailboxId): void {
+  /**
+   * A commit to `mailbox` may or may not have happened, or happened unseen: its subscribers look it up, where it is
+   * known which entry it kept those alone who haven't had that one.
+   */
+  doubtful(mailbox: MailboxId, seq = Number.POSITIVE_INFINITY): void {
     const topic = this.#topics.get(mailbox.toHex());
-    for (let each = topic?.first ?? null; each !== null; each = each.next) each.stream.fallBehind(each);
+    for (let each = topic?.first ?? null; each !== null; each = each.next) {
+      if (each.position <= seq) each.stream.fallBehind(each);
+    }
   }
 
   /** The mailbox is gone for good. */

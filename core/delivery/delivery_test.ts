@@ -163,6 +163,21 @@ describe("Delivery", () => {
     expect(String(all.delivered.errors[0])).toContain("has none at 0");
   });
 
+  test("doubtful() brings all that was committed unseen, to those alone who lack the entry", async () => {
+    const all = setup();
+    all.stream.credit(1 << 20);
+    subscribe(all, id(1));
+    append(all, id(1));
+    all.delivery.doubtful(id(1), 0);
+    expect(all.source.reads).toEqual([]);
+    const unseen = limit.DELIVERY_TURN_ENTRIES_MAX * 2;
+    for (let seq = 1; seq <= unseen; seq += 1) all.source.log(id(1)).push(entry(seq, 1));
+    all.delivery.doubtful(id(1), 1);
+    await all.source.settle();
+    expect(all.outlet.sent.at(-1)).toBe(`1:${unseen}`);
+    expect(all.outlet.sent).toHaveLength(unseen + 2);
+  });
+
   test("close() and unsubscribe() leave nothing behind and write nothing more", async () => {
     const all = setup();
     all.stream.credit(1 << 20);

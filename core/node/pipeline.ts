@@ -275,9 +275,11 @@ export class Pipeline {
   /** Tells delivery what the batch changed, and starts the subscriptions that it allowed, in its order. */
   #deliver(asked: Checked, outcome: Outcome): void {
     const { body, authority } = asked.command;
-    if (outcome.is === "appended" && outcome.fresh && body.op === "append") {
+    if (outcome.is === "appended" && body.op === "append") {
       const { mailbox, entry } = outcome;
       if (!this.delivery.listens(mailbox)) return;
+      // A commit whose end nobody knew may have ended after its subscribers looked.
+      if (!outcome.fresh) return this.delivery.doubtful(mailbox, entry.seq);
       const stored: StoredEntry = { ...entry, entry: body.entry };
       this.delivery.committed(mailbox, stored);
       this.delivery.removed(mailbox, body.change?.removed ?? []);

@@ -217,6 +217,35 @@ describe("Pipeline", () => {
     expect(kit.pipeline.failure).toBeNull();
   });
 
+  test("a commit that ends after everybody looked is delivered once its writer asks again", async () => {
+    const seqs: number[] = [];
+    const [key] = box.readers;
+    if (key === undefined) throw new Error("no reader");
+    const live = Promise.withResolvers<void>();
+    (await kit.connect()).subscribe(
+      0,
+      { ...box, key },
+      { entry: ({ leaf }) => void seqs.push(leaf.seq), live: () => live.resolve(), ended: () => undefined },
+    );
+    await live.promise;
+    const { store } = kit.moody;
+    const commit = store.commit.bind(store);
+    let late = (): Promise<unknown> => Promise.resolve();
+    store.commit = (batch, options) => {
+      late = () => commit(batch, options);
+      return Promise.reject(unavailable(true).error);
+    };
+    const body = plain(kit.crypto);
+    const ask = () => session.command(body, { ...box, key: box.writer });
+    expect((await ask()).is).toBe("refused");
+    await settle();
+    await late();
+    store.commit = commit;
+    expect((await ask()).is).toBe("appended");
+    await settle();
+    expect(seqs).toEqual([0]);
+  });
+
   test("more commands than a stream may have waiting are refused as busy, and the others are served", async () => {
     kit.moody.hold();
     // A session waits by itself; many of them share a connection's bound.
