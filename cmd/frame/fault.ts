@@ -58,11 +58,11 @@ export const meanings: Record<Code, Meaning> = {
   "data/unusable": { exit: exit.failed, mend: "Choose a directory that can be written to by --data-dir." },
   "data/no-identity": {
     exit: exit.failed,
-    mend: "Put that file there, from a backup or from another node of that relay, mode 600.",
+    mend: "Put that file there, from a backup or from where that relay ran before, mode 600.",
   },
   "data/other-relay": {
     exit: exit.failed,
-    mend: "Put the first one's identity.json, node.json and head.json there, from a backup or from another node of it. To run the second one, give it an empty database or move relay.sqlite out of the directory; dchat database restore FILE fills it from a backup of its own.",
+    mend: "Put the first one's identity.json, node.json and head.json there, from a backup or from where it ran before. To run the second one, give it an empty database or move relay.sqlite out of the directory; dchat database restore FILE fills it from a backup of its own.",
   },
   "data/emptied": {
     exit: exit.failed,

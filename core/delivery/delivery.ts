@@ -89,6 +89,13 @@ export class Delivery implements Board {
     }
   }
 
+  /** Others may have committed to any mailbox: all subscribers look it up, and those who may no longer are told so. */
+  doubtfulAll(): void {
+    for (const { first } of this.#topics.values()) {
+      for (let each = first; each !== null; each = each.next) each.stream.fallBehind(each);
+    }
+  }
+
   /** The mailbox is gone for good. */
   deleted(mailbox: MailboxId): void {
     const topic = this.#topics.get(mailbox.toHex());

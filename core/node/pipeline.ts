@@ -59,6 +59,8 @@ export class Pipeline {
   #failure: string | null = null;
   /** What the store must take before it works again: as much as the largest batch that it failed on. */
   #failedBytes = 0;
+  /** Another relay may have had the store meanwhile, and nobody here was told what it committed. */
+  #wasLost = false;
 
   constructor(options: PipelineOptions) {
     const { crypto, store, clock, ttlMsMax } = options;
@@ -125,6 +127,7 @@ export class Pipeline {
   async probe(): Promise<void> {
     try {
       await this.#options.store.probe(this.#failedBytes);
+      this.#catchUp();
       this.#storeWorks();
     } catch (error) {
       this.#storeFailed(error);
@@ -133,6 +136,7 @@ export class Pipeline {
 
   #storeFailed(error: unknown): void {
     this.#failure = error instanceof Error ? error.message : String(error);
+    if (isFault(error, "store/busy")) this.#wasLost = true;
     this.#options.events.storeFailed(error);
   }
 
@@ -141,6 +145,13 @@ export class Pipeline {
     this.#failure = null;
     this.#failedBytes = 0;
     this.#options.events.storeWorks();
+  }
+
+  /** Before anything that is committed from now on is handed out from memory. */
+  #catchUp(): void {
+    if (!this.#wasLost) return;
+    this.#wasLost = false;
+    this.delivery.doubtfulAll();
   }
 
   #admit(asked: Asked): void {
@@ -187,6 +198,7 @@ export class Pipeline {
 
   #committed(batch: readonly Checked[], outcomes: readonly Outcome[]): void {
     assert(outcomes.length === batch.length, "a store answers each command of a batch");
+    this.#catchUp();
     // A full disk still takes small batches in what room is left, and would be ready and not ready by turns.
     if (this.#failure !== null && bytesOf(batch) >= this.#failedBytes) this.#storeWorks();
     const kept = outcomes.filter((outcome) => outcome.is === "appended");

@@ -246,6 +246,28 @@ describe("Pipeline", () => {
     expect(seqs).toEqual([0]);
   });
 
+  test("a store that another relay may have had: subscribers look up what that one committed", async () => {
+    const seqs: number[] = [];
+    const [key] = box.readers;
+    if (key === undefined) throw new Error("no reader");
+    session.subscribe(
+      0,
+      { ...box, key },
+      { entry: ({ leaf }) => void seqs.push(leaf.seq), live: () => undefined, ended: () => undefined },
+    );
+    await settle();
+    kit.moody.mood = { error: new Fault("store/busy", "another relay has it"), after: true };
+    expect(await append()).toMatchObject({ refusal: { code: "unavailable" } });
+    expect(kit.pipeline.failure).toBe("another relay has it");
+    kit.moody.mood = null;
+    await settle();
+    expect(seqs).toEqual([]);
+    await kit.pipeline.probe();
+    await settle();
+    expect(kit.pipeline.failure).toBeNull();
+    expect(seqs).toEqual([0]);
+  });
+
   test("more commands than a stream may have waiting are refused as busy, and the others are served", async () => {
     kit.moody.hold();
     // A session waits by itself; many of them share a connection's bound.

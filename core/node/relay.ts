@@ -7,7 +7,6 @@ import type { EdgeLimits, Listener, ListenOptions } from "../edge/mod.ts";
 import { type Clock, limit } from "../ground/mod.ts";
 import { peerIdFromPublicKey } from "../link/mod.ts";
 import type { MailboxStore } from "../mailbox/mod.ts";
-import { openStore } from "../store/mod.ts";
 import { type Log, openTelemetry, type Telemetry } from "../telemetry/mod.ts";
 import { PROTOCOL_ID } from "../wire/mod.ts";
 import type { Config } from "./config.ts";
@@ -21,7 +20,7 @@ import type { Rates } from "./pipeline_rate.ts";
 import { controlPorts, openHttp } from "./relay_control.ts";
 import { keepProbing } from "./relay_probe.ts";
 import type { RelayKeys } from "./relay_keys.ts";
-import { openOwnKeys, refuseEmptied, storeLocation } from "./relay_store.ts";
+import { openOwnKeys, openOwnStore, refuseEmptied, storeLocation } from "./relay_store.ts";
 import { openSweeper } from "./relay_sweep.ts";
 import { readTls, watchTls } from "./tls.ts";
 import { openTogether } from "./together.ts";
@@ -66,7 +65,7 @@ export async function openRelay(options: RelayOptions): Promise<Relay> {
   refuseEmptied(location, dir.path);
   const [crypto, store] = await openTogether(stack, [
     openCrypto({ backends: config.crypto.backends, needs: [] }),
-    openStore(location),
+    openOwnStore(location, log),
   ]);
   if (config.crypto.backends !== "fast") log.info("cryptography", { backends: [...crypto.backends] });
   const keys = stack.use(await openOwnKeys(store, { ...options, crypto, dataDir: dir.path }));

@@ -1,9 +1,10 @@
 /** A relay's store and its keys, which belong together: mailboxes are those of one identity. */
 import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { Fault } from "../ground/mod.ts";
+import { Fault, isFault } from "../ground/mod.ts";
 import type { MailboxStore } from "../mailbox/mod.ts";
-import { locationName, type StoreLocation } from "../store/mod.ts";
+import { locationName, openStore, type StoreLocation } from "../store/mod.ts";
+import type { Log } from "../telemetry/mod.ts";
 import type { Config } from "./config.ts";
 import type { DataDirCode } from "./data_dir.ts";
 import { openRelayKeys, type RelayKeys, type RelayKeysOptions, requireSameRelay } from "./relay_keys.ts";
@@ -31,6 +32,20 @@ export function refuseEmptied({ url, path }: StoreLocation, dataDir: string): vo
     "data/emptied",
     `Cannot use ${path}: it is empty, and a relay's database never is`,
   );
+}
+
+/** How long a relay that starts waits for one to go that works on its database: a restart may overlap so much. */
+const HANDOVER_MS = 5_000;
+
+/** Opens a relay's store for it alone. Throws what openStore throws, Fault<"store/busy"> where another relay stays. */
+export async function openOwnStore(location: StoreLocation, log: Pick<Log, "warn">): Promise<MailboxStore> {
+  try {
+    return await openStore(location, { aloneMs: 0 });
+  } catch (error) {
+    if (!isFault(error, "store/busy")) throw error;
+    log.warn(`${error.message}; waiting ${HANDOVER_MS / 1000} s for it to go`);
+  }
+  return openStore(location, { aloneMs: HANDOVER_MS });
 }
 
 /**

@@ -3,7 +3,7 @@ import { Fault, fileReason } from "../ground/mod.ts";
 /**
  * unavailable: nothing was kept, whether it's worth trying again is in the message · unknown: the commit may or
  * may not have been kept · corrupt: what is stored contradicts itself or isn't ours · older, newer: the schema is
- * of another version · busy: another process holds the store · filled: it
+ * of another version · busy: another process holds the store, or may · filled: it
  * holds something, where an empty one is needed · key: what should open it doesn't · emptied: a device's file has
  * lost what it held.
  */

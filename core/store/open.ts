@@ -10,11 +10,15 @@ export interface StoreLocation {
 
 /**
  * Opens the store that a relay is configured with, and loads no code of the other one: PostgreSQL's client takes
- * 10 MB of memory. Rejects as openPostgresStore and openSqliteStore do.
+ * 10 MB of memory. `aloneMs` is as for openPostgresStore; SQLite's file is kept for one by its directory. Rejects as
+ * openPostgresStore and openSqliteStore do.
  */
-export async function openStore({ url, path }: StoreLocation): Promise<MailboxStore> {
+export async function openStore(
+  { url, path }: StoreLocation,
+  options: { readonly aloneMs?: number } = {},
+): Promise<MailboxStore> {
   if (url === null) return (await import("./sqlite.ts")).openSqliteStore({ path });
-  return (await import("./postgres.ts")).openPostgresStore({ url });
+  return (await import("./postgres.ts")).openPostgresStore({ url, ...options });
 }
 
 /**

@@ -28,14 +28,21 @@ const LOCK_TIMEOUT_MS = 4_000;
 export const RELAY_ROLE = "dchat relay";
 export const KEEPER_ROLE = "dchat database";
 
+export interface ConnectOptions {
+  readonly role: string;
+  readonly connections?: number;
+  /** Whether a connection is kept for as long as it works; else it makes room for a fresh one within the hour. */
+  readonly isKept?: boolean;
+  /** Of the server's settings, for these connections alone. */
+  readonly settings?: Readonly<Record<string, number>>;
+}
+
 /** Makes a pool; nothing is connected yet. The caller ends it. */
-export function connect(
-  url: string,
-  options: { readonly role: string; readonly connections?: number },
-): Client {
+export function connect(url: string, options: ConnectOptions): Client {
   return postgres(url, {
     max: options.connections ?? CONNECTIONS,
     connect_timeout: CONNECT_TIMEOUT_S,
+    ...(options.isKept === true ? { max_lifetime: null } : {}),
     backoff: () => RECONNECT_S,
     fetch_types: false,
     onnotice: () => {},
@@ -47,6 +54,7 @@ export function connect(
       statement_timeout: STATEMENT_TIMEOUT_MS,
       lock_timeout: LOCK_TIMEOUT_MS,
       idle_in_transaction_session_timeout: STATEMENT_TIMEOUT_MS,
+      ...options.settings,
     },
   });
 }

@@ -1,7 +1,6 @@
 /**
  * The relay's PostgreSQL store. Each batch is one transaction that locks the mailboxes it writes to, decides on
- * what it finds there, and writes conditionally on their terms and sizes; nothing is remembered between batches,
- * so any number of nodes may write to one database.
+ * what it finds there, and writes conditionally on their terms and sizes; nothing is remembered between batches.
  */
 import {
   assert,
@@ -42,6 +41,7 @@ import {
 import { nameOf } from "./place_name.ts";
 import { entryColumns, loadPostgres, selectMailboxes, selectRelay } from "./postgres_load.ts";
 import { isLocked, lockedFault } from "./postgres_others.ts";
+import { RelayLock } from "./postgres_relay_lock.ts";
 import { tryPostgresRoom } from "./postgres_probe.ts";
 import { sweepPostgres } from "./postgres_sweep.ts";
 import { migratePostgres, POSTGRES_SCHEMA_VERSION, postgresVersion } from "./postgres_version.ts";
@@ -56,10 +56,13 @@ class PostgresEngine implements StoreEngine {
   #sql: Client;
   readonly #url: string;
   readonly #name: string;
+  /** Null where others may write as well. */
+  readonly #lock: RelayLock | null;
 
-  /** Takes `sql` over, connected to `url`. */
-  constructor(sql: Client, url: string) {
+  /** Takes `sql` over, connected to `url`, and the lock. */
+  constructor(sql: Client, { url, lock }: { readonly url: string; readonly lock: RelayLock | null }) {
     this.#sql = sql;
+    this.#lock = lock;
     this.#url = url;
     this.#name = nameOf(url);
   }
@@ -70,7 +73,8 @@ class PostgresEngine implements StoreEngine {
     try {
       const result = await this.#sql.begin(async (sql) => {
         // Sent together with what the work sends first: a setting may change while a relay runs.
-        const [, value] = await both(requireDurable(sql, this.#name), work(sql));
+        const asked = Promise.all([requireDurable(sql, this.#name), this.#lock?.require(sql)]);
+        const [, value] = await both(asked, work(sql));
         // What follows is the commit: from here on a lost connection leaves the outcome open.
         at.committing = true;
         return { value };
@@ -208,6 +212,7 @@ class PostgresEngine implements StoreEngine {
 
   async close(): Promise<void> {
     await close(this.#sql, null);
+    await this.#lock?.[Symbol.asyncDispose]();
   }
 }
 
@@ -227,24 +232,33 @@ function missingNode(seq: number, level: number): Fault {
   );
 }
 
+export interface PostgresPlace {
+  readonly url: string;
+  /** How long to wait for another relay to leave the database; null: it is taken with whoever else works on it. */
+  readonly aloneMs: number | null;
+}
+
 /**
  * Connects, refuses a server that may lose what it acknowledges, makes the schema in an empty database and
- * otherwise wants it current. Rejects with Fault<"store/unavailable" | "store/older" | "store/newer"> or
- * "store/corrupt" where the tables are somebody else's.
+ * otherwise wants it current. Rejects with Fault<"store/unavailable" | "store/older" | "store/newer">, "store/busy"
+ * where another relay has the database, or "store/corrupt" where the tables are somebody else's.
  */
-export async function openPostgresEngine(url: string): Promise<StoreEngine> {
+export async function openPostgresEngine({ url, aloneMs }: PostgresPlace): Promise<StoreEngine> {
   const name = nameOf(url);
   const sql = connect(url, { role: RELAY_ROLE });
+  const lock = aloneMs === null ? null : new RelayLock(url, name);
   try {
     await reach(sql, name);
+    await lock?.take(aloneMs ?? 0);
     await requireDurable(sql, name);
     const version = await postgresVersion(sql);
     if (version === null) await migratePostgres(sql);
     else requireVersion(name, version, POSTGRES_SCHEMA_VERSION);
-    return new PostgresEngine(sql, url);
+    return new PostgresEngine(sql, { url, lock });
   } catch (error) {
     const told = isLocked(error) ? await lockedFault(sql, name, error) : error;
     await close(sql, error);
+    await lock?.[Symbol.asyncDispose]();
     throw postgresFault(told, { name, committing: false });
   }
 }

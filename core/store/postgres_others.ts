@@ -14,6 +14,22 @@ export async function relaysAt(sql: Client, name: string): Promise<string | null
   return `a relay at ${first.address ?? "this machine"} works on ${name} (${count})`;
 }
 
+/** What a relay locks in the server, with a number of its own for each purpose: "rela" in ASCII. */
+export const RELAY_LOCK = 0x72_65_6c_61;
+
+/** The relay whose session has `number` of RELAY_LOCK, in words, with what ends that session where nothing else can; null where none has. */
+export async function relayHolding(sql: Client, number: number): Promise<string | null> {
+  const [row] = await sql<{ pid: number; role: string; address: string | null }[]>`
+    SELECT a.pid, a.application_name AS role, host(a.client_addr) AS address
+    FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
+    WHERE l.locktype = 'advisory' AND l.granted AND l.pid <> pg_backend_pid() AND l.objsubid = 2
+      AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+      AND l.classid::bigint = ${RELAY_LOCK} AND l.objid::bigint = ${number < 0 ? number + 2 ** 32 : number}`;
+  if (row === undefined) return null;
+  const session = `${row.role}, process ${row.pid} of the server; where nothing else is left of it, SELECT pg_terminate_backend(${row.pid}) ends that`;
+  return `a relay at ${row.address ?? "this machine"} works on it (${session})`;
+}
+
 /** Whether an error says that somebody else held a lock for longer than one waits here. */
 export function isLocked(error: unknown): boolean {
   return error instanceof Error && "code" in error && error.code === "55P03";

@@ -25,7 +25,7 @@ async function open(place: StorePlace): Promise<StoreEngine> {
     return new SqliteEngine(place.file);
   }
   const { openPostgresEngine } = await import("./postgres_engine.ts");
-  return openPostgresEngine(place.url);
+  return openPostgresEngine(place);
 }
 
 function opened(): StoreEngine {

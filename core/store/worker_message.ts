@@ -13,7 +13,7 @@ import type { SqliteFile } from "./sqlite_open.ts";
 /** What the worker opens. */
 export type StorePlace =
   | { readonly kind: "sqlite"; readonly file: SqliteFile }
-  | { readonly kind: "postgres"; readonly url: string };
+  | { readonly kind: "postgres"; readonly url: string; readonly aloneMs: number | null };
 
 export type StoreRequest =
   | { readonly op: "open"; readonly place: StorePlace }

@@ -76,17 +76,36 @@ describe("a relay", () => {
     expect((await again.get("/ready")).status).toBe(200);
   }, 60_000);
 
-  test("on PostgreSQL refuses the database of another one, also while that one runs", async () => {
+  test("on PostgreSQL refuses a database that one works on, and follows one that goes", async () => {
+    await using server = await startPostgres();
+    const env = { DCHAT_DATABASE_URL: await server.database() };
+    const [own, copy] = [join(folder, "alone-own"), join(folder, "alone-copy")];
+    await using running = await spawnRelay({ dataDir: own, env });
+    mkdirSync(copy);
+    for (const name of KEYS) cpSync(join(own, name), join(copy, name));
+    const { code, err, out } = await start(copy, env);
+    expect(code).toBe(1);
+    expect(err).toContain("a relay at 127.0.0.1 works on it (dchat relay, process");
+    expect(out).toContain("waiting 5 s for it to go");
+    expect(err).not.toContain("dchat:dchat");
+    expect((await running.get("/ready")).status).toBe(200);
+    const following = spawnRelay({ dataDir: copy, env });
+    await Bun.sleep(1_000);
+    expect(await running.stop()).toBe(0);
+    await using next = await following;
+    expect((await next.get("/ready")).status).toBe(200);
+  }, 60_000);
+
+  test("on PostgreSQL refuses the database of another one", async () => {
     await using server = await startPostgres();
     const env = { DCHAT_DATABASE_URL: await server.database() };
     const { own, other } = await twoRelays("postgres", env);
-    await using running = await spawnRelay({ dataDir: own, env });
     const { code, err } = await start(other, env);
     expect(code).toBe(1);
     for (const what of [identityIn(own), identityIn(other), "/test_1", join(other, "identity.json")])
       expect(err).toContain(what);
     expect(err).not.toContain("dchat:dchat");
-    expect((await running.get("/ready")).status).toBe(200);
+    expect(await (await spawnRelay({ dataDir: own, env })).stop()).toBe(0);
   }, 60_000);
 
   test("that lost its store starts on the backup of its own, and not on that of another one", async () => {
