@@ -14,3 +14,5 @@ process.exitCode = await main(
   },
   { argv: process.argv.slice(2), env: process.env, stdout: process.stdout, stderr: process.stderr },
 );
+// What failed may leave a connection that its other end never closes, to a server that hangs: it keeps no command alive.
+if (process.exitCode !== 0) setTimeout(() => process.exit(), 1000).unref();

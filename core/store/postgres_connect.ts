@@ -108,6 +108,12 @@ export function isLost(error: unknown): boolean {
   return /^(CONNECTION_|CONNECT_|ECONN|EPIPE|ETIMEDOUT|08...$|57P0)/.test(code);
 }
 
+/** Whether an error says that what was read is wrong: a value that isn't one, or a server that can't read its own files. */
+export function isDamage(error: unknown): boolean {
+  if (isFault(error) || !(error instanceof Error && "code" in error)) return true;
+  return /^(XX|58)...$/.test(String(error.code));
+}
+
 function connectionReason(code: string): string | null {
   if (code === "ECONNREFUSED") return "nothing listens there";
   if (code === "CONNECT_TIMEOUT") return `it didn't answer within ${CONNECT_TIMEOUT_S} s`;

@@ -8,6 +8,7 @@ import {
   type Client,
   close,
   connect,
+  isDamage,
   isLost,
   KEEPER_ROLE,
   postgresFault,
@@ -17,6 +18,7 @@ import {
 import { nameOf } from "./place_name.ts";
 import { entryColumns, mailboxColumns, selectReaders, selectRelay } from "./postgres_load.ts";
 import { isLocked, lockedFault, relaysAt } from "./postgres_others.ts";
+import { HUNG_S, openPulse } from "./postgres_pulse.ts";
 import type * as schema from "./postgres_schema.ts";
 import { migratePostgres, POSTGRES_SCHEMA_VERSION, postgresVersion } from "./postgres_version.ts";
 import {
@@ -52,6 +54,8 @@ type PostgresReceipt = typeof schema.receipt.$inferSelect;
 
 /** Entries fetched and inserted at a time. */
 const PAGE = 256;
+/** Where a transaction goes back to that met damage, and goes on with the same snapshot. */
+const SOUND = "sound";
 
 class PostgresDatabase implements StoreDatabase {
   readonly #sql: Client;
@@ -59,20 +63,38 @@ class PostgresDatabase implements StoreDatabase {
   #reached: Promise<void> | null = null;
   /** What told that the connection was lost. */
   #lost: unknown = null;
+  #pulse: Disposable | null = null;
+  #isHung = false;
 
   constructor(url: string, by: string) {
     this.#name = nameOf(url);
-    this.#sql = connect(url, { role: `${KEEPER_ROLE} ${by}`.trimEnd(), connections: 2 });
+    this.#sql = connect(url, {
+      role: `${KEEPER_ROLE} ${by}`.trimEnd(),
+      connections: 2,
+      // Going through every row of a large store takes as long as it takes.
+      settings: { statement_timeout: 0 },
+    });
   }
 
   /** The first time it makes sure that there is a server. */
   #reach(): Promise<void> {
-    return (this.#reached ??= reach(this.#sql, this.#name));
+    return (this.#reached ??= this.#connect());
   }
 
-  #fault(error: unknown): Error {
+  async #connect(): Promise<void> {
+    await reach(this.#sql, this.#name);
+    this.#pulse = openPulse(this.#sql, () => {
+      this.#isHung = true;
+      void this.#sql.end({ timeout: 0 });
+    });
+  }
+
+  async #fault(error: unknown): Promise<Error> {
+    if (isLocked(error)) return lockedFault(this.#sql, this.#name, error);
     if (isLost(error)) this.#lost = error;
-    return postgresFault(error, { name: this.#name, committing: false });
+    if (!this.#isHung) return postgresFault(error, { name: this.#name, committing: false });
+    const told = `Cannot use ${this.#name}: its server hasn't answered anything for ${HUNG_S} s`;
+    return storeFault("store/unavailable", told, error);
   }
 
   async #try<T>(work: () => Promise<T>): Promise<T> {
@@ -80,8 +102,7 @@ class PostgresDatabase implements StoreDatabase {
       await this.#reach();
       return await work();
     } catch (error) {
-      if (isLocked(error)) throw await lockedFault(this.#sql, this.#name, error);
-      throw this.#fault(error);
+      throw await this.#fault(error);
     }
   }
 
@@ -146,6 +167,7 @@ class PostgresDatabase implements StoreDatabase {
     try {
       await sql`SET idle_in_transaction_session_timeout = 0`;
       await sql`BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY`;
+      await sql.unsafe(`SAVEPOINT ${SOUND}`);
       let census = NOBODY;
       for (let after: Uint8Array = new Uint8Array(0); ;) {
         const page = await sql<MailboxRecord[]>`SELECT ${mailboxColumns(sql)} FROM mailbox
@@ -161,10 +183,13 @@ class PostgresDatabase implements StoreDatabase {
       const made = censusDamage(census, await selectCensus(sql));
       if (made !== null) yield { is: "damage", what: `${this.#name}: ${made}` };
     } catch (error) {
-      throw this.#fault(error);
+      throw await this.#fault(error);
     } finally {
-      await sql`ROLLBACK`.catch(() => {});
-      sql.release();
+      // A connection that is gone would take the farewell and never answer.
+      if (this.#lost === null) {
+        await sql`ROLLBACK`.catch(() => {});
+        sql.release();
+      }
     }
   }
 
@@ -196,6 +221,7 @@ class PostgresDatabase implements StoreDatabase {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#pulse?.[Symbol.dispose]();
     await close(this.#sql, this.#lost);
   }
 }
@@ -230,7 +256,8 @@ async function* mailboxRecords(sql: Sql, record: MailboxRecord): AsyncGenerator<
     if (receipts !== record.receiptSum) yield lackingRows(id, "receipts");
     yield* entriesOf(sql, row);
   } catch (error) {
-    if (isLost(error)) throw error;
+    if (!isDamage(error)) throw error;
+    await sql.unsafe(`ROLLBACK TO SAVEPOINT ${SOUND}`);
     yield { is: "damage", what: `mailbox ${hex(record.id)}: ${reasonOf(error)}` };
   }
 }

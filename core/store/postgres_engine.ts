@@ -122,6 +122,20 @@ class PostgresEngine implements StoreEngine {
     }
   }
 
+  /** As #query, by limit.STORE_DEADLINE_MS at the latest. What was asked is left alone: a batch may be under way beside it. */
+  async #read<T>(work: (sql: Client) => Promise<T>): Promise<T> {
+    const late = Promise.withResolvers<never>();
+    const timer = setTimeout(() => {
+      const told = `it didn't answer within ${limit.STORE_DEADLINE_MS / 1000} s`;
+      late.reject(storeFault("store/unavailable", `Cannot read from ${this.#name}: ${told}`));
+    }, limit.STORE_DEADLINE_MS);
+    try {
+      return await Promise.race([this.#query(work), late.promise]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
   async commit(batch: readonly CheckedCommand[], options: BatchOptions): Promise<readonly Outcome[]> {
     for (let tries = 1; ; tries += 1) {
       try {
@@ -141,11 +155,11 @@ class PostgresEngine implements StoreEngine {
   }
 
   mailbox(id: MailboxId): Promise<MailboxRow | null> {
-    return this.#query(async (sql) => (await selectMailboxes(sql, [id]))[0] ?? null);
+    return this.#read(async (sql) => (await selectMailboxes(sql, [id]))[0] ?? null);
   }
 
   read(id: MailboxId, range: ReadRange): Promise<readonly StoredEntry[]> {
-    return this.#query(async (sql) => {
+    return this.#read(async (sql) => {
       // Sums before bodies: those beyond the last that fits aren't fetched.
       const rows = await sql<StoredRecord[]>`SELECT ${entryColumns(sql)}, e.body AS content FROM (
           SELECT entry.*, sum(CASE WHEN body IS NULL THEN 0 ELSE bytes END) OVER (ORDER BY seq) AS total
@@ -158,7 +172,7 @@ class PostgresEngine implements StoreEngine {
   }
 
   nodes(id: MailboxId, wanted: readonly NodePlace[]): Promise<readonly Hash[]> {
-    return this.#query(async (sql) => {
+    return this.#read(async (sql) => {
       // A node stands with the last leaf that it covers.
       const seqs = wanted.map(({ level, index }) => (index + 1) * 2 ** level - 1);
       const rows = await sql<{ seq: number; nodes: Uint8Array }[]>`SELECT seq, nodes FROM entry

@@ -1,5 +1,7 @@
-/** What reads a whole database tells of a connection that ends midway: that it ended, and no damage. */
+/** What reads a whole database tells of a server that ends, hangs or takes its time midway: that, and no damage. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
+import { truncateSync } from "node:fs";
+import { join } from "node:path";
 import postgres from "postgres";
 import { startPostgres, type TestPostgres } from "../../test/harness/postgres.ts";
 import { isFault } from "../ground/mod.ts";
@@ -91,3 +93,110 @@ test("records() ends when its connection does, at whichever moment, and calls no
   ends.delete("done");
   expect([...ends]).toEqual(["store/unavailable"]);
 }, 120_000);
+
+/** Runs `statement` in a session of its own, on another database than the one that all tests read. */
+async function run(at: string, statement: string): Promise<void> {
+  const sql = postgres(at, { max: 1, onnotice: () => {} });
+  await sql.unsafe(statement);
+  await sql.end();
+}
+
+async function small(): Promise<{ at: string; owners: Owner[] }> {
+  const at = await server.database();
+  await using store = await openStore({ url: at, path: "" });
+  const owners = Array.from({ length: 3 }, () => new Owner());
+  await store.commit(
+    owners.flatMap((owner) => [owner.create(), owner.append()]),
+    OPTIONS,
+  );
+  return { at, owners };
+}
+
+test("records() calls nothing damaged that it waited for in vain", async () => {
+  const { at } = await small();
+  await using database = await openDatabase({ url: at, path: "" });
+  const sql = postgres(at, { max: 1, onnotice: () => {} });
+  const done = Promise.withResolvers<void>();
+  let locking: Promise<unknown> | null = null;
+  const seen: string[] = [];
+  const reading = (async () => {
+    for await (const record of database.records()) {
+      seen.push(record.is);
+      if (locking !== null) continue;
+      const locked = Promise.withResolvers<void>();
+      locking = sql.begin(async (tx) => {
+        await tx`LOCK TABLE receipt IN ACCESS EXCLUSIVE MODE`;
+        locked.resolve();
+        await done.promise;
+      });
+      await locked.promise;
+    }
+    return "done";
+  })().catch((error: unknown) => (isFault(error) ? `${error.code} ${error.message}` : String(error)));
+  expect(await reading).toMatch(/^store.unavailable .* another transaction has held what is needed/);
+  expect(seen).not.toContain("damage");
+  done.resolve();
+  await locking;
+  await sql.end();
+}, 60_000);
+
+test("records() names what the server itself can't read, and goes on with the rest", async () => {
+  const { at, owners } = await small();
+  const [first] = owners.map(({ mailbox }) => mailbox.toHex()).toSorted();
+  // The body of the first mailbox's entry is in a file that is cut off.
+  await run(
+    at,
+    `ALTER TABLE entry ALTER body SET STORAGE EXTERNAL;
+     UPDATE entry SET body = decode(repeat('ab', 65536), 'hex') WHERE mailbox = '\\x${first}'`,
+  );
+  const sql = postgres(at, { max: 1, onnotice: () => {} });
+  const [toast] = await sql`SELECT pg_relation_filepath(reltoastrelid) AS path FROM pg_class
+    WHERE relname = 'entry'`;
+  await sql.end();
+  await server.stop();
+  truncateSync(join(server.folder, "data", String(toast?.["path"])));
+  await server.start();
+  await using database = await openDatabase({ url: at, path: "" });
+  const damage: string[] = [];
+  let mailboxes = 0;
+  for await (const record of database.records()) {
+    if (record.is === "damage") damage.push(record.what);
+    if (record.is === "mailbox") mailboxes += 1;
+  }
+  expect(damage).toHaveLength(1);
+  expect(damage[0]).toStartWith(`mailbox ${first}: could not read blocks`);
+  expect(mailboxes).toBe(3);
+}, 60_000);
+
+test("a check takes as long as it takes", async () => {
+  const { at } = await small();
+  await run(
+    at,
+    "ALTER TABLE turn RENAME TO turns; CREATE VIEW turn AS SELECT t.* FROM turns t, (SELECT pg_sleep(18) OFFSET 0) s",
+  );
+  await using database = await openDatabase({ url: at, path: "" });
+  expect(await database.integrity()).toEqual([]);
+}, 60_000);
+
+test("a server that hangs midway is told as such, within seconds", async () => {
+  const first = server.pid();
+  const { at } = await small();
+  await using database = await openDatabase({ url: at, path: "" });
+  const sent: number[] = [];
+  const startMs = performance.now();
+  try {
+    const reading = (async () => {
+      for await (const _ of database.records()) {
+        if (sent.length > 0) continue;
+        const children = Bun.spawnSync(["ps", "-o", "pid=", "--ppid", String(first)]).stdout.toString();
+        sent.push(...[first, ...children.split("\n").map(Number)].filter((pid) => pid > 0));
+        for (const pid of sent) process.kill(pid, "SIGSTOP");
+      }
+      return "done";
+    })().catch(String);
+    expect(await reading).toContain("its server hasn't answered anything for 10 s");
+    expect(performance.now() - startMs).toBeLessThan(20_000);
+  } finally {
+    for (const pid of sent) process.kill(pid, "SIGCONT");
+  }
+}, 60_000);

@@ -171,6 +171,9 @@ describe("openPostgresStore()", () => {
       expect(await told(store.commit([append], OPTIONS))).toContain("store/unavailable");
       expect(await told(store.probe(0))).toContain("store/unavailable");
       expect(performance.now() - startMs).toBeLessThan(3 * limit.STORE_DEADLINE_MS);
+      const askedMs = performance.now();
+      expect(await told(store.mailbox(owner.mailbox))).toContain("store/unavailable");
+      expect(performance.now() - askedMs).toBeLessThan(1.5 * limit.STORE_DEADLINE_MS);
     } finally {
       signal("SIGCONT");
     }

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import postgres from "postgres";
 import type { CommandResult } from "../../core/client/mod.ts";
 import { canMount, mountTmpfs } from "../durability/mount.ts";
 import { runDchat } from "../harness/dchat.ts";
@@ -64,6 +65,15 @@ async function notReady(relay: SpawnedRelay): Promise<void> {
     await Bun.sleep(50);
   }
   throw new Error(`still ready\n${relay.output()}`);
+}
+
+/** How many statements of `dchat database` wait for a lock there. */
+async function sqlWaiting(url: string): Promise<number> {
+  const sql = postgres(url, { max: 1 });
+  const waiting = await sql`SELECT 1 FROM pg_stat_activity
+    WHERE application_name LIKE 'dchat database%' AND wait_event_type = 'Lock'`;
+  await sql.end();
+  return waiting.length;
 }
 
 /** A server's first process and its children. */
@@ -145,6 +155,33 @@ describe("a relay whose store goes away", () => {
       } finally {
         for (const each of processes) process.kill(each, "SIGCONT");
       }
+    }
+  }, 60_000);
+
+  test("a check of a PostgreSQL that hangs meanwhile ends, and says so", async () => {
+    await using server = await startPostgres();
+    const env = { DCHAT_DATABASE_URL: await server.database() };
+    await using relay = await spawnRelay({ env });
+    await using device = await devices.connect(relay.address);
+    await create(device, newMailbox(devices.crypto, { relay: device.session.relay }));
+    const sql = postgres(env.DCHAT_DATABASE_URL, { max: 1, onnotice: () => {} });
+    const holding = sql.begin(async (tx) => {
+      await tx`LOCK TABLE receipt IN ACCESS EXCLUSIVE MODE`;
+      await Bun.sleep(30_000);
+    });
+    await Bun.sleep(200);
+    const checking = runDchat(["database", "check"], { env });
+    while ((await sqlWaiting(env.DCHAT_DATABASE_URL)) === 0) await Bun.sleep(50);
+    const processes = processesOf(server.pid());
+    for (const each of processes) process.kill(each, "SIGSTOP");
+    try {
+      const { code, err } = await checking;
+      expect(code).toBe(1);
+      expect(err).toContain("its server hasn't answered anything for 10 s");
+    } finally {
+      for (const each of processes) process.kill(each, "SIGCONT");
+      holding.catch(() => {});
+      await sql.end({ timeout: 0 });
     }
   }, 60_000);
 
