@@ -168,7 +168,8 @@ export interface MailboxStore extends AsyncDisposable {
   counts(): Promise<StoreCounts>;
   /**
    * Whose mailboxes these are: the identity of the relay that was noted first, once and for all. Notes `by` where
-   * nothing is noted; null asks only.
+   * nothing is noted, or where the note is damaged and still tells that it was of `by`; null asks only. Throws
+   * Fault<"store/corrupt"> where it is damaged.
    */
   claim(by: PublicKey | null): Promise<PublicKey | null>;
   /** Writes and syncs a probe, with room for `bytes` more; throws Fault<"store/unavailable"> saying why it can't. */

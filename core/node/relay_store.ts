@@ -1,7 +1,7 @@
 /** A relay's store and its keys, which belong together: mailboxes are those of one identity. */
 import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { Fault, isFault } from "../ground/mod.ts";
+import { Fault, isFault, type PublicKey } from "../ground/mod.ts";
 import type { MailboxStore } from "../mailbox/mod.ts";
 import { locationName, openStore, type StoreLocation } from "../store/mod.ts";
 import type { Log } from "../telemetry/mod.ts";
@@ -48,23 +48,37 @@ export async function openOwnStore(location: StoreLocation, log: Pick<Log, "warn
   return openStore(location, { aloneMs: HANDOVER_MS });
 }
 
+/** Whose the store is, or what is said of the note where that is damaged. */
+async function notedIn(store: MailboxStore): Promise<{ relay: PublicKey | null; damage: string | null }> {
+  try {
+    return { relay: await store.claim(null), damage: null };
+  } catch (error) {
+    if (!isFault(error, "store/corrupt")) throw error;
+    return { relay: null, damage: error.message };
+  }
+}
+
 /**
  * Opens the relay's keys, sure that the store is this relay's: noted in it where nobody has said so before. Throws
  * what openRelayKeys throws.
  */
 export async function openOwnKeys(
   store: MailboxStore,
-  options: RelayKeysOptions & { readonly config: Config },
+  options: RelayKeysOptions & { readonly config: Config; readonly log: Pick<Log, "warn"> },
 ): Promise<RelayKeys> {
   const { dataDir } = options;
   const name = locationName(storeLocation(options.config, dataDir));
-  const holdsMailboxes = async () => (await store.counts()).mailboxes > 0;
-  const relay = await store.claim(null);
+  const { relay, damage } = await notedIn(store);
+  // Where the note is damaged, there was a relay: without its keys none is made.
+  const holdsMailboxes = async () => damage !== null || (await store.counts()).mailboxes > 0;
   const keys = await openRelayKeys({ ...options, store: { name, holdsMailboxes, relay } });
   try {
     // Two nodes with identities of their own may have started on an empty database: the first one has it.
     const first = await store.claim(keys.identity);
     requireSameRelay({ name, relay: first }, { dataDir, identity: keys.identity });
+    if (damage !== null) {
+      options.log.warn(`${damage}; it was of the identity in ${dataDir} all the same, and is noted anew`);
+    }
     return keys;
   } catch (error) {
     keys[Symbol.dispose]();

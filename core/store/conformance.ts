@@ -1,6 +1,6 @@
 /** What every store keeps to: one suite, run on SQLite and on PostgreSQL. Sweeps and the model stand beside it. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { entryId, limit, type MailboxId } from "../ground/mod.ts";
+import { entryId, isFault, limit, type MailboxId } from "../ground/mod.ts";
 import type { MailboxStore, Outcome } from "../mailbox/mod.ts";
 import {
   makeProof,
@@ -21,6 +21,8 @@ export interface Subject extends AsyncDisposable {
   open(): Promise<MailboxStore>;
   /** Sets the term of a mailbox behind the stores' backs, as another node that takes it over would. */
   setTerm(id: MailboxId, term: number): Promise<void>;
+  /** Sets what is noted of whose the store is; `sum` null leaves that. */
+  setRelay(relay: Uint8Array | null, sum: number | null): Promise<void>;
 }
 
 export type OpenSubject = () => Promise<Subject>;
@@ -74,6 +76,27 @@ function keeping(subject: () => Subject, store: () => MailboxStore): void {
     for (const by of [second, null, first]) expect(plain(await other.claim(by))).toBe(plain(first));
     expect(plain(await store().claim(second))).toBe(plain(first));
     expect(plain(await store().claim(null))).toBe(plain(first));
+  });
+
+  test("claim() mends a note that is damaged for the relay that it named, and for no other", async () => {
+    const named = await store().claim(null);
+    if (named === null) throw new Error("noted by the test before");
+    const flipped = Uint8Array.from(named, (byte, at) => (at === 3 ? byte ^ 1 : byte));
+    for (const [relay, sum] of [
+      [flipped, null],
+      [null, null],
+      [named, 7],
+    ] as const) {
+      await subject().setRelay(relay, sum);
+      for (const by of [null, key()]) {
+        const refused = await store()
+          .claim(by)
+          .catch((error: unknown) => error);
+        expect(isFault(refused, "store/corrupt")).toBe(true);
+      }
+      expect(plain(await store().claim(named))).toBe(plain(named));
+      expect(plain(await store().claim(null))).toBe(plain(named));
+    }
   });
 }
 

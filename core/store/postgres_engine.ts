@@ -39,7 +39,7 @@ import {
   type Transaction,
 } from "./postgres_connect.ts";
 import { nameOf } from "./place_name.ts";
-import { entryColumns, loadPostgres, selectMailboxes, selectRelay } from "./postgres_load.ts";
+import { entryColumns, loadPostgres, noteRelay, selectMailboxes, selectRelay } from "./postgres_load.ts";
 import { isLocked, lockedFault } from "./postgres_others.ts";
 import { RelayLock } from "./postgres_relay_lock.ts";
 import { tryPostgresRoom } from "./postgres_probe.ts";
@@ -47,7 +47,6 @@ import { sweepPostgres } from "./postgres_sweep.ts";
 import { migratePostgres, POSTGRES_SCHEMA_VERSION, postgresVersion } from "./postgres_version.ts";
 import { writePostgres } from "./postgres_write.ts";
 import { type StoredRecord, storedEntry } from "./row.ts";
-import { relaySum } from "./row_sum.ts";
 import { requireVersion } from "./version.ts";
 import { STALE_TRIES_MAX, StaleRow } from "./stale_row.ts";
 
@@ -205,10 +204,7 @@ class PostgresEngine implements StoreEngine {
   /** As MailboxStore.claim. */
   claim(by: PublicKey | null): Promise<PublicKey | null> {
     return this.#inTime(async (sql) => {
-      if (by !== null) {
-        await sql`UPDATE dchat_state SET relay = ${by}, relay_sum = ${relaySum(by)}
-          WHERE number = 1 AND relay_sum IS NULL AND (relay IS NULL OR relay = ${by})`;
-      }
+      if (by !== null) await noteRelay(sql, by);
       return selectRelay(sql);
     });
   }

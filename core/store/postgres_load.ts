@@ -20,6 +20,7 @@ import {
   entryRow,
   type MailboxRecord,
   mailboxRow,
+  mayNote,
   type ReaderRecord,
   readerRow,
   relayOf,
@@ -27,6 +28,7 @@ import {
   type TurnRecord,
   turnRow,
 } from "./row.ts";
+import { relaySum } from "./row_sum.ts";
 
 type In<T> = T & { readonly mailbox: Uint8Array };
 
@@ -102,6 +104,15 @@ export async function selectRelay(sql: Sql): Promise<PublicKey | null> {
     RelayRecord[]
   >`SELECT relay, relay_sum AS "relaySum" FROM dchat_state WHERE number = 1`;
   return relayOf(row);
+}
+
+/** Notes that they are `by`'s, where nobody or nobody else is noted. */
+export async function noteRelay(sql: Sql, by: PublicKey): Promise<void> {
+  const [row] = await sql<
+    RelayRecord[]
+  >`SELECT relay, relay_sum AS "relaySum" FROM dchat_state WHERE number = 1 FOR UPDATE`;
+  if (!mayNote(row, by)) return;
+  await sql`UPDATE dchat_state SET relay = ${by}, relay_sum = ${relaySum(by)} WHERE number = 1`;
 }
 
 /** Readers of mailboxes, by the mailbox's hex id. */

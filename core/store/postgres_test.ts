@@ -13,6 +13,11 @@ storeConformance("openPostgresStore()", async () => {
       await sql`UPDATE mailbox SET term = ${term} WHERE id = ${id}`;
       await sql.end();
     },
+    async setRelay(relay, sum) {
+      const sql = postgres(url, { max: 1 });
+      await sql`UPDATE dchat_state SET relay = ${relay}, relay_sum = coalesce(${sum}, relay_sum)`;
+      await sql.end();
+    },
     [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
   };
 });

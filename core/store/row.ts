@@ -102,6 +102,18 @@ export function relayOf(record: RelayRecord | null | undefined): PublicKey | nul
   });
 }
 
+/**
+ * Whether `by` is to be noted as the one whose mailboxes these are: nobody is noted, or what is noted is damaged and
+ * `by` is whom it named, which its key or its checksum still tells.
+ */
+export function mayNote(record: RelayRecord | null | undefined, by: PublicKey): boolean {
+  const { relay = null, relaySum = null } = record ?? {};
+  const isNamed = relay instanceof Uint8Array && hex(relay) === hex(by);
+  if (relaySum === null) return relay === null || isNamed;
+  const isSound = relay instanceof Uint8Array && sumOfRelay(relay) === relaySum;
+  return !isSound && (isNamed || sumOfRelay(by) === relaySum);
+}
+
 function takenBy(bytes: Uint8Array | null): EntryId | null {
   return bytes === null ? null : entryId(blob(bytes));
 }

@@ -37,7 +37,7 @@ import { RowCache } from "./row_cache.ts";
 import { loadBatch, loadMailbox } from "./sqlite_load.ts";
 import { LogRoom } from "./sqlite_log.ts";
 import { openSqliteFile, PRIVATE, type SqliteFile } from "./sqlite_open.ts";
-import { relayOf, storedEntry } from "./row.ts";
+import { mayNote, relayOf, storedEntry } from "./row.ts";
 import { relaySum } from "./row_sum.ts";
 import { prepareStatements, type SqliteStatements } from "./sqlite_statements.ts";
 import { sweepSqlite } from "./sqlite_sweep.ts";
@@ -248,10 +248,9 @@ export class SqliteEngine implements StoreEngine {
   /** As MailboxStore.claim. */
   claim(by: PublicKey | null): PublicKey | null {
     const record = this.#sql.relay.get();
-    const noted = relayOf(record);
-    if (by === null || (noted !== null && record?.relaySum !== null)) return noted;
+    if (by === null || !mayNote(record, by)) return relayOf(record);
     return this.#transaction(() => {
-      this.#sql.claim.run(by, relaySum(by));
+      if (mayNote(this.#sql.relay.get(), by)) this.#sql.claim.run(by, relaySum(by));
       return relayOf(this.#sql.relay.get());
     });
   }

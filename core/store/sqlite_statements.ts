@@ -134,8 +134,7 @@ function counting(db: Database) {
     ),
     relay: db.prepare<RelayRecord, []>("SELECT relay, relay_sum AS relaySum FROM total WHERE number = 1"),
     claim: db.prepare<unknown, [Uint8Array, number]>(
-      `UPDATE total SET relay = ?1, relay_sum = ?2
-       WHERE number = 1 AND relay_sum IS NULL AND (relay IS NULL OR relay = ?1)`,
+      "UPDATE total SET relay = ?1, relay_sum = ?2 WHERE number = 1",
     ),
     probe: db.prepare<unknown, []>("UPDATE total SET probes = probes + 1 WHERE number = 1"),
   };

@@ -15,6 +15,11 @@ storeConformance("openSqliteStore()", async () => {
       db.run("PRAGMA busy_timeout = 5000");
       db.run("UPDATE mailbox SET term = ?1 WHERE id = ?2", [term, id]);
     },
+    async setRelay(relay, sum) {
+      using db = new Database(path);
+      db.run("PRAGMA busy_timeout = 5000");
+      db.run("UPDATE total SET relay = ?1, relay_sum = coalesce(?2, relay_sum)", [relay, sum]);
+    },
     [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }),
   };
 });

@@ -1,4 +1,5 @@
 /** A relay starts on the mailboxes of its own identity only, whichever store they are in. */
+import { Database } from "bun:sqlite";
 import { afterAll, describe, expect, test } from "bun:test";
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -74,6 +75,28 @@ describe("a relay", () => {
     for (const name of KEYS) cpSync(join(kept, name), join(own, name));
     await using again = await spawnRelay({ dataDir: own });
     expect((await again.get("/ready")).status).toBe(200);
+  }, 60_000);
+
+  test("whose note in its store is damaged mends it by its own keys, and makes none in their place", async () => {
+    const dataDir = join(folder, "note");
+    await (await spawnRelay({ dataDir })).stop();
+    const damage = (): void => {
+      using db = new Database(join(dataDir, "relay.sqlite"));
+      db.run("UPDATE total SET relay = randomblob(32)");
+    };
+    damage();
+    await using relay = await spawnRelay({ dataDir });
+    expect(relay.output()).toContain("doesn't fit its checksum");
+    expect(relay.output()).toContain("is noted anew");
+    await relay.stop();
+    await using again = await spawnRelay({ dataDir });
+    expect(again.output()).not.toContain("is noted anew");
+    await again.stop();
+    damage();
+    rmSync(join(dataDir, "identity.json"));
+    const { code, err } = await start(dataDir, {});
+    expect([code, err]).toEqual([1, expect.stringContaining("identity.json")]);
+    expect(readdirSync(dataDir)).not.toContain("identity.json");
   }, 60_000);
 
   test("on PostgreSQL refuses a database that one works on, and follows one that goes", async () => {
