@@ -119,7 +119,9 @@ export class Client {
     const { id, name } = await store.transact((keeper) => conversationNamed(keeper, options.to));
     const entry = await enqueue(this.#device, id, options.text);
     for (let pauseMs = RETRY_MS_MIN; ; pauseMs = Math.min(pauseMs * 2, RETRY_MS_MAX)) {
-      await this.#tryConversation(id, options.signal, { onlySend: true }).catch(butItWaits);
+      await this.#tryConversation(id, options.signal, { onlySend: true })
+        .catch((error: unknown) => this.#remember(id, error))
+        .catch(butItWaits);
       const message = await store.transact((keeper) => keeper.message(id, entry));
       if (message === null) throw fault("client/damaged", "The message that was sent is missing");
       const { seq, generation, timeMs, text } = message;

@@ -8,6 +8,7 @@ import {
   encodeGroup,
   type Keeper,
   type KeptConversation,
+  type KeptLeaf,
   type KeptOutgoing,
   type Member,
   openControl,
@@ -16,7 +17,7 @@ import {
 } from "../conversation/mod.ts";
 import type { Hash } from "../ground/mod.ts";
 import { sameHash } from "../merkle/mod.ts";
-import type { DeliveredEntry, Head } from "../wire/mod.ts";
+import type { DeliveredEntry, Head, LeafPreimage } from "../wire/mod.ts";
 import { conversationOf, type Device, putAlarm } from "./device.ts";
 import { keepState, loadState } from "./group.ts";
 import { forkByFormer, openByFormer } from "./former.ts";
@@ -33,7 +34,7 @@ export interface Intake {
   position: Position;
   readonly consumed: Uint8Array[];
   readonly alarms: string[];
-  /** What the relay promised us in this generation, by number. */
+  /** What the relay promised us and hasn't shown yet, by number. */
   readonly promised: ReadonlyMap<number, KeptOutgoing>;
 }
 
@@ -78,7 +79,7 @@ export async function takeEntries(
 function promisedTo(keeper: Keeper, { id, position }: KeptConversation): ReadonlyMap<number, KeptOutgoing> {
   const promised = new Map<number, KeptOutgoing>();
   for (const own of keeper.sent(id)) {
-    if (own.sent?.generation === position.generation) promised.set(own.sent.seq, own);
+    if (own.sent !== null && own.sent.seq >= position.size) promised.set(own.sent.seq, own);
   }
   return promised;
 }
@@ -95,25 +96,38 @@ async function takeEntry(intake: Intake, delivered: DeliveredEntry): Promise<boo
     }
     return true;
   }
-  const promised = leaf.generation === position.generation ? intake.promised.get(leaf.seq) : undefined;
+  const promised = intake.promised.get(leaf.seq);
   if (promised !== undefined && !device.crypto.equal(promised.id, leaf.id)) {
     throw untrue(`it promised entry ${leaf.seq} of ${conversation.name} to us and gives another's there`);
   }
-  const known = keeper.leafById(conversation.id, leaf.id) !== null;
+  const known = keeper.leafById(conversation.id, leaf.id);
+  const first = standing(intake, known);
   const followed = followEntry(device.crypto, position, delivered);
   keeper.addLeaf({ conversation: conversation.id, ...followed.kept });
   intake.position = followed.position;
+  if (first !== null) {
+    // Relays forget ids after days, so it may be no lie; but history isn't rearranged by it.
+    intake.alarms.push(`entry ${leaf.seq} has the id of entry ${first.seq} and was passed over`);
+    return true;
+  }
   moveOwn(intake, delivered, followed.kept.leaf);
-  if (known) moveKnown(intake, delivered);
+  if (known !== null) moveKnown(intake, delivered);
   else if (leaf.kind === "control") await takeControl(intake, delivered);
   else if (leaf.kind === "plain") await takePlain(intake, delivered);
   return true;
 }
 
+/** The entry that has this id in the log that runs, above here. */
+function standing({ keeper, conversation, position }: Intake, known: KeptLeaf | null): KeptLeaf | null {
+  if (known === null || known.seq >= position.size) return null;
+  const there = keeper.leaf(conversation.id, { generation: position.generation, seq: known.seq });
+  return there !== null && sameHash(there.leaf, known.leaf) ? there : null;
+}
+
 /** An entry of ours stands in the log: what the relay promised must be what it gives. */
 function moveOwn(intake: Intake, delivered: DeliveredEntry, hash: Hash): void {
   const { device, keeper, conversation } = intake;
-  const { leaf, entry } = delivered;
+  const { leaf } = delivered;
   const own = keeper.outgoing(conversation.id, leaf.id);
   if (own === null) return;
   const { sent, sealed } = own;
@@ -121,7 +135,8 @@ function moveOwn(intake: Intake, delivered: DeliveredEntry, hash: Hash): void {
   if (isPromised && !sameHash(sent.leaf, hash)) {
     throw untrue(`it promised another entry ${leaf.seq} of ${conversation.name} than it gives`);
   }
-  if (entry !== null && sealed !== null && !device.crypto.equal(sealed.entry, entry)) {
+  // By the hash, which stays where the body has gone.
+  if (sealed !== null && !sameHash(device.crypto.hash.sha256(sealed.entry), leaf.entryHash)) {
     intake.alarms.push(`entry ${leaf.seq} has the id of one of ours and isn't what we sent`);
   }
   keeper.putOutgoing({ ...own, sent: { generation: leaf.generation, seq: leaf.seq, leaf: hash } });
@@ -153,7 +168,7 @@ async function takePlain(intake: Intake, { leaf, entry }: DeliveredEntry): Promi
   }
   intake.consumed.push(...read.consumed);
   const { content } = read;
-  checkSeen(intake, content);
+  checkSeen(intake, leaf, content);
   seeJoined(intake, read.sender);
   keeper.putMessage({
     conversation: conversation.id,
@@ -174,14 +189,22 @@ function seeJoined({ device, keeper, conversation }: Intake, sender: Member): vo
   keeper.putConversation({ ...conversationOf(keeper, conversation.id), founding: null });
 }
 
-/** Compares the log as the sender saw it with ours: two different ones of one size are a split view. */
-function checkSeen(intake: Intake, { head }: Content): void {
-  const { keeper, conversation, position } = intake;
-  if (head === null || head.size === 0 || head.size > position.size || head.generation > position.generation)
+/**
+ * Compares the log as the sender saw it with ours: two different ones of one size are a split view, and so is one
+ * that had more entries before this one was written than come before it here.
+ */
+function checkSeen({ keeper, conversation, alarms }: Intake, leaf: LeafPreimage, { head }: Content): void {
+  if (head === null || head.size === 0) return;
+  const seen = `${conversation.name} had seen ${head.size} of generation ${head.generation}`;
+  if (head.generation > leaf.generation || (head.generation === leaf.generation && head.size > leaf.seq)) {
+    alarms.push(
+      `the relay shows its readers different logs: here entry ${leaf.seq} of generation ${leaf.generation} has ${leaf.seq} before it, and ${seen} when writing it`,
+    );
     return;
+  }
   const ours = keeper.leaf(conversation.id, { generation: head.generation, seq: head.size - 1 });
   if (ours === null || sameHash(ours.root, head.root)) return;
-  intake.alarms.push(
+  alarms.push(
     `the relay shows its readers different logs: at entry ${head.size} of generation ${head.generation} ${conversation.name} saw another one`,
   );
 }

@@ -11,13 +11,13 @@ import {
 } from "../conversation/mod.ts";
 import { entryId, type EntryId } from "../ground/mod.ts";
 import { fault, refusedFault } from "./fault.ts";
-import type { AppendPromise } from "../wire/mod.ts";
 import { conversationOf, type Device } from "./device.ts";
 import { keepState, keepWriter, loadState } from "./group.ts";
 import { countOwn, renewIfDue } from "./renewal.ts";
 import { resetTurn } from "./reset.ts";
 import { seenHead, untrue } from "./log.ts";
 import { ask, current, type Line } from "./line.ts";
+import { noteSent } from "./sent.ts";
 import { describe, sync } from "./sync.ts";
 
 /** Times that one entry may be sealed anew before we give up for now: each takes another member's commit. */
@@ -157,6 +157,7 @@ async function renewControl(
 async function send(line: Line, { own, seed }: Next): Promise<boolean> {
   const { sealed } = own;
   if (sealed === null) throw fault("client/damaged", "What is to be sent isn't sealed");
+  const asked = (await current(line)).position.generation;
   const result = await ask(line, seed, {
     op: "append",
     id: own.id,
@@ -168,7 +169,7 @@ async function send(line: Line, { own, seed }: Next): Promise<boolean> {
   });
   line.device.crypto.wipe(seed);
   if (result.is === "appended") {
-    await noteSent(line, own, result.promise);
+    await noteSent(line, own, { promise: result.promise, asked });
     // A commit of ours counts once the log shows it in its place.
     if (own.kind === "control") await sync(line);
     return true;
@@ -180,16 +181,4 @@ async function send(line: Line, { own, seed }: Next): Promise<boolean> {
   else if (refusal.code === "denied") await resetTurn(line);
   else throw refusedFault(`send to ${(await current(line)).name}`, refusal);
   return false;
-}
-
-function noteSent({ device }: Line, own: KeptOutgoing, promise: AppendPromise): Promise<void> {
-  const { generation, seq, leaf } = promise;
-  return device.store.transact((keeper) => {
-    const now = keeper.outgoing(own.conversation, own.id);
-    // Another process may have read it in the log meanwhile.
-    if (now === null || now.sent !== null) return;
-    keeper.putOutgoing({ ...now, sent: { generation, seq, leaf } });
-    const message = keeper.message(own.conversation, own.id);
-    if (message !== null) keeper.putMessage({ ...message, generation, seq });
-  });
 }

@@ -68,9 +68,8 @@ async function promisedSize({
 }: Line): Promise<{ name: string; generation: number; size: number }> {
   return device.store.transact((keeper) => {
     const { name, position } = conversationOf(keeper, id);
-    const { generation } = position;
-    const ends = keeper.sent(id).map(({ sent }) => (sent?.generation === generation ? sent.seq + 1 : 0));
-    return { name, generation, size: Math.max(position.size, ...ends) };
+    const ends = keeper.sent(id).map(({ sent }) => (sent === null ? 0 : sent.seq + 1));
+    return { name, generation: position.generation, size: Math.max(position.size, ...ends) };
   });
 }
 

@@ -213,6 +213,7 @@ export interface Keeper {
   addLeaf(leaf: KeptLeaf): void;
   /** The leaf at `seq` of the log as it stood in `generation`. */
   leaf(conversation: number, at: { generation: number; seq: number }): KeptLeaf | null;
+  /** Of the last generation that had it. */
   leafById(conversation: number, id: EntryId): KeptLeaf | null;
   /** The first `size` leaves of the log as it stood in `generation`. */
   leaves(conversation: number, log: { generation: number; size: number }): readonly Hash[];

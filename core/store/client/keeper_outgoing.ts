@@ -200,7 +200,7 @@ function leafPart(sql: DeviceSql): Pick<Part, "addLeaf" | "leaf" | "leafById" | 
     },
     leafById(conversation, id) {
       const at = and(eq(leaf.conversation, conversation), eq(leaf.id, Buffer.from(id)));
-      const row = sql.select().from(leaf).where(at).get();
+      const row = sql.select().from(leaf).where(at).orderBy(desc(leaf.generation)).limit(1).get();
       return row === undefined ? null : read(row);
     },
     leaves(conversation, { generation, size }) {

@@ -1,0 +1,56 @@
+/**
+ * What the relay answers to an append: a promise, which has to be of the entry that went out. Its leaf holds a time
+ * that only the log tells, so what isn't compared here is when the log shows the entry (intake.ts).
+ */
+import type { Keeper, KeptConversation, KeptOutgoing } from "../conversation/mod.ts";
+import { sameHash } from "../merkle/mod.ts";
+import type { AppendPromise } from "../wire/mod.ts";
+import { conversationOf } from "./device.ts";
+import type { Line } from "./line.ts";
+import { untrue } from "./log.ts";
+
+/** Notes where the relay promised to keep `own`. Throws Fault<"client/untrue"> where the promise is of something else. */
+export function noteSent(
+  { device }: Line,
+  own: KeptOutgoing,
+  answer: { readonly promise: AppendPromise; readonly asked: number },
+): Promise<void> {
+  const { promise, asked } = answer;
+  return device.store.transact((keeper) => {
+    const now = keeper.outgoing(own.conversation, own.id);
+    // Another process may have read it in the log meanwhile.
+    if (now === null || now.sent !== null) return;
+    const conversation = conversationOf(keeper, own.conversation);
+    // Or gone over to a generation that lacks it: then it goes out once more.
+    if (conversation.position.generation !== asked) return;
+    checkPromise(keeper, conversation, { own, promise });
+    const { generation, seq, leaf } = promise;
+    keeper.putOutgoing({ ...now, sent: { generation, seq, leaf } });
+    const message = keeper.message(own.conversation, own.id);
+    if (message !== null) keeper.putMessage({ ...message, generation, seq });
+  });
+}
+
+/** An entry that was kept before a restore keeps its generation, so a promise may be of an earlier one. */
+function checkPromise(
+  keeper: Keeper,
+  { id, name, position }: KeptConversation,
+  { own, promise }: { own: KeptOutgoing; promise: AppendPromise },
+): void {
+  const { generation, seq } = promise;
+  if (generation > position.generation) {
+    throw untrue(
+      `it promised an entry in generation ${generation} of ${name}, which is in ${position.generation}`,
+    );
+  }
+  if (keeper.sent(id).some(({ sent }) => sent?.seq === seq)) {
+    throw untrue(`it promised number ${seq} of ${name} for two entries of ours`);
+  }
+  if (seq >= position.size) return;
+  const there = keeper.leaf(id, { generation: position.generation, seq });
+  // Null where this device never saw what stands there.
+  if (there === null) return;
+  if (!sameHash(there.leaf, promise.leaf) || !own.id.every((byte, at) => byte === there.id[at])) {
+    throw untrue(`it promised number ${seq} of ${name} to us, where another entry stands`);
+  }
+}

@@ -1,0 +1,164 @@
+/** Relays that drop, reorder or hide what they acknowledged: that it is noticed, and nothing is lost by it. */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { type Chatter, openPair } from "../../test/harness/chat.ts";
+import { type Devices, openDevices } from "../../test/harness/device.ts";
+import { crypto, mls } from "../../test/harness/party.ts";
+import { type SpawnedRelay, spawnRelay } from "../../test/harness/relay.ts";
+import type { KeptConversation } from "../conversation/mod.ts";
+import { type Hash, isFault } from "../ground/mod.ts";
+import { append, leafHash, rootOf } from "../merkle/mod.ts";
+import { leafBytes } from "../wire/mod.ts";
+import { loadState } from "./group.ts";
+import { takeEntries } from "./intake.ts";
+import type { CommandResult } from "./port.ts";
+
+let relay: SpawnedRelay;
+let devices: Devices;
+
+beforeAll(async () => {
+  [relay, devices] = await Promise.all([spawnRelay(), openDevices()]);
+});
+
+afterAll(async () => {
+  await devices[Symbol.asyncDispose]();
+  await relay[Symbol.asyncDispose]();
+});
+
+async function pair(): Promise<{ ann: Chatter; bob: Chatter } & AsyncDisposable> {
+  const two = await openPair(devices, relay.address);
+  return {
+    ...two,
+    async [Symbol.asyncDispose]() {
+      await two.ann[Symbol.asyncDispose]();
+      await two.bob[Symbol.asyncDispose]();
+    },
+  };
+}
+
+async function texts(chatter: Chatter, name: string): Promise<string[]> {
+  return (await chatter.client.history(name)).map(({ text }) => text);
+}
+
+async function kept(chatter: Chatter): Promise<KeptConversation> {
+  const [first] = await chatter.store.transact((keeper) => keeper.conversations());
+  if (first === undefined) throw new Error("there is a conversation");
+  return first;
+}
+
+/** Answers appends of `kind` with the first promise that the relay gave, and keeps nothing, while `on()`. */
+function replayPromises(chatter: Chatter, kind: "plain" | "control", on: () => boolean): void {
+  let first: CommandResult | null = null;
+  chatter.bend((session) => ({
+    async command(body, signing, options) {
+      if (first !== null && body.op === "append" && body.kind === kind && on()) return first;
+      const result = await session.command(body, signing, options);
+      if (result.is === "appended") first ??= result;
+      return result;
+    },
+  }));
+}
+
+describe("Client.send()", () => {
+  test.each([false, true])(
+    "takes no promise that was given for another entry (read before: %p)",
+    async (isRead) => {
+      await using both = await pair();
+      const { ann, bob } = both;
+      let on = false;
+      replayPromises(ann, "plain", () => on);
+      await ann.client.send({ to: "bob", text: "one" });
+      if (isRead) for (const one of [bob, ann, ann]) await one.client.sync();
+      on = true;
+      const error = await ann.client.send({ to: "bob", text: "two" }).catch((thrown: unknown) => thrown);
+      expect(isFault(error, "client/untrue")).toBe(true);
+      expect((await ann.client.contacts())[0]?.alarms.join()).toContain("promised number 0 of bob");
+      on = false;
+      await ann.client.sync();
+      await bob.client.sync();
+      expect(await texts(bob, "ann")).toEqual(["one", "two"]);
+      expect(await texts(ann, "bob")).toEqual(["one", "two"]);
+    },
+  );
+
+  test("takes no such promise for a change of keys", async () => {
+    await using both = await pair();
+    const { ann, bob } = both;
+    replayPromises(ann, "control", () => true);
+    const errors: unknown[] = [];
+    for (let at = 0; at < 34; at++) {
+      await ann.client.send({ to: "bob", text: `${at}` }).catch((error: unknown) => errors.push(error));
+    }
+    expect(errors.length).toBeGreaterThan(0);
+    expect(errors.every((error) => isFault(error, "client/untrue"))).toBe(true);
+    ann.bend(() => ({}));
+    await ann.client.sync();
+    await bob.client.sync();
+    expect((await texts(bob, "ann")).length).toBe(34);
+    const epoch = await ann.store.transact(async (keeper) => {
+      const state = loadState(keeper, keeper.conversations()[0] ?? (await kept(ann)));
+      return state.group.groupContext.epoch;
+    });
+    expect(epoch).toBe(2n);
+  });
+});
+
+describe("Client.sync()", () => {
+  test("finds by the heads that members carry that the log it is shown lacks entries", async () => {
+    await using both = await pair();
+    const { ann, bob } = both;
+    for (const text of ["one", "two"]) await ann.client.send({ to: "bob", text });
+    await ann.client.sync();
+    await ann.client.send({ to: "bob", text: "three" });
+    bob.bend((session) => {
+      const tree = { peaks: [] as Hash[], size: 0 };
+      return {
+        async command(body, signing, options) {
+          const result = await session.command(body, signing, options);
+          if (result.is !== "described") return result;
+          return { ...result, head: { ...result.head, size: result.head.size - 2 } };
+        },
+        async read(range, signing, options) {
+          const result = await session.read({ ...range, from: range.from + 2 }, signing, options);
+          if (result.is === "refused") return result;
+          const entries = result.entries.map((each) => ({
+            ...each,
+            leaf: { ...each.leaf, seq: each.leaf.seq - 2 },
+          }));
+          for (const { leaf } of entries) append(crypto.hash, tree, leafHash(crypto.hash, leafBytes(leaf)));
+          const head = { ...result.head, size: tree.size, root: rootOf(crypto.hash, tree.peaks) };
+          return { ...result, entries, head };
+        },
+      };
+    });
+    await bob.client.sync();
+    expect(await texts(bob, "ann")).toEqual(["three"]);
+    expect(bob.alarms).toEqual([
+      "the relay shows its readers different logs: here entry 0 of generation 1 has 0 before it, and ann had seen 2 of generation 1 when writing it",
+    ]);
+  });
+});
+
+describe("takeEntries()", () => {
+  test("leaves an entry where it stands when the log has it once more", async () => {
+    await using both = await pair();
+    const { ann, bob } = both;
+    await ann.client.send({ to: "bob", text: "yes" });
+    await bob.client.sync();
+    await bob.client.send({ to: "ann", text: "may I?" });
+    await bob.client.sync();
+    const { id, place, readerSeed } = await kept(bob);
+    await using device = await devices.connect(relay.address);
+    using key = crypto.ed25519.fromSeed(readerSeed);
+    const signing = { mailbox: place.mailbox, generation: 1, key };
+    const read = await device.session.read({ from: 0, bytesMax: 1 }, signing);
+    const [first] = read.is === "refused" ? [] : read.entries;
+    if (first === undefined) throw new Error("the relay has the entry");
+    const alarms: string[] = [];
+    const events = { alarm: (_: string, what: string) => alarms.push(what) };
+    const again = { ...first, leaf: { ...first.leaf, seq: 2 } };
+    const parts = { store: bob.store, crypto, mls, events, identity: place.record.owner };
+    await takeEntries(parts as never, id, { entries: [again], head: null });
+    expect(await texts(bob, "ann")).toEqual(["yes", "may I?"]);
+    expect(alarms).toEqual(["entry 2 has the id of entry 0 and was passed over"]);
+  });
+});
