@@ -20,6 +20,7 @@ import { sameHash } from "../merkle/mod.ts";
 import type { DeliveredEntry, Head, LeafPreimage } from "../wire/mod.ts";
 import { conversationOf, type Device, putAlarm } from "./device.ts";
 import { keepState, loadState } from "./group.ts";
+import { noteSeen } from "./forget.ts";
 import { forkByFormer, openByFormer } from "./former.ts";
 import { checkHead, followEntry, leafOf, untrue } from "./log.ts";
 import { newcomers } from "./newcomer.ts";
@@ -168,7 +169,13 @@ async function takePlain(intake: Intake, { leaf, entry }: DeliveredEntry): Promi
   }
   intake.consumed.push(...read.consumed);
   const { content } = read;
-  checkSeen(intake, leaf, content);
+  const isSameLog = checkSeen(intake, leaf, content);
+  // What a former state opens shows nothing: its sender may not have followed us.
+  if (opened.is === "message" && isSameLog) {
+    const { head } = content;
+    const size = head?.generation === intake.position.generation ? head.size : 0;
+    noteSeen(intake, read.sender, { seq: leaf.seq, read: size });
+  }
   seeJoined(intake, read.sender);
   keeper.putMessage({
     conversation: conversation.id,
@@ -191,22 +198,23 @@ function seeJoined({ device, keeper, conversation }: Intake, sender: Member): vo
 
 /**
  * Compares the log as the sender saw it with ours: two different ones of one size are a split view, and so is one
- * that had more entries before this one was written than come before it here.
+ * that had more entries before this one was written than come before it here. False where it is.
  */
-function checkSeen({ keeper, conversation, alarms }: Intake, leaf: LeafPreimage, { head }: Content): void {
-  if (head === null || head.size === 0) return;
-  const seen = `${conversation.name} had seen ${head.size} of generation ${head.generation}`;
-  if (head.generation > leaf.generation || (head.generation === leaf.generation && head.size > leaf.seq)) {
-    alarms.push(
-      `the relay shows its readers different logs: here entry ${leaf.seq} of generation ${leaf.generation} has ${leaf.seq} before it, and ${seen} when writing it`,
-    );
-    return;
+function checkSeen({ keeper, conversation, alarms }: Intake, leaf: LeafPreimage, { head }: Content): boolean {
+  if (head === null || head.size === 0) return true;
+  const { generation, size } = head;
+  const split = (how: string): false => {
+    alarms.push(`the relay shows its readers different logs: ${how}`);
+    return false;
+  };
+  if (generation > leaf.generation || (generation === leaf.generation && size > leaf.seq)) {
+    const here = `entry ${leaf.seq} of generation ${leaf.generation} has ${leaf.seq} before it`;
+    const there = `${conversation.name} had seen ${size} of generation ${generation} when writing it`;
+    return split(`here ${here}, and ${there}`);
   }
-  const ours = keeper.leaf(conversation.id, { generation: head.generation, seq: head.size - 1 });
-  if (ours === null || sameHash(ours.root, head.root)) return;
-  alarms.push(
-    `the relay shows its readers different logs: at entry ${head.size} of generation ${head.generation} ${conversation.name} saw another one`,
-  );
+  const ours = keeper.leaf(conversation.id, { generation, seq: size - 1 });
+  if (ours === null || sameHash(ours.root, head.root)) return true;
+  return split(`at entry ${size} of generation ${generation} ${conversation.name} saw another one`);
 }
 
 async function takeControl(intake: Intake, { leaf, entry }: DeliveredEntry): Promise<void> {

@@ -4,6 +4,7 @@ import { limit } from "../ground/mod.ts";
 import type { Description, Head } from "../wire/mod.ts";
 import { refusedFault } from "./fault.ts";
 import { conversationOf, withKey } from "./device.ts";
+import { forgetRead } from "./forget.ts";
 import { startGeneration } from "./heal.ts";
 import { takeEntries } from "./intake.ts";
 import { jumpTo } from "./lapse.ts";
@@ -130,13 +131,7 @@ async function settle(line: Line, description: Description): Promise<void> {
       keeper.dropWriterSeeds(id, { from: position.turn + 1, below: Number.MAX_SAFE_INTEGER });
       keeper.putPosition(id, { ...position, turn: description.turn });
     }
-    const cursors = description.readers.filter((reader) => !reader.lapsed).map((reader) => reader.cursor);
-    if (cursors.length === 0) return;
-    const all = Math.min(...cursors);
-    keeper.dropSent(id, all);
-    keeper.dropFormers(id, all);
-    const oldest = keeper.sent(id)[0]?.sealed?.turn ?? position.turn;
-    keeper.dropWriterSeeds(id, { from: 0, below: Math.min(oldest, position.turn) });
+    forgetRead(device, keeper, { id, description });
   });
 }
 

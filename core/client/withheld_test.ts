@@ -8,6 +8,7 @@ import type { KeptConversation } from "../conversation/mod.ts";
 import { type Hash, isFault } from "../ground/mod.ts";
 import { append, leafHash, rootOf } from "../merkle/mod.ts";
 import { leafBytes } from "../wire/mod.ts";
+import { publicOf } from "./device.ts";
 import { loadState } from "./group.ts";
 import { takeEntries } from "./intake.ts";
 import type { CommandResult } from "./port.ts";
@@ -135,6 +136,97 @@ describe("Client.sync()", () => {
     expect(bob.alarms).toEqual([
       "the relay shows its readers different logs: here entry 0 of generation 1 has 0 before it, and ann had seen 2 of generation 1 when writing it",
     ]);
+  });
+});
+
+describe("what everybody has read", () => {
+  /** Passes descriptions on with every reader's cursor at `cursor` of the log's size. */
+  function claim(chatter: Chatter, cursor: (size: number) => number): void {
+    chatter.bend((session) => ({
+      async command(body, signing, options) {
+        const result = await session.command(body, signing, options);
+        if (result.is !== "described") return result;
+        const readers = result.readers.map((one) => ({ ...one, cursor: cursor(result.head.size) }));
+        return { ...result, readers };
+      },
+    }));
+  }
+
+  const sent = async ({ store }: Chatter): Promise<number> =>
+    store.transact((keeper) => keeper.sent(keeper.conversations()[0]?.id ?? 0).length);
+
+  /** Former states are listed once their commits count as lost. */
+  const formers = async ({ store }: Chatter): Promise<number> =>
+    store.transact((keeper) => {
+      const id = keeper.conversations()[0]?.id ?? 0;
+      keeper.loseFormers(id, 0);
+      const lost = keeper.lostFormers(id);
+      for (const one of lost) keeper.findFormer(id, one);
+      return lost.length;
+    });
+
+  test("is forgotten once its reader says so, and not by the relay's word alone", async () => {
+    await using both = await pair();
+    const { ann, bob } = both;
+    claim(ann, (size) => size);
+    await ann.client.send({ to: "bob", text: "one" });
+    await ann.client.sync();
+    expect(await sent(ann)).toBe(1);
+    await bob.client.sync();
+    await bob.client.send({ to: "ann", text: "two" });
+    await ann.client.sync();
+    expect(await sent(ann)).toBe(0);
+  });
+
+  test("is forgotten where the relay says so and much was sent since", async () => {
+    await using both = await pair();
+    const { ann, bob } = both;
+    for (let at = 0; at < 70; at++) await ann.client.send({ to: "bob", text: `${at}` });
+    await ann.client.sync();
+    expect(await sent(ann)).toBeGreaterThanOrEqual(70);
+    await bob.client.sync();
+    await ann.client.sync();
+    expect(await sent(ann)).toBe(64);
+  });
+
+  test("isn't believed where a member's reader key isn't listed, or too many are said to have lapsed", async () => {
+    await using both = await pair();
+    const { ann } = both;
+    for (let at = 0; at < 70; at++) await ann.client.send({ to: "bob", text: `${at}` });
+    const own = publicOf(crypto, (await kept(ann)).readerSeed);
+    for (const lie of ["left out", "lapsed"]) {
+      ann.bend((session) => ({
+        async command(body, signing, options) {
+          const result = await session.command(body, signing, options);
+          if (result.is !== "described") return result;
+          const readers =
+            lie === "lapsed"
+              ? result.readers.map((one) => ({ ...one, lapsed: !crypto.equal(one.key, own) }))
+              : result.readers.filter(({ key }) => crypto.equal(key, own));
+          return { ...result, readers };
+        },
+      }));
+      for (let round = 0; round < 2; round++) await ann.client.sync();
+      expect(await sent(ann)).toBeGreaterThanOrEqual(70);
+    }
+  });
+
+  test("states before commits go once all others write after it, whatever the relay says", async () => {
+    await using both = await pair();
+    const { ann, bob } = both;
+    claim(ann, () => 0);
+    for (let at = 0; at < 33; at++) await bob.client.send({ to: "ann", text: `${at}` });
+    await bob.client.sync();
+    await ann.client.sync();
+    // The message behind Bob's commit is of the new epoch.
+    expect(await formers(ann)).toBe(0);
+    for (let at = 0; at < 33; at++) await ann.client.send({ to: "bob", text: `${at}` });
+    await ann.client.sync();
+    expect(await formers(ann)).toBe(1);
+    await bob.client.sync();
+    await bob.client.send({ to: "ann", text: "in the epoch after" });
+    await ann.client.sync();
+    expect(await formers(ann)).toBe(0);
   });
 });
 
