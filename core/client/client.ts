@@ -31,6 +31,7 @@ import { makeInvite, tendInvite, toTend, watchInbox } from "./invitation.ts";
 import { deliver, enqueue } from "./outbox.ts";
 import { inPool } from "./patience.ts";
 import type { DialRelay } from "./port.ts";
+import { sync } from "./sync.ts";
 import { Turns } from "./turns.ts";
 
 /** Conversations brought up to date at once, each over a connection of its own. */
@@ -119,11 +120,20 @@ export class Client {
     const { id, name } = await store.transact((keeper) => conversationNamed(keeper, options.to));
     const entry = await enqueue(this.#device, id, options.text);
     for (let pauseMs = RETRY_MS_MIN; ; pauseMs = Math.min(pauseMs * 2, RETRY_MS_MAX)) {
+      const find = () =>
+        store.transact(
+          (keeper) =>
+            keeper.message(id, entry) ??
+            // It went out under another id where this device's database had been set back.
+            keeper.messages(id).findLast(({ mine, text }) => mine && text === options.text),
+        );
       await this.#tryConversation(id, options.signal, { onlySend: true })
         .catch((error: unknown) => this.#remember(id, error))
-        .catch(butItWaits);
-      const message = await store.transact((keeper) => keeper.message(id, entry));
-      if (message === null) throw fault("client/damaged", "The message that was sent is missing");
+        .catch(async (error: unknown) => {
+          throw (await find())?.seq === null ? butItWaits(error) : error;
+        });
+      const message = await find();
+      if (message === undefined) throw fault("client/damaged", "The message that was sent is missing");
       const { seq, generation, timeMs, text } = message;
       if (seq !== null || options.wait !== true) return { conversation: name, seq, generation, timeMs, text };
       await pause(pauseMs, options.signal);
@@ -292,6 +302,8 @@ export class Client {
       await using session = await dialRelay(this.#device, target);
       const line = { device: this.#device, session, id, ...(signal === undefined ? {} : { signal }) };
       await catchUp(line, options);
+      if (await deliver(line)) return;
+      await sync(line);
       await deliver(line);
     };
     await this.#unlessAway(name, work, signal);
@@ -363,10 +375,10 @@ export function isAway(error: unknown): boolean {
 }
 
 /** Whoever is told only that a send failed sends again, and both go out. */
-function butItWaits(error: unknown): never {
-  if (!isFault(error)) throw error;
+function butItWaits(error: unknown): unknown {
+  if (!isFault(error)) return error;
   const message = `${error.message}. The text waits in the outbox, and goes out with the next send or receive`;
-  throw new Fault(error.code, message, { cause: error });
+  return new Fault(error.code, message, { cause: error });
 }
 
 function pause(ms: number, signal?: AbortSignal): Promise<void> {

@@ -22,6 +22,7 @@ import { conversationOf, type Device, putAlarm } from "./device.ts";
 import { keepState, loadState } from "./group.ts";
 import { noteSeen } from "./forget.ts";
 import { forkByFormer, openByFormer } from "./former.ts";
+import { noteSetBack } from "./set_back.ts";
 import { checkHead, followEntry, leafOf, untrue } from "./log.ts";
 import { newcomers } from "./newcomer.ts";
 import { noteRenewed } from "./renewal.ts";
@@ -37,6 +38,8 @@ export interface Intake {
   readonly alarms: string[];
   /** What the relay promised us and hasn't shown yet, by number. */
   readonly promised: ReadonlyMap<number, KeptOutgoing>;
+  /** Entries below were acknowledged by this device, as the relay says. */
+  readonly acknowledged: number;
 }
 
 /**
@@ -46,7 +49,12 @@ export interface Intake {
 export async function takeEntries(
   device: Device,
   id: number,
-  batch: { readonly entries: readonly DeliveredEntry[]; readonly head: Head | null },
+  batch: {
+    readonly entries: readonly DeliveredEntry[];
+    readonly head: Head | null;
+    /** Entries below were acknowledged by this device, as the relay says. */
+    readonly acknowledged?: number;
+  },
 ): Promise<Position> {
   const consumed: Uint8Array[] = [];
   const alarms: string[] = [];
@@ -62,6 +70,7 @@ export async function takeEntries(
       consumed,
       alarms,
       promised: promisedTo(keeper, conversation),
+      acknowledged: batch.acknowledged ?? 0,
     };
     for (const delivered of batch.entries) if (!(await takeEntry(intake, delivered))) break;
     intake.state = { ...intake.state, turn: intake.position.turn };
@@ -151,16 +160,23 @@ function moveKnown({ keeper, conversation }: Intake, { leaf }: DeliveredEntry): 
   if (leaf.kind === "control") keeper.findFormer(conversation.id, { id: leaf.id, seq: leaf.seq });
 }
 
+function ownLeaf({ state }: Intake): number {
+  return state.group.privatePath.leafIndex;
+}
+
 async function takePlain(intake: Intake, { leaf, entry }: DeliveredEntry): Promise<void> {
   const { device, keeper, conversation } = intake;
   if (keeper.outgoing(conversation.id, leaf.id) !== null || keeper.message(conversation.id, leaf.id) !== null)
     return;
   if (entry === null) {
     intake.alarms.push(`entry ${leaf.seq} was gone before we could read it`);
+    if (leaf.seq < intake.acknowledged) intake.alarms.push(noteSetBack(keeper, conversation.id, leaf.seq));
     return;
   }
   const opened = await openPlain(device.mls, intake.state, { id: leaf.id, entry });
   if (opened.is === "message") intake.state = opened.state;
+  const isOwn = opened.is === "message" ? opened.sender.leaf === ownLeaf(intake) : opened.own;
+  if (isOwn) intake.alarms.push(noteSetBack(keeper, conversation.id, leaf.seq));
   const read = opened.is === "message" ? opened : await openByFormer(intake, { id: leaf.id, entry });
   if (read === null) {
     const why = opened.is === "unreadable" ? opened.why : "";

@@ -5,14 +5,14 @@
 import type { Position } from "../conversation/mod.ts";
 import { type Hash, hash } from "../ground/mod.ts";
 import { peakCount, verifyInclusion } from "../merkle/mod.ts";
-import type { DeliveredEntry, Head } from "../wire/mod.ts";
+import type { DeliveredEntry } from "../wire/mod.ts";
 import { conversationOf, withKey } from "./device.ts";
 import { refusedFault } from "./fault.ts";
 import { leafOf, untrue } from "./log.ts";
 import { ask, current, type Line, raise } from "./line.ts";
 
-/** Goes on at `floor`, the first entry that the relay still has; returns the position there and the log's size. */
-export async function jumpTo(line: Line, floor: number): Promise<[Position, number]> {
+/** Goes on at `floor`, the first entry that the relay still has; returns the position there. */
+export async function jumpTo(line: Line, floor: number): Promise<Position> {
   const { device } = line;
   const { position, readerSeed, name } = await current(line);
   if (floor <= position.size) {
@@ -24,7 +24,7 @@ export async function jumpTo(line: Line, floor: number): Promise<[Position, numb
   const { head } = described;
   if (head.size === floor) {
     // Nothing lies behind the gap yet: the tree as it stands is the one to go on from.
-    return jump(line, { ...position, size: floor, peaks: described.peaks, turn: described.turn }, head);
+    return jump(line, { ...position, size: floor, peaks: described.peaks, turn: described.turn });
   }
   const first = await entryAt(line, floor);
   const proof = await ask(line, readerSeed, { op: "proveInclusion", seq: floor, size: head.size });
@@ -35,10 +35,10 @@ export async function jumpTo(line: Line, floor: number): Promise<[Position, numb
   const claim = { index: floor, size: head.size, leaf, root: head.root, proof: path };
   if (!verifyInclusion(device.crypto.hash, claim)) throw untrue(`entry ${floor} isn't in its log of ${name}`);
   const peaks = peaksBefore({ index: floor, size: head.size, path });
-  return jump(line, { ...position, size: floor, peaks, turn: first.leaf.turn }, head);
+  return jump(line, { ...position, size: floor, peaks, turn: first.leaf.turn });
 }
 
-async function jump(line: Line, to: Position, head: Head): Promise<[Position, number]> {
+async function jump(line: Line, to: Position): Promise<Position> {
   const { device, id } = line;
   if (to.peaks.length !== peakCount(to.size))
     throw untrue("its tree has another number of peaks than it can have");
@@ -49,7 +49,7 @@ async function jump(line: Line, to: Position, head: Head): Promise<[Position, nu
   });
   if (from < to.size)
     await raise(line, `entries ${from} to ${to.size - 1} were gone before this device read them`);
-  return [to, head.size];
+  return to;
 }
 
 async function entryAt(line: Line, seq: number): Promise<DeliveredEntry> {

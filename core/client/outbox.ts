@@ -84,16 +84,20 @@ interface Next {
 
 /**
  * Sends all that waits, in order, and before it new keys where they are due: whoever only reads renews them too.
- * Throws Fault where the relay refuses for good; what waits then stays.
+ * Throws Fault where the relay refuses for good; what waits then stays. False where the log has entries before ours
+ * that weren't read yet.
  */
-export async function deliver(line: Line): Promise<void> {
+export async function deliver(line: Line): Promise<boolean> {
   await renew(line);
   let rounds = 0;
+  let isNext = true;
   for (;;) {
     line.signal?.throwIfAborted();
     const next = await prepare(line);
-    if (next === null) return;
-    rounds = (await send(line, next)) ? 0 : rounds + 1;
+    if (next === null) return isNext;
+    const went = await send(line, next);
+    if (went === "further") isNext = false;
+    rounds = went === "refused" ? rounds + 1 : 0;
     if (rounds > ROUNDS_MAX) throw fault("client/keys", "Others change the keys faster than we can write");
   }
 }
@@ -153,8 +157,8 @@ async function renewControl(
   keeper.putOutgoing({ ...own, change: { ...change, writer }, sealed: { ...sealed, turn: state.turn } });
 }
 
-/** True where the relay took it. */
-async function send(line: Line, { own, seed }: Next): Promise<boolean> {
+/** Where the relay took it to: behind what we know, or further on. */
+async function send(line: Line, { own, seed }: Next): Promise<"next" | "further" | "refused"> {
   const { sealed } = own;
   if (sealed === null) throw fault("client/damaged", "What is to be sent isn't sealed");
   const asked = (await current(line)).position.generation;
@@ -169,10 +173,10 @@ async function send(line: Line, { own, seed }: Next): Promise<boolean> {
   });
   line.device.crypto.wipe(seed);
   if (result.is === "appended") {
-    await noteSent(line, own, { promise: result.promise, asked });
+    const isNext = await noteSent(line, own, { promise: result.promise, asked });
     // A commit of ours counts once the log shows it in its place.
     if (own.kind === "control") await sync(line);
-    return true;
+    return isNext || own.kind === "control" ? "next" : "further";
   }
   if (result.is !== "refused") throw untrue(`an append was answered ${result.is}`);
   const { refusal } = result;
@@ -180,5 +184,5 @@ async function send(line: Line, { own, seed }: Next): Promise<boolean> {
   else if (refusal.code === "generation") await describe(line);
   else if (refusal.code === "denied") await resetTurn(line);
   else throw refusedFault(`send to ${(await current(line)).name}`, refusal);
-  return false;
+  return "refused";
 }

@@ -9,25 +9,31 @@ import { conversationOf } from "./device.ts";
 import type { Line } from "./line.ts";
 import { untrue } from "./log.ts";
 
-/** Notes where the relay promised to keep `own`. Throws Fault<"client/untrue"> where the promise is of something else. */
+/**
+ * Notes where the relay promised to keep `own`; false where that is further on than the log is known, as it is when
+ * others have written, or this device itself before its database was set back. Throws Fault<"client/untrue"> where the
+ * promise is of something else.
+ */
 export function noteSent(
   { device }: Line,
   own: KeptOutgoing,
   answer: { readonly promise: AppendPromise; readonly asked: number },
-): Promise<void> {
+): Promise<boolean> {
   const { promise, asked } = answer;
   return device.store.transact((keeper) => {
     const now = keeper.outgoing(own.conversation, own.id);
     // Another process may have read it in the log meanwhile.
-    if (now === null || now.sent !== null) return;
+    if (now === null || now.sent !== null) return true;
     const conversation = conversationOf(keeper, own.conversation);
     // Or gone over to a generation that lacks it: then it goes out once more.
-    if (conversation.position.generation !== asked) return;
+    if (conversation.position.generation !== asked) return true;
     checkPromise(keeper, conversation, { own, promise });
     const { generation, seq, leaf } = promise;
+    const ends = keeper.sent(own.conversation).map(({ sent }) => (sent === null ? 0 : sent.seq + 1));
     keeper.putOutgoing({ ...now, sent: { generation, seq, leaf } });
     const message = keeper.message(own.conversation, own.id);
     if (message !== null) keeper.putMessage({ ...message, generation, seq });
+    return seq <= Math.max(conversation.position.size, ...ends);
   });
 }
 

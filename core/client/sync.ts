@@ -1,9 +1,9 @@
 /** Bringing a conversation up to the relay's log: checked against what we had, read, kept, acknowledged. */
 import type { Position } from "../conversation/mod.ts";
 import { limit } from "../ground/mod.ts";
-import type { Description, Head } from "../wire/mod.ts";
+import { type Description, type Head, sameId } from "../wire/mod.ts";
 import { refusedFault } from "./fault.ts";
-import { conversationOf, withKey } from "./device.ts";
+import { conversationOf, publicOf, withKey } from "./device.ts";
 import { forgetRead } from "./forget.ts";
 import { startGeneration } from "./heal.ts";
 import { takeEntries } from "./intake.ts";
@@ -13,6 +13,7 @@ import { checkHead, seenHead, untrue } from "./log.ts";
 import { makeAgain } from "./owner.ts";
 import { patiently } from "./patience.ts";
 import type { ReadResult } from "./port.ts";
+import { mendSetBack } from "./set_back.ts";
 
 /** Asked for at once, and kept in one transaction: few enough that other processes needn't wait long. */
 const READ_BYTES = limit.ENTRY_BYTES_MAX;
@@ -50,12 +51,14 @@ export async function sync(line: Line): Promise<Description> {
     );
   }
   await checkConsistency(line, description.head);
-  let position = (await current(line)).position;
-  let end = description.head.size;
-  while (position.size < end) {
+  let { position, readerSeed } = await current(line);
+  const own = description.readers.find(({ key }) => sameId(key, publicOf(line.device.crypto, readerSeed)));
+  // A generation that has just begun may be of another log than the one that was acknowledged.
+  const acknowledged = generation === promised.generation ? (own?.cursor ?? 0) : 0;
+  while (position.size < size) {
     const before = position.size;
-    [position, end] = await readOn(line, position);
-    if (position.size === before) throw untrue(`it says that it has ${end} entries and gives ${before}`);
+    position = await readOn(line, { position, acknowledged });
+    if (position.size === before) throw untrue(`it says that it has ${size} entries and gives ${before}`);
   }
   await settle(line, description);
   await acknowledge(line);
@@ -74,7 +77,10 @@ async function promisedSize({
   });
 }
 
-async function readOn(line: Line, position: Position): Promise<[Position, number]> {
+async function readOn(
+  line: Line,
+  { position, acknowledged }: { position: Position; acknowledged: number },
+): Promise<Position> {
   const { device, session, id, signal } = line;
   const { place, readerSeed, name } = await current(line);
   const range = { from: position.size, bytesMax: READ_BYTES };
@@ -87,8 +93,8 @@ async function readOn(line: Line, position: Position): Promise<[Position, number
     if (result.refusal.code === "lapsed") return jumpTo(line, result.refusal.floor);
     throw refusedFault(`read what ${name} wrote`, result.refusal);
   }
-  const after = await takeEntries(device, id, { entries: result.entries, head: result.head });
-  return [after, result.head.size];
+  const { entries, head } = result;
+  return takeEntries(device, id, { entries, head, acknowledged });
 }
 
 /** The relay's log must begin with ours. */
@@ -119,10 +125,10 @@ export async function tidy(line: Line): Promise<number> {
   return Math.min(...description.readers.filter(({ lapsed }) => !lapsed).map(({ cursor }) => cursor));
 }
 
-/** Takes over a turn that no entry shows (a reset), and forgets what every reader has. */
+/** Takes over a turn that no entry shows (a reset), forgets what every reader has, and mends what a backup did. */
 async function settle(line: Line, description: Description): Promise<void> {
   const { device, id } = line;
-  await device.store.transact((keeper) => {
+  const consumed = await device.store.transact(async (keeper) => {
     const { position } = conversationOf(keeper, id);
     const isCurrent =
       position.generation === description.head.generation && position.size >= description.head.size;
@@ -132,7 +138,9 @@ async function settle(line: Line, description: Description): Promise<void> {
       keeper.putPosition(id, { ...position, turn: description.turn });
     }
     forgetRead(device, keeper, { id, description });
+    return mendSetBack(device, keeper, id);
   });
+  device.crypto.wipe(...consumed);
 }
 
 /** Moves our cursor at the relay to what is kept here. */

@@ -192,6 +192,7 @@ export interface Keeper {
   /** Adds a message, or moves the one with its id to where it now stands in the log. */
   putMessage(message: KeptMessage): void;
   message(conversation: number, id: EntryId): KeptMessage | null;
+  dropMessage(conversation: number, id: EntryId): void;
   /** In the order of the log, those that wait last. */
   messages(conversation: number): readonly KeptMessage[];
   countMessages(conversation: number): number;

@@ -1,4 +1,5 @@
 /** Two clients in this process on a real relay, whose sessions a test may bend: for relays and members that lie. */
+import { Database } from "bun:sqlite";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,11 +11,19 @@ import { crypto, makeParty, mls } from "./party.ts";
 
 type Dialled = Awaited<ReturnType<DialRelay>>;
 
+/** A device's database and the keys that it was opened with. */
+interface Backup {
+  readonly keys: ReturnType<typeof makeParty>;
+  readonly database: Uint8Array;
+}
+
 export interface Chatter extends AsyncDisposable {
   readonly client: Client;
   readonly store: DeviceStore;
   readonly alarms: readonly string[];
   readonly failures: readonly unknown[];
+  /** What a backup of the device has, as it is now. */
+  backUp(): Backup;
   /** Passes each session through `bend` from now on. */
   bend(bend: (session: Dialled) => Partial<RelaySession>): void;
 }
@@ -22,11 +31,13 @@ export interface Chatter extends AsyncDisposable {
 /** A device of a fresh identity. */
 export async function openChatter(
   devices: Devices,
-  options: Partial<Pick<ClientOptions, "followed" | "clock">> = {},
+  { from, ...options }: Partial<Pick<ClientOptions, "followed" | "clock">> & { from?: Backup } = {},
 ): Promise<Chatter> {
   const dir = mkdtempSync(join(tmpdir(), "dchat-chatter-"));
-  const store = await openDeviceStore({ path: join(dir, "device.db"), crypto, passphrase: null });
-  const keys = makeParty();
+  const path = join(dir, "device.db");
+  if (from !== undefined) await Bun.write(path, from.database);
+  const store = await openDeviceStore({ path, crypto, passphrase: null });
+  const keys = from?.keys ?? makeParty();
   const alarms: string[] = [];
   const failures: unknown[] = [];
   let bending: (session: Dialled) => Partial<RelaySession> = () => ({});
@@ -67,6 +78,10 @@ export async function openChatter(
     store,
     alarms,
     failures,
+    backUp: () => {
+      using database = new Database(path, { readonly: true });
+      return { keys, database: database.serialize() };
+    },
     bend: (bend) => {
       bending = bend;
     },

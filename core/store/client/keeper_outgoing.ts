@@ -9,6 +9,7 @@ type Part = Pick<
   Keeper,
   | "putMessage"
   | "message"
+  | "dropMessage"
   | "messages"
   | "countMessages"
   | "unshown"
@@ -28,36 +29,38 @@ type Part = Pick<
 
 /** Messages, what goes out, and the verified log. */
 export function outgoingKeeper(sql: DeviceSql, context: KeeperContext): Part {
-  return { ...messagePart(sql, context), ...outgoingPart(sql, context), ...leafPart(sql) };
+  return {
+    ...messagePart(sql, context),
+    ...messageLists(sql, context),
+    ...outgoingPart(sql, context),
+    ...leafPart(sql),
+  };
 }
 
-function messagePart(
-  sql: DeviceSql,
-  { vault }: KeeperContext,
-): Pick<Part, "putMessage" | "message" | "messages" | "countMessages" | "unshown" | "markShown"> {
-  const cell = (conversation: number, id: Uint8Array) => ({ table: "message", key: [conversation, id] });
-  const read = (row: typeof message.$inferSelect): KeptMessage => ({
-    ...decodeMessage(vault.open(cell(row.conversation, row.id), row.sealed)),
+const cellOf = (conversation: number, id: Uint8Array) => ({ table: "message", key: [conversation, id] });
+
+function readMessage(vault: KeeperContext["vault"], row: typeof message.$inferSelect): KeptMessage {
+  return {
+    ...decodeMessage(vault.open(cellOf(row.conversation, row.id), row.sealed)),
     conversation: row.conversation,
     id: entryId(Uint8Array.from(row.id)),
     generation: row.generation,
     seq: row.seq,
     mine: row.mine,
     shown: row.shown,
-  });
-  /** Those that wait come last, in the order in which they were written. */
-  const inOrder = [
-    raw`${message.seq} IS NULL`,
-    asc(message.generation),
-    asc(message.seq),
-    asc(message.number),
-  ];
+  };
+}
+
+function messagePart(
+  sql: DeviceSql,
+  { vault }: KeeperContext,
+): Pick<Part, "putMessage" | "message" | "dropMessage" | "markShown"> {
   const at = (conversation: number, id: Uint8Array) =>
     and(eq(message.conversation, conversation), eq(message.id, Buffer.from(id)));
   return {
     putMessage(kept) {
       const { conversation, generation, seq, mine, shown } = kept;
-      const sealed = vault.seal(cell(conversation, kept.id), encodeMessage(kept));
+      const sealed = vault.seal(cellOf(conversation, kept.id), encodeMessage(kept));
       const place = { generation, seq, shown };
       sql
         .insert(message)
@@ -67,8 +70,31 @@ function messagePart(
     },
     message(conversation, id) {
       const row = sql.select().from(message).where(at(conversation, id)).get();
-      return row === undefined ? null : read(row);
+      return row === undefined ? null : readMessage(vault, row);
     },
+    dropMessage(conversation, id) {
+      sql.delete(message).where(at(conversation, id)).run();
+    },
+    markShown(messages) {
+      for (const one of messages) {
+        sql.update(message).set({ shown: true }).where(at(one.conversation, one.id)).run();
+      }
+    },
+  };
+}
+
+function messageLists(
+  sql: DeviceSql,
+  { vault }: KeeperContext,
+): Pick<Part, "messages" | "countMessages" | "unshown"> {
+  /** Those that wait come last, in the order in which they were written. */
+  const inOrder = [
+    raw`${message.seq} IS NULL`,
+    asc(message.generation),
+    asc(message.seq),
+    asc(message.number),
+  ];
+  return {
     messages: (conversation) =>
       sql
         .select()
@@ -76,7 +102,7 @@ function messagePart(
         .where(eq(message.conversation, conversation))
         .orderBy(...inOrder)
         .all()
-        .map(read),
+        .map((row) => readMessage(vault, row)),
     countMessages(conversation) {
       const rows = sql
         .select({ all: count() })
@@ -92,12 +118,7 @@ function messagePart(
         .where(eq(message.shown, false))
         .orderBy(asc(message.conversation), ...inOrder)
         .all()
-        .map(read),
-    markShown(messages) {
-      for (const one of messages) {
-        sql.update(message).set({ shown: true }).where(at(one.conversation, one.id)).run();
-      }
-    },
+        .map((row) => readMessage(vault, row)),
   };
 }
 

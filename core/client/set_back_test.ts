@@ -1,0 +1,81 @@
+/** Devices whose database is replaced by an older one: what they say afterwards reaches the other side. */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { type Chatter, openChatter, openPair } from "../../test/harness/chat.ts";
+import { type Devices, openDevices } from "../../test/harness/device.ts";
+import { type SpawnedRelay, spawnRelay } from "../../test/harness/relay.ts";
+
+let relay: SpawnedRelay;
+let devices: Devices;
+
+beforeAll(async () => {
+  [relay, devices] = await Promise.all([spawnRelay(), openDevices()]);
+});
+
+afterAll(async () => {
+  await devices[Symbol.asyncDispose]();
+  await relay[Symbol.asyncDispose]();
+});
+
+async function texts(chatter: Chatter, name: string): Promise<string[]> {
+  return (await chatter.client.history(name)).map(({ text }) => text);
+}
+
+/** Ann from a backup that lacks "one" and "two", which Bob has read; with `gone`, their bodies aren't at the relay any more. */
+async function setBack(gone: boolean): Promise<{ ann: Chatter; bob: Chatter } & AsyncDisposable> {
+  await using stack = new AsyncDisposableStack();
+  const two = await openPair(devices, relay.address);
+  const [former, bob] = [stack.use(two.ann), stack.use(two.bob)];
+  await former.client.send({ to: "bob", text: "zero" });
+  await former.client.sync();
+  const from = former.backUp();
+  for (const text of ["one", "two"]) await former.client.send({ to: "bob", text });
+  await bob.client.sync();
+  if (gone) await former.client.sync();
+  const ann = stack.use(await openChatter(devices, { from }));
+  if (gone) {
+    ann.bend((session) => ({
+      async read(range, signing, options) {
+        const result = await session.read(range, signing, options);
+        if (result.is === "refused") return result;
+        const isGone = (seq: number) => seq === 1 || seq === 2;
+        const entries = result.entries.map((each) =>
+          isGone(each.leaf.seq) ? { ...each, entry: null } : each,
+        );
+        return { ...result, entries };
+      },
+    }));
+  }
+  const owned = stack.move();
+  return { ann, bob, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
+
+describe("a database that was set back", () => {
+  test.each([false, true])("loses nothing that is sent first (former entries gone: %p)", async (gone) => {
+    await using both = await setBack(gone);
+    const { ann, bob } = both;
+    const three = await ann.client.send({ to: "bob", text: "three" });
+    expect(three).toMatchObject({ text: "three" });
+    expect(three.seq).toBeGreaterThan(3);
+    await ann.client.send({ to: "bob", text: "four" });
+    await bob.client.sync();
+    expect(await texts(bob, "ann")).toEqual(["zero", "one", "two", "three", "four"]);
+    await bob.client.send({ to: "ann", text: "five" });
+    await ann.client.sync();
+    const told = gone ? ["zero", "three", "four", "five"] : ["zero", "two", "three", "four", "five"];
+    expect(await texts(ann, "bob")).toEqual(told);
+    expect(ann.alarms.join()).toContain("a backup was put in its place");
+    expect([...ann.failures, ...bob.failures]).toEqual([]);
+  });
+
+  test.each([false, true])("loses nothing where it reads first (former entries gone: %p)", async (gone) => {
+    await using both = await setBack(gone);
+    const { ann, bob } = both;
+    await ann.client.sync();
+    for (const text of ["three", "four"]) await ann.client.send({ to: "bob", text });
+    await bob.client.sync();
+    expect(await texts(bob, "ann")).toEqual(["zero", "one", "two", "three", "four"]);
+    expect(bob.alarms).toEqual([]);
+    expect(ann.alarms.join()).toContain("a backup was put in its place");
+    expect([...ann.failures, ...bob.failures]).toEqual([]);
+  });
+});
