@@ -1,4 +1,5 @@
 /** `dchat user send|receive|history`: what is said. */
+import type { NamedMessage } from "@dchat/core/client/mod.ts";
 import { limit } from "@dchat/core/ground/mod.ts";
 import { z } from "zod";
 import { command, type Context, exit, usage } from "./frame/mod.ts";
@@ -97,12 +98,19 @@ export const receive = command({
       await stay(client, context, json);
       return exit.done;
     }
-    await client.sync();
     let shown = 0;
-    await client.showNew((messages) => {
+    let failure: unknown = null;
+    const print = (messages: readonly NamedMessage[]) => {
       showMessages(messages, context, json);
-      shown = messages.length;
-    });
+      shown += messages.length;
+    };
+    const show = inTurn(
+      () => client.showNew(print),
+      (error) => (failure ??= error),
+    );
+    await client.sync(undefined, () => void show());
+    await show();
+    if (failure !== null) throw failure;
     if (noteAway(user, context) || user.failed.size > 0) return exit.failed;
     if (shown === 0 && context.err.interactive) context.note(context.err.style.dim("Nothing new."));
     return exit.done;

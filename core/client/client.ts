@@ -12,10 +12,12 @@ import type {
   KeptMessage,
   Mls,
 } from "../conversation/mod.ts";
-import { type Clock, Fault, isFault, type PublicKey } from "../ground/mod.ts";
+import { type Clock, isFault, type PublicKey } from "../ground/mod.ts";
 import { safetyNumber } from "../identity/mod.ts";
+import { sameId } from "../wire/mod.ts";
 import { fault } from "./fault.ts";
 import { acceptInvite } from "./acceptance.ts";
+import { butItWaits, isAway, isLate, untilLate } from "./away.ts";
 import {
   type ClientEvents,
   conversationNamed,
@@ -29,13 +31,15 @@ import { catchUp } from "./founding.ts";
 import { Inbox, isWaiting } from "./inbox.ts";
 import { makeInvite, tendInvite, toTend, watchInbox } from "./invitation.ts";
 import { deliver, enqueue } from "./outbox.ts";
-import { inPool } from "./patience.ts";
+import { inPool, pause } from "./patience.ts";
 import type { DialRelay } from "./port.ts";
 import { sync } from "./sync.ts";
 import { Turns } from "./turns.ts";
 
-/** Conversations brought up to date at once, each over a connection of its own. */
+/** Conversations of one relay brought up to date at once, each over a connection of its own. */
 const SYNC_WIDTH = 8;
+/** How long one relay may take for a sync; what it has brought until then is kept. */
+const RELAY_MS_MAX = 600_000;
 /** Conversations and invitations followed at once, each over a connection; where there are more, each has its turn. */
 const FOLLOWED = { places: 256, turnMs: 10_000 };
 const RETRY_MS_MIN = 100;
@@ -55,6 +59,8 @@ export interface ClientOptions {
   readonly events: ClientEvents;
   /** How many conversations and invitations are followed at once, and how long each while others wait. */
   readonly followed?: { readonly places: number; readonly turnMs: number };
+  /** How long one relay may take for a sync. */
+  readonly relayMsMax?: number;
 }
 
 /** Where a message went. `seq` is null while it waits for its relay. */
@@ -92,9 +98,11 @@ interface Staying {
 export class Client {
   readonly #device: Device;
   readonly #followed: NonNullable<ClientOptions["followed"]>;
+  readonly #relayMsMax: number;
 
-  constructor({ followed = FOLLOWED, ...device }: ClientOptions) {
+  constructor({ followed = FOLLOWED, relayMsMax = RELAY_MS_MAX, ...device }: ClientOptions) {
     this.#device = device;
+    this.#relayMsMax = relayMsMax;
     this.#followed = followed;
   }
 
@@ -142,18 +150,31 @@ export class Client {
 
   /**
    * Does everything that waits, in all conversations, as far as relays can be reached. What goes wrong with one is
-   * told by the events and doesn't hold up the others.
+   * told by the events and doesn't hold up the others; each relay has a time after which the rest is left for later.
+   * `onNews` runs after each conversation.
    */
-  async sync(signal?: AbortSignal): Promise<void> {
-    await this.#tendInvites(signal);
-    const all = await this.#device.store.transact((keeper) => keeper.conversations());
-    await inPool(all, SYNC_WIDTH, ({ id, name }) =>
-      this.#orTell(
-        name,
-        () => this.#tryConversation(id, signal).catch((error) => this.#remember(id, error)),
-        signal,
+  async sync(signal?: AbortSignal, onNews: () => void = () => undefined): Promise<void> {
+    const places = await this.#device.store.transact((keeper) =>
+      [...toTend(this.#device, keeper), ...keeper.conversations()].map(({ place }) => place),
+    );
+    const relays = new Map(places.map(({ record }) => [record.relay.toHex(), record.relay]));
+    await Promise.all(
+      [...relays.values()].map((relay) =>
+        untilLate(this.#relayMsMax, signal, (whileOurs) => this.#syncAt(relay, whileOurs, onNews)),
       ),
     );
+  }
+
+  /** Invitations first: they bring conversations. */
+  async #syncAt(relay: PublicKey, signal: AbortSignal, onNews: () => void): Promise<void> {
+    const isHere = ({ place }: Pick<KeptConversation, "place">) => sameId(place.record.relay, relay);
+    await this.#tendInvites(isHere, signal);
+    const all = await this.#device.store.transact((keeper) => keeper.conversations().filter(isHere));
+    await inPool(all, SYNC_WIDTH, async ({ id, name }) => {
+      const work = () => this.#tryConversation(id, signal).catch((error) => this.#remember(id, error));
+      await this.#orTell(name, work, signal);
+      onNews();
+    });
   }
 
   /** Stays with all conversations, those to come included, until the signal aborts. */
@@ -238,11 +259,17 @@ export class Client {
     };
   }
 
-  async #tendInvites(signal?: AbortSignal): Promise<void> {
-    const invites = await this.#device.store.transact((keeper) => toTend(this.#device, keeper));
+  async #tendInvites(
+    isHere: (kept: Pick<KeptInvite, "place">) => boolean,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const invites = await this.#device.store.transact((keeper) =>
+      toTend(this.#device, keeper).filter(isHere),
+    );
     const tend = async (kept: KeptInvite) => {
       const { addresses, record } = kept.place;
       await using session = await dialRelay(this.#device, { addresses, relay: record.relay, signal });
+      signal.addEventListener("abort", () => void session[Symbol.asyncDispose](), { once: true });
       await tendInvite(this.#device, new Inbox(this.#device, session, kept.place.mailbox), kept);
     };
     await inPool(invites, SYNC_WIDTH, (kept) => {
@@ -348,7 +375,7 @@ export class Client {
       return true;
     } catch (error) {
       if (!isAway(error)) throw error;
-      if (signal?.aborted === true) return false;
+      if (signal?.aborted === true && !isLate(signal.reason)) return false;
       this.#device.events.offline(name, error instanceof Error ? error.message : String(error));
       return false;
     }
@@ -358,40 +385,4 @@ export class Client {
 function unshownNamed(keeper: Keeper): readonly NamedMessage[] {
   const names = new Map(keeper.conversations().map((one) => [one.id, one.name]));
   return keeper.unshown().map((message) => ({ ...message, name: names.get(message.conversation) ?? "" }));
-}
-
-/** Whether an error says that a relay can't be reached now, rather than that something is wrong. */
-export function isAway(error: unknown): boolean {
-  if (error instanceof DOMException) return error.name === "AbortError";
-  return (
-    isFault(error, "edge/dial") ||
-    isFault(error, "edge/handshake") ||
-    isFault(error, "edge/closed") ||
-    isFault(error, "session/closed") ||
-    isFault(error, "session/timeout") ||
-    isFault(error, "session/clock") ||
-    isFault(error, "client/away")
-  );
-}
-
-/** Whoever is told only that a send failed sends again, and both go out. */
-function butItWaits(error: unknown): unknown {
-  if (!isFault(error)) return error;
-  const message = `${error.message}. The text waits in the outbox, and goes out with the next send or receive`;
-  return new Fault(error.code, message, { cause: error });
-}
-
-function pause(ms: number, signal?: AbortSignal): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const over = () => {
-    clearTimeout(timer);
-    reject(signal?.reason);
-  };
-  const timer = setTimeout(() => {
-    signal?.removeEventListener("abort", over);
-    resolve();
-  }, ms);
-  if (signal?.aborted === true) over();
-  signal?.addEventListener("abort", over, { once: true });
-  return promise;
 }

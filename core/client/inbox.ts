@@ -3,6 +3,7 @@ import type { KeptInvite } from "../conversation/mod.ts";
 import type { EntryId, MailboxId } from "../ground/mod.ts";
 import { type CommandBody, GENERATION_FIRST } from "../wire/mod.ts";
 import { type Device, withKey } from "./device.ts";
+import { STARTS_MAX } from "./line.ts";
 import { untrue } from "./log.ts";
 import { patiently } from "./patience.ts";
 import type {
@@ -19,9 +20,6 @@ import type {
 export function isWaiting({ stage }: Pick<KeptInvite, "stage">): boolean {
   return stage === "making" || stage === "open";
 }
-
-/** Generations that may start while one command is on its way. */
-const STARTS_MAX = 4;
 
 /**
  * Commands to one inbox over one session, signed for the generation that the relay has shown last, and again while

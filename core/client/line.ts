@@ -7,6 +7,9 @@ import { conversationOf, type Device, putAlarm, withKey } from "./device.ts";
 import { patiently } from "./patience.ts";
 import type { CommandResult, RelaySession, SingleBody } from "./port.ts";
 
+/** Generations that may start while a mailbox is asked once. */
+export const STARTS_MAX = 4;
+
 /** A conversation and the session that serves it. */
 export interface Line {
   readonly device: Device;

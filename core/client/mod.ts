@@ -1,5 +1,6 @@
 /** A device at work: sessions with relays, outbox, sync, contacts, over a sealed database through a port. */
-export { Client, type ClientOptions, type Contact, isAway, type NamedMessage, type Sent } from "./client.ts";
+export { isAway } from "./away.ts";
+export { Client, type ClientOptions, type Contact, type NamedMessage, type Sent } from "./client.ts";
 export type { ClientCode } from "./fault.ts";
 export type { ClientEvents } from "./device.ts";
 export { memberCheck } from "./member.ts";

@@ -46,3 +46,19 @@ export async function inPool<T>(
   };
   await Promise.all(Array.from({ length: Math.min(width, items.length) }, worker));
 }
+
+/** Resolves after `ms`; rejects when the signal aborts. */
+export function pause(ms: number, signal?: AbortSignal): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const over = () => {
+    clearTimeout(timer);
+    reject(signal?.reason);
+  };
+  const timer = setTimeout(() => {
+    signal?.removeEventListener("abort", over);
+    resolve();
+  }, ms);
+  if (signal?.aborted === true) over();
+  signal?.addEventListener("abort", over, { once: true });
+  return promise;
+}

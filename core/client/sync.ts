@@ -8,7 +8,7 @@ import { forgetRead } from "./forget.ts";
 import { startGeneration } from "./heal.ts";
 import { takeEntries } from "./intake.ts";
 import { jumpTo } from "./lapse.ts";
-import { ask, current, isPrefix, type Line } from "./line.ts";
+import { ask, current, isPrefix, type Line, STARTS_MAX } from "./line.ts";
 import { checkHead, seenHead, untrue } from "./log.ts";
 import { makeAgain } from "./owner.ts";
 import { patiently } from "./patience.ts";
@@ -21,8 +21,10 @@ const READ_BYTES = limit.ENTRY_BYTES_MAX;
 /** Asks the relay how the mailbox stands, starting its new generation here where there is one. */
 export async function describe(line: Line): Promise<Description> {
   let triedAgain = false;
-  for (;;) {
+  for (let starts = 0; ; starts++) {
     const { readerSeed, position, name } = await current(line);
+    if (starts > STARTS_MAX)
+      throw untrue(`${name}'s mailbox started ${starts} generations while it was asked once`);
     const result = await ask(line, readerSeed, { op: "describe" });
     if (result.is === "refused" && result.refusal.code === "generation") {
       await startGeneration(line, result.refusal.started);

@@ -22,6 +22,7 @@ export interface Chatter extends AsyncDisposable {
   readonly store: DeviceStore;
   readonly alarms: readonly string[];
   readonly failures: readonly unknown[];
+  readonly offline: readonly string[];
   /** What a backup of the device has, as it is now. */
   backUp(): Backup;
   /** Passes each session through `bend` from now on. */
@@ -31,7 +32,10 @@ export interface Chatter extends AsyncDisposable {
 /** A device of a fresh identity. */
 export async function openChatter(
   devices: Devices,
-  { from, ...options }: Partial<Pick<ClientOptions, "followed" | "clock">> & { from?: Backup } = {},
+  {
+    from,
+    ...options
+  }: Partial<Pick<ClientOptions, "followed" | "clock" | "relayMsMax">> & { from?: Backup } = {},
 ): Promise<Chatter> {
   const dir = mkdtempSync(join(tmpdir(), "dchat-chatter-"));
   const path = join(dir, "device.db");
@@ -40,6 +44,7 @@ export async function openChatter(
   const keys = from?.keys ?? makeParty();
   const alarms: string[] = [];
   const failures: unknown[] = [];
+  const offline: string[] = [];
   let bending: (session: Dialled) => Partial<RelaySession> = () => ({});
   const dial: DialRelay = async ({ addresses, relay }) => {
     const device = await devices.connect(addresses[0] ?? "", { relay });
@@ -68,7 +73,7 @@ export async function openChatter(
     dial,
     events: {
       alarm: (_, what) => alarms.push(what),
-      offline: () => undefined,
+      offline: (_, why) => offline.push(why),
       skewed: () => undefined,
       failed: (_, error) => failures.push(error),
     },
@@ -78,6 +83,7 @@ export async function openChatter(
     store,
     alarms,
     failures,
+    offline,
     backUp: () => {
       using database = new Database(path, { readonly: true });
       return { keys, database: database.serialize() };

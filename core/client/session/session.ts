@@ -150,10 +150,16 @@ class Session implements OpenedSession {
     signing: Signing,
     options: { signal?: AbortSignal } = {},
   ): Promise<ReadResult> {
-    let next = range.from;
-    const dense = (entry: DeliveredEntry): void => {
-      if (entry.leaf.seq !== next) throw untrue(`a read got entry ${entry.leaf.seq} in place of ${next}`);
+    let [next, bytes] = [range.from, 0];
+    const bytesMax = Math.min(range.bytesMax, limit.READ_BYTES_MAX);
+    const dense = ({ leaf, entry }: DeliveredEntry): void => {
+      if (leaf.seq !== next) throw untrue(`a read got entry ${leaf.seq} in place of ${next}`);
+      const length = entry?.length ?? 0;
+      // The body that reaches what was asked for is the last.
+      if (bytes >= bytesMax && bytes > 0 && length > 0)
+        throw untrue(`a read of ${bytesMax} bytes went on after ${bytes}`);
       next += 1;
+      bytes += length;
     };
     return this.#ask({ op: "read", ...range }, signing, { ...options, take: this.#gather(signing, dense) });
   }
@@ -326,6 +332,9 @@ class Session implements OpenedSession {
     const { verifier } = this.#known;
     return (reply) => {
       if (reply.is === "entry") {
+        if (entries.length >= limit.DELIVERY_TURN_ENTRIES_MAX) {
+          throw untrue(`one command got more than ${entries.length} entries`);
+        }
         check(reply);
         verifier.entry(reply);
         entries.push(reply);

@@ -143,6 +143,33 @@ describe("a session", () => {
     }
   });
 
+  test.each([0, 65_536])("takes no read that has no end, of bodies of %i bytes", async (bytes) => {
+    const many = newMailbox(kit.crypto, { relay: kit.relay });
+    const first = await kit.connect();
+    await create({ session: first }, many);
+    await first.command(plain(kit.crypto, { bytes: 65_536 }), { ...many, key: many.writer });
+    const [key] = many.readers;
+    if (key === undefined) throw new Error("no reader");
+    const repeat = (frame: Uint8Array): Uint8Array => {
+      if (frame[3] !== REPLY_KIND.entry) return frame;
+      const length = frame.length - 65_536 + bytes;
+      const out = new Uint8Array(length * 1100);
+      const view = new DataView(out.buffer);
+      for (let at = 0; at < 1100; at++) {
+        out.set(frame.subarray(0, length), at * length);
+        view.setUint8(at * length, (length - limit.FRAME_HEADER_BYTES) >> 16);
+        view.setUint16(at * length + 1, (length - limit.FRAME_HEADER_BYTES) & 0xffff);
+        view.setBigUint64(at * length + limit.FRAME_HEADER_BYTES + 4, BigInt(at));
+      }
+      return out;
+    };
+    const session = await kit.connect({ tamper: repeat });
+    const result = session.read({ from: 0, bytesMax: 1 }, { ...many, key });
+    const fault: unknown = await result.catch((error: unknown) => error);
+    expect(isFault(fault, "session/untrue")).toBe(true);
+    expect(String(fault)).toContain(bytes === 0 ? "more than 1024 entries" : "a read of 1 bytes went on");
+  });
+
   test("ends a subscription whose sequence number is wrong", async () => {
     const session = await kit.connect({ tamper: flip("entry", 11) });
     const ended = Promise.withResolvers<unknown>();
