@@ -22,7 +22,8 @@ export async function setKeys(line: Line, description: Description): Promise<voi
     owner: place.record.owner,
     writer: await writerKey(device.mls, state.group, turn),
     readers: readersOf(line, state),
-    policy: description.policy,
+    // As it was agreed on: what the relay describes isn't signed by anyone.
+    policy: place.record.policy,
   });
   if (result.is === "refused" && result.refusal.code !== "version") {
     throw refusedFault(`renew the keys of the mailbox of ${name}`, result.refusal);

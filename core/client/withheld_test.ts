@@ -139,6 +139,28 @@ describe("Client.sync()", () => {
   });
 });
 
+test("the owner signs the policy that was agreed on, not what the relay describes", async () => {
+  await using both = await pair();
+  const { ann } = both;
+  const { record } = (await kept(ann)).place;
+  const signed: unknown[] = [];
+  let denied = false;
+  ann.bend((session) => ({
+    async command(body, signing, options) {
+      if (body.op === "reset") signed.push(body.policy);
+      if (body.op === "append" && !denied) {
+        denied = true;
+        return { is: "refused", refusal: { code: "denied" } };
+      }
+      const result = await session.command(body, signing, options);
+      if (result.is !== "described") return result;
+      return { ...result, policy: { ...result.policy, ttlMs: 60_000, retentionMs: 0 } };
+    },
+  }));
+  await ann.client.send({ to: "bob", text: "one" });
+  expect(signed).toEqual([record.policy]);
+});
+
 describe("what everybody has read", () => {
   /** Passes descriptions on with every reader's cursor at `cursor` of the log's size. */
   function claim(chatter: Chatter, cursor: (size: number) => number): void {
