@@ -13,7 +13,12 @@ export function clocks(oursMs: number, relaysMs: number): string {
   return `this machine's clock says ${clockTime(oursMs)}, the relay's ${clockTime(relaysMs)}; set the one right that is wrong`;
 }
 
-/** As people read it: `2026-11-28 04:03 UTC`. */
+/** As people read it: `2026-11-28 04:03 UTC`. Whatever number a relay calls a time. */
 export function clockTime(timeMs: number): string {
-  return `${new Date(timeMs).toISOString().slice(0, 16).replace("T", " ")} UTC`;
+  const time = new Date(timeMs);
+  if (Number.isNaN(time.getTime())) return "a time that no calendar has";
+  return `${time
+    .toISOString()
+    .replace(/:[^:]*$/, "")
+    .replace("T", " ")} UTC`;
 }

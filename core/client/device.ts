@@ -36,9 +36,11 @@ export async function dialRelay(
   device: Device,
   { signal, ...target }: Omit<Target, "signal"> & { readonly signal?: AbortSignal | undefined },
 ): ReturnType<DialRelay> {
-  const session = await device.dial(signal === undefined ? target : { ...target, signal });
+  await using stack = new AsyncDisposableStack();
+  const session = stack.use(await device.dial(signal === undefined ? target : { ...target, signal }));
   const apart = clocksApart(device.clock.now(), session.skewMs);
   if (apart !== null) device.events.skewed(apart);
+  stack.move();
   return session;
 }
 
@@ -83,13 +85,22 @@ export function conversationNamed(keeper: Keeper, name: string): KeptConversatio
   );
 }
 
-/** Alarms that a conversation keeps, the last ones: a member that spoils entries can make as many as it likes. */
+/** Alarms that a conversation keeps: members and relays can make as many as they like. */
 const ALARMS_MAX = 32;
 
 /** Notes on the conversation that something was caught; once for each thing. */
 export function putAlarm(keeper: Keeper, id: number, what: string): boolean {
   const conversation = conversationOf(keeper, id);
   if (conversation.alarms.includes(what)) return false;
-  keeper.putConversation({ ...conversation, alarms: [...conversation.alarms, what].slice(-ALARMS_MAX) });
+  const alarms = [...conversation.alarms, what];
+  if (alarms.length > ALARMS_MAX) alarms.splice(spare(alarms), 1);
+  keeper.putConversation({ ...conversation, alarms });
   return true;
+}
+
+/** The oldest alarm of those that there are the most of, numbers aside: what was said once isn't crowded out. */
+function spare(alarms: readonly string[]): number {
+  const kinds = alarms.map((what) => what.replaceAll(/\d+/g, "0"));
+  const count = (kind: string) => kinds.filter((other) => other === kind).length;
+  return kinds.reduce((most, kind, at) => (count(kind) > count(kinds[most] ?? "") ? at : most), 0);
 }

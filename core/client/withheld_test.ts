@@ -8,7 +8,7 @@ import type { KeptConversation } from "../conversation/mod.ts";
 import { type Hash, isFault } from "../ground/mod.ts";
 import { append, leafHash, rootOf } from "../merkle/mod.ts";
 import { leafBytes } from "../wire/mod.ts";
-import { publicOf } from "./device.ts";
+import { publicOf, putAlarm } from "./device.ts";
 import { loadState } from "./group.ts";
 import { takeEntries } from "./intake.ts";
 import type { CommandResult } from "./port.ts";
@@ -137,6 +137,20 @@ describe("Client.sync()", () => {
       "the relay shows its readers different logs: here entry 0 of generation 1 has 0 before it, and ann had seen 2 of generation 1 when writing it",
     ]);
   });
+});
+
+test("putAlarm() keeps what was told once, however many others are told", async () => {
+  await using both = await pair();
+  const { store } = both.bob;
+  const { id } = await kept(both.bob);
+  await store.transact((keeper) => {
+    putAlarm(keeper, id, "The relay contradicts itself: it has 2 entries");
+    for (let at = 0; at < 100; at++) putAlarm(keeper, id, `entry ${at} can't be read: junk`);
+  });
+  const { alarms } = await kept(both.bob);
+  expect(alarms.length).toBe(32);
+  expect(alarms[0]).toContain("contradicts itself");
+  expect(alarms.at(-1)).toBe("entry 99 can't be read: junk");
 });
 
 test("the owner signs the policy that was agreed on, not what the relay describes", async () => {
