@@ -216,7 +216,8 @@ function seeJoined({ device, keeper, conversation }: Intake, sender: Member): vo
  * Compares the log as the sender saw it with ours: two different ones of one size are a split view, and so is one
  * that had more entries before this one was written than come before it here. False where it is.
  */
-function checkSeen({ keeper, conversation, alarms }: Intake, leaf: LeafPreimage, { head }: Content): boolean {
+function checkSeen(intake: Intake, leaf: LeafPreimage, { head }: Content): boolean {
+  const { keeper, conversation, position, alarms } = intake;
   if (head === null || head.size === 0) return true;
   const { generation, size } = head;
   const split = (how: string): false => {
@@ -229,7 +230,9 @@ function checkSeen({ keeper, conversation, alarms }: Intake, leaf: LeafPreimage,
     return split(`here ${here}, and ${there}`);
   }
   const ours = keeper.leaf(conversation.id, { generation, seq: size - 1 });
-  if (ours === null || sameHash(ours.root, head.root)) return true;
+  // Of an earlier generation only what was appended in it: this device may have missed it, and have a log that it lost.
+  const isComparable = generation === position.generation || ours?.generation === generation;
+  if (ours === null || !isComparable || sameHash(ours.root, head.root)) return true;
   return split(`at entry ${size} of generation ${generation} ${conversation.name} saw another one`);
 }
 
