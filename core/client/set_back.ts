@@ -34,7 +34,7 @@ function putFirst(keeper: Keeper, id: number, seq: number): void {
 /** Notes that entry `seq` is from this device, or was acknowledged by it, and isn't known here. Returns the alarm. */
 export function noteSetBack(keeper: Keeper, id: number, seq: number): string {
   putFirst(keeper, id, Math.min(seq, firstOf(keeper, id)));
-  return `this device's database is older than entry ${seq}, which the device had already: a backup was put in its place. Its keys are renewed, and what it sent since goes out again`;
+  return `this device wrote or acknowledged entry ${seq}, and its database doesn't know it: a backup seems to have been put in its place. Its keys are renewed, and what it sent since goes out again`;
 }
 
 /** Once the log has been read: renews the keys, and seals anew what nobody may be able to open. Returns what is to be wiped. */
