@@ -230,7 +230,7 @@ function checkSeen(intake: Intake, leaf: LeafPreimage, { head }: Content): boole
     return split(`here ${here}, and ${there}`);
   }
   const ours = keeper.leaf(conversation.id, { generation, seq: size - 1 });
-  // Of an earlier generation only what was appended in it: this device may have missed it, and have a log that it lost.
+  // Of an earlier generation only what was read in it: this device may have missed it, and have a log that it lost.
   const isComparable = generation === position.generation || ours?.generation === generation;
   if (ours === null || !isComparable || sameHash(ours.root, head.root)) return true;
   return split(`at entry ${size} of generation ${generation} ${conversation.name} saw another one`);

@@ -43,7 +43,8 @@ export function followEntry(crypto: Crypto, position: Position, delivered: Deliv
   return {
     position: { ...position, size: tree.size, peaks: tree.peaks, turn },
     kept: {
-      generation: leaf.generation,
+      // In which the log has it here: a later one may have it again, where this one has something else.
+      generation: position.generation,
       seq: leaf.seq,
       id: leaf.id,
       turn,

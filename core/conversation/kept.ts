@@ -115,6 +115,7 @@ export interface KeptOutgoing {
 /** One entry of a mailbox's log as this device verified it. */
 export interface KeptLeaf {
   readonly conversation: number;
+  /** Of the log in which this device read it; it may have been appended in an earlier one. */
   readonly generation: number;
   readonly seq: number;
   readonly id: EntryId;

@@ -164,6 +164,22 @@ describe("a relay restored from an old backup", () => {
     await stage.holds();
   }, 60_000);
 
+  test("may be restored from a newer backup after an older one", async () => {
+    await using stage = await Stage.open();
+    await stage.say("ann", 2);
+    const older = await stage.backup("older");
+    await stage.say("ann", 4);
+    await stage.settle();
+    const newer = await stage.backup("newer");
+    await stage.restore(older);
+    await stage.say("bob", 3);
+    await stage.settle();
+    await Bun.sleep(1000);
+    await stage.restore(newer);
+    await stage.settle();
+    await stage.holds();
+  }, 60_000);
+
   test("goes on from a turn that is over for both sides", async () => {
     await using stage = await Stage.open();
     const old = await stage.backup("old");
