@@ -48,7 +48,10 @@ import { writePlan } from "./sqlite_write.ts";
 const CHECKPOINT_FRAMES = 4_000;
 /** Room is made for this many more, since a batch may be under way when a checkpoint is due. */
 const LOG_FRAMES_MAX = CHECKPOINT_FRAMES + 2_000;
-/** The log's length is looked at whenever this much was done: a commit counts 4, each of its commands 1. */
+/**
+ * The log's length is looked at whenever this much was done: a commit counts 4, each of its commands 1. A piece of a
+ * sweep, which writes as much as a full batch, is always looked behind.
+ */
 const LOOK_AFTER = 64;
 
 function codeOf(error: unknown): string {
@@ -172,8 +175,8 @@ export class SqliteEngine implements StoreEngine {
   }
 
   /**
-   * Looks after the log: moves it into the file once it is long, and keeps room behind it. Called between batches,
-   * after their answers have left. A failure ends the store as a failed commit does: what was acknowledged is
+   * Looks after the log: moves it into the file once it is long, and keeps room behind it. Called between batches
+   * and pieces of a sweep, after their answers have left. A failure ends the store as a failed commit does: what was acknowledged is
    * still in the log.
    */
   tend(): void {
@@ -237,6 +240,7 @@ export class SqliteEngine implements StoreEngine {
   /** As MailboxStore.sweep. */
   sweep(nowMs: number): boolean {
     const { more, changed } = this.#transaction(() => sweepSqlite(this.#db, nowMs));
+    this.#done += LOOK_AFTER;
     this.#cache.forget(changed);
     return more;
   }

@@ -86,7 +86,7 @@ async function handle(number: number, request: StoreRequest): Promise<void> {
     send({ number, fault: { code, message: reasonOf(error) } });
   }
   // After the answer has left, so that nobody waits for it.
-  if (request.op === "commit") engine?.tend();
+  if (request.op === "commit" || request.op === "sweep") engine?.tend();
   // What loading left behind; from here on the thread makes little.
   if (request.op !== "open") return;
   Bun.gc(true);
