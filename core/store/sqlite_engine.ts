@@ -84,6 +84,8 @@ export class SqliteEngine implements StoreEngine {
     this.#db = openSqliteFile(file);
     this.#sql = prepareStatements(this.#db);
     this.#room = new LogRoom(`${file.path}-wal`, LOG_FRAMES_MAX);
+    // A log that a backup's snapshot made longer than that is cut when it is next used anew.
+    this.#db.run(`PRAGMA journal_size_limit = ${this.#room.lengthMax}`);
   }
 
   #refuseWhenPoisoned(): void {

@@ -14,39 +14,50 @@ const PAGE = new Uint8Array(PAGE_BYTES);
 /** Less room than this behind the last frame: more is made. Two chunks take a batch of the largest kind. */
 const ROOM_BYTES = 2 * CHUNK_BYTES;
 
+/** How long a log of `frames` is. */
+function logBytes(frames: number): number {
+  return HEADER_BYTES + frames * (PAGE_BYTES + FRAME_HEADER_BYTES);
+}
+
 export class LogRoom implements Disposable {
   readonly #file: number;
   readonly #bytesMax: number;
-  #bytes: number;
 
   /** `path` is the log's; it exists as long as a connection is open. `framesMax`: no room is made beyond. */
   constructor(path: string, framesMax: number) {
     this.#file = openSync(path, "r+");
-    this.#bytes = fstatSync(this.#file).size;
-    this.#bytesMax = HEADER_BYTES + framesMax * (PAGE_BYTES + FRAME_HEADER_BYTES);
+    this.#bytesMax = logBytes(framesMax);
+  }
+
+  /** How long the log gets, room included, while nobody's snapshot keeps it from being used anew. */
+  get lengthMax(): number {
+    return this.#bytesMax + CHUNK_BYTES;
+  }
+
+  /** How long it is now. */
+  get length(): number {
+    return fstatSync(this.#file).size;
   }
 
   /**
    * Adds a chunk of zeros, a page at a time: the kernel keeps what one call writes in one piece where it can, and
    * then looks through all of it for each page of it that is synced.
    */
-  #grow(): void {
+  #grow(from: number): void {
     for (let at = 0; at < CHUNK_BYTES; at += PAGE.length) {
-      writeSync(this.#file, PAGE, 0, PAGE.length, this.#bytes + at);
+      writeSync(this.#file, PAGE, 0, PAGE.length, from + at);
     }
     fdatasyncSync(this.#file);
-    this.#bytes += CHUNK_BYTES;
   }
 
   /** Makes room where `frames` are in use and little is left; a full disk is left for the next commit to meet. */
   make(frames: number): void {
-    const used = HEADER_BYTES + frames * (PAGE_BYTES + FRAME_HEADER_BYTES);
-    if (this.#bytes < used) this.#bytes = fstatSync(this.#file).size;
-    if (this.#bytes - used >= ROOM_BYTES || this.#bytes >= this.#bytesMax) return;
+    const { length } = this;
+    if (length - logBytes(frames) >= ROOM_BYTES || length >= this.#bytesMax) return;
     try {
-      this.#grow();
+      this.#grow(length);
     } catch {
-      this.#bytes = fstatSync(this.#file).size;
+      // What was written of it is room as well.
     }
   }
 

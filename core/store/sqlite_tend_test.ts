@@ -1,4 +1,5 @@
 /** What the store does for its files between batches: the log stays short, whatever fills it. */
+import { Database } from "bun:sqlite";
 import { afterAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -42,5 +43,32 @@ describe("the SQLite store's log", () => {
     }
     expect(pieces).toBeGreaterThan(20);
     expect(longest).toBeLessThan(LOG_MIB_MAX);
+  });
+
+  test("is short again after somebody's snapshot that made it long", async () => {
+    const path = join(dir, "snapshot.sqlite");
+    await using store = await openSqliteStore({ path });
+    const owners = Array.from({ length: 64 }, () => new Owner({ policy: { entriesMax: 100_000 } }));
+    const append = async (batches: number, bytes: number): Promise<void> => {
+      for (let at = 0; at < batches; at += 1) {
+        await store.commit(
+          owners.map((owner) => owner.append({ entry: new Uint8Array(bytes) })),
+          OPTIONS,
+        );
+      }
+    };
+    await store.commit(
+      owners.map((owner) => owner.create()),
+      OPTIONS,
+    );
+    {
+      using reader = new Database(path);
+      reader.run("BEGIN");
+      reader.query("SELECT count(*) FROM mailbox").get();
+      await append(16, 65_536);
+      expect(log(path)).toBeGreaterThan(60);
+    }
+    await append(4, 1024);
+    expect(log(path)).toBeLessThan(LOG_MIB_MAX);
   });
 });
