@@ -37,6 +37,14 @@ export const STORE_DEADLINE_MS = 5 * SECOND_MS;
 /** How often an idle relay asks a database server whether it still commits; with the deadline, a hang shows in 10 s. */
 export const STORE_PROBE_MS = 5 * SECOND_MS;
 
+/**
+ * What a SQLite store keeps free on its disk from appends and new mailboxes: twice what its log takes at most and
+ * what the batches between two looks add. Without it nothing could expire any more.
+ */
+export const STORE_RESERVE_BYTES = 64 * 1024 * KIB;
+/** With so much they are taken again; more than where they were refused, so that a relay isn't ready by turns. */
+export const STORE_RESERVE_AGAIN_BYTES = 80 * 1024 * KIB;
+
 /** Rows that a store's writer remembers between batches; some 2 KiB each, readers aside. */
 export const MAILBOXES_CACHED_MAX = 4096;
 /** Readers of these, together; some 300 bytes each. */
@@ -255,6 +263,10 @@ assert(
   MAILBOX_ENTRIES_MAX_DEFAULT <= (APPENDS_PER_SECOND_MAX_DEFAULT * RATE_BURST_MS) / SECOND_MS &&
     MAILBOX_BYTES_MAX_DEFAULT <= (APPEND_BYTES_PER_SECOND_MAX_DEFAULT * RATE_BURST_MS) / SECOND_MS,
   "a client may fill a mailbox again at once, after its relay has lost it",
+);
+assert(
+  STORE_RESERVE_AGAIN_BYTES > STORE_RESERVE_BYTES,
+  "a store that is short of room gets some before it goes on",
 );
 assert(CREDIT_BYTES_MAX >= ENTRY_BYTES_MAX, "credit can cover one largest entry");
 assert(HELD_REPLIES_BYTES_MAX >= 4 * READ_BYTES_MAX, "a few answers of READs can wait");

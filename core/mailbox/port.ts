@@ -149,7 +149,10 @@ export interface DecideOptions extends BatchOptions {
 
 /** Faults: "store/unavailable" (nothing was kept), "store/unknown" (the commit's outcome is unknown; caches were dropped). */
 export interface MailboxStore extends AsyncDisposable {
-  /** Decides and keeps one batch; resolves after the fsync with one outcome for each command, in order. */
+  /**
+   * Decides and keeps one batch; resolves after the fsync with one outcome for each command, in order. A store that is
+   * short of room refuses appends and creates as "unavailable" and keeps the rest.
+   */
   commit(batch: readonly CheckedCommand[], options: BatchOptions): Promise<readonly Outcome[]>;
   /** The committed row, or null. */
   mailbox(id: MailboxId): Promise<MailboxRow | null>;

@@ -23,6 +23,8 @@ export class MoodyStore {
   readonly probes: number[] = [];
   /** Thrown in place of a commit; `after` does the commit and then throws. */
   mood: { readonly error: Error; readonly after: boolean } | null = null;
+  /** Why appends are refused in a batch whose other commands are kept. */
+  short: Error | null = null;
   #held: PromiseWithResolvers<void> | null = null;
 
   constructor(store: MailboxStore) {
@@ -32,7 +34,8 @@ export class MoodyStore {
     const probe = store.probe.bind(store);
     store.probe = async (bytes) => {
       this.probes.push(bytes);
-      if (this.mood !== null) throw this.mood.error;
+      const error = this.mood?.error ?? this.short;
+      if (error !== null) throw error;
       await probe(bytes);
     };
   }
@@ -53,11 +56,21 @@ export class MoodyStore {
     this.batches.push(batch.length);
     if (this.#held !== null) await this.#held.promise;
     const { mood } = this;
-    if (mood === null) return commit();
+    if (mood === null) return this.#refusing(await commit(), batch);
     if (mood.after) await commit();
     throw mood.error;
   }
+
+  #refusing(outcomes: readonly Outcome[], batch: readonly CheckedCommand[]): readonly Outcome[] {
+    if (this.short === null) return outcomes;
+    return outcomes.map((outcome, at) => (batch[at]?.body.op === "append" ? REFUSED : outcome));
+  }
 }
+
+const REFUSED: Outcome = {
+  is: "refused",
+  refusal: { code: "unavailable", retryMs: limit.RETRY_MS_DEFAULT },
+};
 
 export interface Kit extends AsyncDisposable {
   readonly crypto: Crypto;

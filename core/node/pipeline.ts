@@ -46,6 +46,10 @@ function bytesOf(batch: readonly Checked[]): number {
   return batch.reduce((bytes, asked) => bytes + asked.bytes, 0);
 }
 
+function isUnavailable(outcome: Outcome): boolean {
+  return outcome.is === "refused" && outcome.refusal.code === "unavailable";
+}
+
 /** Serves the mailbox protocol on streams of the edge, out of one store. */
 export class Pipeline {
   readonly delivery: Delivery;
@@ -199,8 +203,10 @@ export class Pipeline {
   #committed(batch: readonly Checked[], outcomes: readonly Outcome[]): void {
     assert(outcomes.length === batch.length, "a store answers each command of a batch");
     this.#catchUp();
+    // A store that is short of room keeps what takes none, and says why by a probe.
+    if (outcomes.some(isUnavailable)) void this.probe();
     // A full disk still takes small batches in what room is left, and would be ready and not ready by turns.
-    if (this.#failure !== null && bytesOf(batch) >= this.#failedBytes) this.#storeWorks();
+    else if (this.#failure !== null && bytesOf(batch) >= this.#failedBytes) this.#storeWorks();
     const kept = outcomes.filter((outcome) => outcome.is === "appended");
     const promised = this.#promise(kept);
     if (promised === null) return this.#leaveOpen(batch);

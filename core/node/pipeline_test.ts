@@ -172,6 +172,25 @@ describe("Pipeline", () => {
     expect(kit.moody.probes[1]).toBe(0);
   });
 
+  test("a store that is short of room keeps what takes none, says why, and is ready again by a probe", async () => {
+    kit.store.length = 0;
+    kit.moody.short = new Fault("store/unavailable", "the disk is full");
+    const [reader = box.owner] = box.readers;
+    const answers = await Promise.all([
+      append(),
+      session.command({ op: "acknowledge", cursor: 0 }, { ...box, key: reader }),
+    ]);
+    expect(answers.map((each) => (each.is === "refused" ? each.refusal.code : each.is))).toEqual([
+      "unavailable",
+      "acknowledged",
+    ]);
+    expect(kit.pipeline.failure).toBe("the disk is full");
+    kit.moody.short = null;
+    await kit.pipeline.probe();
+    expect(kit.pipeline.failure).toBeNull();
+    expect(kit.store).toEqual(["the disk is full", "works"]);
+  });
+
   test("a commit of which nobody knows is answered busy; the same id tells, and subscribers get what was kept", async () => {
     const seqs: number[] = [];
     const [reader] = box.readers;

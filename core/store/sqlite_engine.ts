@@ -37,6 +37,7 @@ import { RowCache } from "./row_cache.ts";
 import { loadBatch, loadMailbox } from "./sqlite_load.ts";
 import { LogRoom } from "./sqlite_log.ts";
 import { openSqliteFile, PRIVATE, type SqliteFile } from "./sqlite_open.ts";
+import { DiskRoom } from "./sqlite_room.ts";
 import { mayNote, relayOf, storedEntry } from "./row.ts";
 import { relaySum } from "./row_sum.ts";
 import { prepareStatements, type SqliteStatements } from "./sqlite_statements.ts";
@@ -64,6 +65,16 @@ function waits(error: unknown): boolean {
   return code === "SQLITE_FULL" || code.startsWith("SQLITE_BUSY");
 }
 
+/** Whether the file grows by it: refused while room lacks, so that what frees some still has what it needs. */
+function grows({ body }: CheckedCommand): boolean {
+  return body.op === "append" || body.op === "create";
+}
+
+const NO_ROOM: Outcome = {
+  is: "refused",
+  refusal: { code: "unavailable", retryMs: limit.RETRY_MS_DEFAULT },
+};
+
 export class SqliteEngine implements StoreEngine {
   readonly #db: Database;
   readonly #sql: SqliteStatements;
@@ -74,7 +85,10 @@ export class SqliteEngine implements StoreEngine {
   });
   #dataVersion = -1;
   readonly #room: LogRoom;
+  readonly #disk: DiskRoom;
   #done = LOOK_AFTER;
+  /** The disk had no room for the last write: whatever the log's length, what it holds is better in the file. */
+  #wasFull = false;
   /** Why nothing can be written any more. */
   #poison: string | null = null;
 
@@ -86,10 +100,18 @@ export class SqliteEngine implements StoreEngine {
     this.#room = new LogRoom(`${file.path}-wal`, LOG_FRAMES_MAX);
     // A log that a backup's snapshot made longer than that is cut when it is next used anew.
     this.#db.run(`PRAGMA journal_size_limit = ${this.#room.lengthMax}`);
+    assert(this.#room.lengthMax <= limit.STORE_RESERVE_BYTES / 2, "what is kept free has room for the log");
+    this.#disk = new DiskRoom(file.path);
+    this.#lookForRoom();
   }
 
-  #refuseWhenPoisoned(): void {
+  #refuseToWrite(): void {
     if (this.#poison !== null) throw storeFault("store/unavailable", this.#poison);
+    if (this.#disk.lack === "write") throw this.#lacksRoom();
+  }
+
+  #lacksRoom(): Fault {
+    return storeFault("store/unavailable", `Cannot write to ${this.#path}: ${this.#disk.reason}`);
   }
 
   /** Turns an error of a transaction into a Fault, and decides whether the store is still to be trusted. */
@@ -98,6 +120,7 @@ export class SqliteEngine implements StoreEngine {
     if (isFault(error)) return error;
     const code = codeOf(error);
     const doing = `Cannot write to ${this.#path}`;
+    if (code === "SQLITE_FULL") [this.#wasFull, this.#done] = [true, LOOK_AFTER];
     if (code.startsWith("SQLITE_CORRUPT") || code === "SQLITE_NOTADB") {
       this.#poison = `${doing}: the file is damaged (${reasonOf(error)}); \`dchat database check\` names where`;
       return storeFault("store/unavailable", this.#poison, error);
@@ -115,7 +138,7 @@ export class SqliteEngine implements StoreEngine {
 
   /** Runs `work` in one transaction, durable when this returns. */
   #transaction<T>(work: () => T): T {
-    this.#refuseWhenPoisoned();
+    this.#refuseToWrite();
     let committing = false;
     try {
       this.#sql.begin.run();
@@ -150,6 +173,14 @@ export class SqliteEngine implements StoreEngine {
 
   /** As MailboxStore.commit. */
   commit(batch: readonly CheckedCommand[], options: BatchOptions): readonly Outcome[] {
+    if (this.#disk.lack !== "grow") return this.#commit(batch, options);
+    const kept = batch.filter((command) => !grows(command));
+    if (kept.length === 0) throw this.#lacksRoom();
+    const outcomes = this.#commit(kept, options).values();
+    return batch.map((command) => (grows(command) ? NO_ROOM : (outcomes.next().value ?? NO_ROOM)));
+  }
+
+  #commit(batch: readonly CheckedCommand[], options: BatchOptions): readonly Outcome[] {
     for (let tries = 1; ; tries += 1) {
       try {
         return this.#commitOnce(batch, options);
@@ -182,19 +213,32 @@ export class SqliteEngine implements StoreEngine {
    * still in the log.
    */
   tend(): void {
-    if (this.#poison !== null || this.#done < LOOK_AFTER) return;
+    if (this.#poison !== null || (this.#done < LOOK_AFTER && this.#disk.lack === null)) return;
     this.#done = 0;
     try {
-      const frames = this.#sql.logFrames.values()[0]?.[1];
-      if (typeof frames !== "number") return;
+      const { frames } = this.#log();
       this.#room.make(frames);
-      if (frames >= CHECKPOINT_FRAMES) this.#sql.checkpoint.run();
+      if (frames >= CHECKPOINT_FRAMES || this.#wasFull) this.#sql.checkpoint.run();
+      this.#wasFull = false;
+      this.#lookForRoom();
     } catch (error) {
       if (waits(error)) return;
       this.#poison =
         `Cannot write to ${this.#path}: moving the log into the file failed (${codeOf(error) || reasonOf(error)}); ` +
         "look at the disk, then start the relay again";
     }
+  }
+
+  /** How many frames the log has, and how many of them the file lacks. */
+  #log(): { readonly frames: number; readonly waiting: number } {
+    const [, frames, moved] = this.#sql.logFrames.values()[0] ?? [];
+    if (typeof frames !== "number" || typeof moved !== "number") return { frames: 0, waiting: 0 };
+    return { frames, waiting: frames - moved };
+  }
+
+  #lookForRoom(): void {
+    const pages = this.#sql.pages.get();
+    if (pages !== null) this.#disk.look({ pages, isHeldUp: this.#log().waiting > LOG_FRAMES_MAX });
   }
 
   mailbox(id: MailboxId): MailboxRow | null {
@@ -263,7 +307,9 @@ export class SqliteEngine implements StoreEngine {
 
   /** As MailboxStore.probe. */
   probe(bytes: number): void {
-    this.#refuseWhenPoisoned();
+    if (this.#disk.lack !== null) this.tend();
+    this.#refuseToWrite();
+    if (this.#disk.lack !== null) throw this.#lacksRoom();
     if (bytes > 0) this.#tryRoom(bytes);
     this.#transaction(() => this.#sql.probe.run());
   }

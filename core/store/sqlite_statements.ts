@@ -16,6 +16,7 @@ import type {
   TurnRecord,
 } from "./row.ts";
 import { ENTRY_COLUMNS, MAILBOX_COLUMNS } from "./sqlite_columns.ts";
+import type { FilePages } from "./sqlite_room.ts";
 
 type Value = SQLQueryBindings;
 
@@ -116,6 +117,10 @@ function writing(db: Database) {
     ),
     receiptSum: db.prepare<{ sum: number }, [number, Uint8Array]>(
       "SELECT sum FROM receipt WHERE box = ?1 AND reader = ?2",
+    ),
+    pages: db.prepare<FilePages, []>(
+      `SELECT page_size AS bytesEach, page_count AS "all", freelist_count AS free
+       FROM pragma_page_size, pragma_page_count, pragma_freelist_count`,
     ),
     logFrames: db.prepare("PRAGMA wal_checkpoint(NOOP)"),
     checkpoint: db.prepare("PRAGMA wal_checkpoint(PASSIVE)"),

@@ -210,7 +210,7 @@ describe("a relay whose store goes away", () => {
 
   test("SIGTERM on a full disk ends in peace, and what was acknowledged is there", async () => {
     if (!requireOrSkip("a small tmpfs (root)", canMount())) return;
-    using disk = mountTmpfs(4);
+    using disk = mountTmpfs(80);
     const kept = await (async () => {
       await using relay = await spawnRelay({ dataDir: disk.path });
       await using device = await devices.connect(relay.address);
@@ -218,10 +218,12 @@ describe("a relay whose store goes away", () => {
       await create(device, box);
       const count = await until("unavailable", device, box);
       expect(count).toBeGreaterThan(0);
+      // What the relay left free others take, to the last byte.
+      Bun.spawnSync(["sh", "-c", `cat /dev/zero > ${join(disk.path, "filler")} 2>/dev/null`]);
       expect(await relay.stop("SIGTERM"), relay.output()).toBe(0);
       return count;
     })();
-    const { exitCode } = Bun.spawnSync(["mount", "-o", "remount,size=96m", disk.path]);
+    const { exitCode } = Bun.spawnSync(["mount", "-o", "remount,size=160m", disk.path]);
     expect(exitCode).toBe(0);
     const checked = await runDchat(["database", "check", "--data-dir", disk.path]);
     expect(checked.code, checked.err).toBe(0);
@@ -230,7 +232,7 @@ describe("a relay whose store goes away", () => {
 
   test("a full disk refuses appends, still reads, and takes them again once there is room", async () => {
     if (!requireOrSkip("a small tmpfs (root)", canMount())) return;
-    using disk = mountTmpfs(24);
+    using disk = mountTmpfs(88);
     await using relay = await spawnRelay({ dataDir: disk.path });
     await using device = await devices.connect(relay.address);
     const box = newMailbox(devices.crypto, { relay: device.session.relay });
@@ -240,7 +242,7 @@ describe("a relay whose store goes away", () => {
     expect(await readiness(relay)).toBe('503 {"ready":false,"reasons":["store"]}');
     const [key] = box.readers;
     if (key === undefined) throw new Error("no reader");
-    const { exitCode } = Bun.spawnSync(["mount", "-o", "remount,size=96m", disk.path]);
+    const { exitCode } = Bun.spawnSync(["mount", "-o", "remount,size=160m", disk.path]);
     expect(exitCode).toBe(0);
     await ready(relay);
     expect(refusal(await append(device, box, 65_536))).toBe("appended");
