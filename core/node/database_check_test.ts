@@ -87,6 +87,28 @@ for (const kind of KINDS) {
       },
     );
 
+    test("finds nothing wrong with a removed mailbox that a sweep is at, and keeps none of it", async () => {
+      const here = await place(kind);
+      const owner = new Owner({ readers: 2 });
+      const [reader = key()] = owner.readers;
+      {
+        await using store = await open(here);
+        await store.commit([owner.create(), owner.acknowledge(reader, 0)], OPTIONS);
+        for (let at = 0; at < 3; at += 1) {
+          await store.commit(
+            Array.from({ length: 250 }, () => owner.append()),
+            OPTIONS,
+          );
+        }
+        await store.commit([owner.command(owner.owner, { op: "delete" })], OPTIONS);
+        expect(await store.sweep(NOW_MS)).toBe(true);
+      }
+      const [left] = await sql(here, "SELECT count(*) AS n FROM entry");
+      expect(Number(left?.["n"])).toBeGreaterThan(0);
+      expect((await checkDatabase(here)).damage).toEqual([]);
+      expect(await backupDatabase({ ...here, file: places.file() })).toBe(1);
+    });
+
     test("names a mailbox that is gone with all its rows, and one whose tombstone is", async () => {
       const here = await place(kind);
       const { ids, deleted } = await fill(here);

@@ -33,6 +33,7 @@ import {
   type DatabaseStatus,
   type KeptEntry,
   lackingRows,
+  mailboxRecord,
   type ReceiptRecord,
   type StoreDatabase,
   type StoreRecord,
@@ -245,7 +246,8 @@ async function* mailboxRecords(sql: Sql, record: MailboxRecord): AsyncGenerator<
     const sound =
       mailboxSum(row) === record.sum &&
       sums.every((reader) => readerSum(id, readerRow(reader)) === reader.sum);
-    yield { is: "mailbox", row, sound };
+    yield mailboxRecord(row, sound);
+    if (row.deleted) return;
     if (readersSum(id, row.readers) !== record.readerSum) yield lackingRows(id, "readers");
     yield* turnsOf(sql, id);
     let receipts = 0;

@@ -70,3 +70,11 @@ export interface StoreDatabase extends AsyncDisposable {
   /** Who else works on the database, in words; null where nobody does or it can't be told. */
   others(): Promise<string | null>;
 }
+
+/**
+ * A mailbox's own record. Of a removed one there is no other, and no reader in it: what a sweep hasn't taken yet is
+ * nobody's any more. Its entries would come with gaps, and a backup isn't to keep what its owner had removed.
+ */
+export function mailboxRecord(row: MailboxRow, sound: boolean): StoreRecord {
+  return { is: "mailbox", row: row.deleted ? { ...row, readers: [] } : row, sound };
+}

@@ -10,6 +10,7 @@ import {
   type DatabaseStatus,
   type KeptEntry,
   lackingRows,
+  mailboxRecord,
   type ReceiptRecord,
   type StoreDatabase,
   type StoreRecord,
@@ -250,7 +251,8 @@ function* mailboxRecords(db: Database, record: SqliteMailbox): Generator<StoreRe
     const sound =
       mailboxSum(row) === record.sum &&
       row.readers.every((reader, at) => readerSum(row.id, reader) === readers[at]?.sum);
-    yield { is: "mailbox", row, sound };
+    yield mailboxRecord(row, sound);
+    if (row.deleted) return;
     if (readersSum(row.id, row.readers) !== record.readerSum) yield lackingRows(row.id, "readers");
     yield* turnsOf(db, box, row.id);
     let receipts = 0;
