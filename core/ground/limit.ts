@@ -60,8 +60,10 @@ export const COMMAND_LIFETIME_MS_MAX = 7 * DAY_MS;
 export const ENTRY_ID_MEMORY_MS = 8 * DAY_MS;
 /** Clocks of honest devices differ by no more than this. */
 export const CLOCK_SKEW_MS_MAX = 5 * 60 * SECOND_MS;
-/** Between two sweeps the clock moves by about a minute; a larger jump halts expiry until an operator looks. */
+/** A clock that is further ahead than this of the time that passed was set, or the machine slept: expiry halts. */
 export const CLOCK_JUMP_MS_MAX = 60 * 60 * SECOND_MS;
+/** A clock that says the same for so long is right: time for an operator to look, and no end to expiry where none does. */
+export const CLOCK_SETTLE_MS = 6 * 60 * 60 * SECOND_MS;
 
 export const ENTRY_TTL_MS_DEFAULT = 30 * DAY_MS;
 export const ENTRY_TTL_MS_MIN = 60 * SECOND_MS;

@@ -1,11 +1,12 @@
 /** The rules of mailboxes: pure decisions, the port of what they need, and checks of what relays say. */
+export { type ClockTrust, jumpedMs, readClock } from "./clock_trust.ts";
 export { decideBatch } from "./decide.ts";
 export { nextGeneration } from "./generation.ts";
 export { entryLeaf } from "./leaf.ts";
 export { type LoadKeys, loadKeys, packageKeys, type PackageKeys } from "./load.ts";
 export type * from "./outcome.ts";
 export type * from "./port.ts";
-export { clockJumped, mayGo, passedBy, type SweepView } from "./sweep.ts";
+export { mayGo, passedBy, type SweepView } from "./sweep.ts";
 export {
   headsConflict,
   isPromiseOf,

@@ -1,5 +1,4 @@
 /** What may go, and when nothing may: pure answers that a store's sweep asks for. */
-import { limit } from "../ground/mod.ts";
 import { lapsedMax } from "./cursor.ts";
 import type { EntryRow, MailboxRow } from "./port.ts";
 
@@ -42,12 +41,4 @@ export function mayGo(
 ): boolean {
   if (entry.expiryMs <= nowMs) return true;
   return entry.kind === "plain" && entry.seq < view.passed && entry.timeMs + view.retentionMs <= nowMs;
-}
-
-/**
- * Whether expiry must halt: since the sweep before, in the same process, the clock went forward further than it
- * can have. A clock that was set wrong would expire everything at once; an operator looks, and starts anew.
- */
-export function clockJumped(previousMs: number | null, nowMs: number): boolean {
-  return previousMs !== null && nowMs - previousMs > limit.CLOCK_JUMP_MS_MAX;
 }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import { limit, publicKey } from "../ground/mod.ts";
+import { publicKey } from "../ground/mod.ts";
 import { nextGeneration } from "./generation.ts";
-import { clockJumped, mayGo, passedBy } from "./sweep.ts";
+import { mayGo, passedBy } from "./sweep.ts";
 
 const key = publicKey(new Uint8Array(32));
 const reader = (cursor: number, lapsed = false) => ({ key, cursor, lapsed });
@@ -42,16 +42,6 @@ describe("mayGo()", () => {
 
   test("lets anything go at its time, read or not", () => {
     expect(mayGo({ ...entry, seq: 100 }, view, 9000)).toBe(true);
-  });
-});
-
-describe("clockJumped()", () => {
-  test("halts on a leap forward within one process, not at its start and not backward", () => {
-    const now = 1_800_000_000_000;
-    expect(clockJumped(null, now)).toBe(false);
-    expect(clockJumped(now - limit.CLOCK_JUMP_MS_MAX, now)).toBe(false);
-    expect(clockJumped(now - limit.CLOCK_JUMP_MS_MAX - 1, now)).toBe(true);
-    expect(clockJumped(now + limit.CLOCK_JUMP_MS_MAX * 2, now)).toBe(false);
   });
 });
 

@@ -157,12 +157,22 @@ interface Swept {
 }
 
 function openSweep({ store, clock, telemetry }: Swept): AsyncDisposable {
+  const { log, metrics } = telemetry;
   return openSweeper({
     store,
     clock,
     error: (error) => telemetry.error("sweep", error),
-    halted: (byMs) =>
-      telemetry.log.warn("expiry halts: the clock jumped; set it right and start the relay again", { byMs }),
+    halted(byMs) {
+      metrics.expiryHalted(true);
+      log.warn(
+        "expiry halts: the clock jumped ahead; set it right, or start the relay again where it is right now",
+        { byMs, settlesMs: limit.CLOCK_SETTLE_MS },
+      );
+    },
+    resumed() {
+      metrics.expiryHalted(false);
+      log.info("expiry goes on");
+    },
   });
 }
 

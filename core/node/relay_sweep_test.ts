@@ -6,18 +6,26 @@ import { openSweeper, type SweeperOptions } from "./relay_sweep.ts";
 class Swept {
   readonly times: number[] = [];
   readonly answers: (boolean | Error)[] = [];
+  /** Called at the end of each. */
+  took: () => void = () => {};
 
   async sweep(nowMs: number): Promise<boolean> {
     this.times.push(nowMs);
     const answer = this.answers.shift() ?? false;
+    this.took();
     if (answer instanceof Error) throw answer;
     return answer;
   }
 }
 
-function setup(): { store: Swept; clock: { nowMs: number }; told: string[]; options: SweeperOptions } {
+function setup(): {
+  store: Swept;
+  clock: { nowMs: number; passedMs: number };
+  told: string[];
+  options: SweeperOptions;
+} {
   const store = new Swept();
-  const clock = { nowMs: 1_000_000 };
+  const clock = { nowMs: 1_000_000, passedMs: 0 };
   const told: string[] = [];
   return {
     store,
@@ -25,10 +33,11 @@ function setup(): { store: Swept; clock: { nowMs: number }; told: string[]; opti
     told,
     options: {
       store,
-      clock: { now: () => clock.nowMs, monotonic: () => performance.now() },
+      clock: { now: () => clock.nowMs, monotonic: () => clock.passedMs },
       everyMs: 5,
       error: (error) => void told.push(String(error)),
       halted: (byMs) => void told.push(`halted ${byMs}`),
+      resumed: () => void told.push("resumed"),
     },
   };
 }
@@ -39,15 +48,25 @@ async function until(holds: () => boolean): Promise<void> {
 }
 
 describe("openSweeper()", () => {
-  test("sweeps again while there is more, at one time, and then after a while", async () => {
+  test("sweeps again while there is more, each piece by its own time, and then after a while", async () => {
     const { store, options, clock } = setup();
     store.answers.push(true, true, false);
+    store.took = () => (clock.nowMs += 10);
     await using _ = openSweeper(options);
-    await until(() => store.times.length >= 3);
-    clock.nowMs += 10;
     await until(() => store.times.length >= 4);
-    expect(store.times.slice(0, 3)).toEqual([1_000_000, 1_000_000, 1_000_000]);
-    expect(store.times.at(-1)).toBe(1_000_010);
+    expect(store.times.slice(0, 4)).toEqual([1_000_000, 1_000_010, 1_000_020, 1_000_030]);
+  });
+
+  test("takes no sweep for a jump of the clock, however long it takes", async () => {
+    const { store, options, told, clock } = setup();
+    store.answers.push(...Array.from({ length: 8 }, () => true));
+    store.took = () => {
+      clock.nowMs += limit.CLOCK_JUMP_MS_MAX / 2;
+      clock.passedMs += limit.CLOCK_JUMP_MS_MAX / 2;
+    };
+    await using _ = openSweeper(options);
+    await until(() => store.times.length >= 12);
+    expect(told).toEqual([]);
   });
 
   test("goes on after a sweep that failed", async () => {
@@ -58,16 +77,22 @@ describe("openSweeper()", () => {
     expect(told).toEqual(["Error: the disk is gone"]);
   });
 
-  test("expires nothing any more once the clock has jumped forward, and says so once", async () => {
+  test("expires nothing while the clock is ahead, in the midst of a sweep too, and goes on once it is right", async () => {
     const { store, options, told, clock } = setup();
+    const jumpMs = limit.CLOCK_JUMP_MS_MAX + 1000;
+    store.answers.push(...Array.from({ length: 50 }, () => true));
     await using _ = openSweeper(options);
     await until(() => store.times.length >= 2);
-    clock.nowMs += limit.CLOCK_JUMP_MS_MAX + 1000;
+    clock.nowMs += jumpMs;
     await until(() => told.length > 0);
     const { length } = store.times;
     await Bun.sleep(50);
     expect(store.times).toHaveLength(length);
-    expect(told).toEqual([`halted ${limit.CLOCK_JUMP_MS_MAX + 1000}`]);
+    expect(told).toEqual([`halted ${jumpMs}`]);
+    clock.nowMs -= jumpMs;
+    await until(() => store.times.length > length + 1);
+    expect(told).toEqual([`halted ${jumpMs}`, "resumed"]);
+    expect(Math.max(...store.times)).toBe(1_000_000);
   });
 
   test("disposing waits for a sweep under way and begins no other", async () => {

@@ -88,6 +88,10 @@ export class Metrics {
   readonly #mailboxes = this.#gauge("dchat_mailboxes", "Mailboxes held");
   readonly #entries = this.#gauge("dchat_entries", "Entries held with their bodies");
   readonly #bytes = this.#gauge("dchat_entry_bytes", "Bytes of bodies held");
+  readonly #expiryHalted = this.#gauge(
+    "dchat_expiry_halted",
+    "1 while nothing expires because the clock jumped ahead, else 0",
+  );
   readonly #ready = this.#gauge("dchat_ready", "1 while the relay is ready, else 0");
   readonly #info = this.#gauge("dchat_build_info", "Always 1; the labels say what runs", "version", "bun");
   readonly #resident = this.#gauge("process_resident_memory_bytes", "Resident memory");
@@ -120,10 +124,11 @@ export class Metrics {
     this.#info.labels(options.version, Bun.version).set(1);
     this.#started.set(options.startedMs / 1000);
     this.#ready.set(0);
+    this.#expiryHalted.set(0);
     // Series that rates and alerts stand on are there from the start, at zero.
     this.#inBytes.inc(0);
     this.#outBytes.inc(0);
-    for (const where of ["edge", "edge_process", "pipeline", "delivery", "store"])
+    for (const where of ["edge", "edge_process", "pipeline", "delivery", "store", "sweep"])
       this.#byPlace.of(where).inc(0);
   }
 
@@ -189,6 +194,10 @@ export class Metrics {
 
   ready(is: boolean): void {
     this.#ready.set(is ? 1 : 0);
+  }
+
+  expiryHalted(is: boolean): void {
+    this.#expiryHalted.set(is ? 1 : 0);
   }
 
   /** Of the edge process in place `place`; null where it has ended. */
