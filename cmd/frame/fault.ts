@@ -114,6 +114,7 @@ export const meanings: Record<Code, Meaning> = {
   },
   "database/in-use": { exit: exit.failed },
   "database/exists": { exit: exit.failed },
+  "database/clock": { exit: exit.failed },
   "database/file": { exit: exit.failed },
   "edge/bind": {
     exit: exit.failed,

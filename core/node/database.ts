@@ -2,11 +2,13 @@
 import {
   closeSync,
   existsSync,
+  fstatSync,
   fsyncSync,
   openSync,
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   writeSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
@@ -170,22 +172,26 @@ export async function backupDatabase(options: DatabaseOptions & { readonly file:
   const part = `${file}.part`;
   const out = openPart(part, file);
   try {
-    try {
-      const write: Sink = (bytes) => {
-        writeAll(out, bytes);
-        return Promise.resolve();
-      };
-      const records = await dump(place, { kind: "backup", nowMs: options.nowMs }, write);
-      fsyncSync(out);
-      renameSync(part, file);
-      syncFolder(dirname(file));
-      return records;
-    } finally {
-      closeSync(out);
+    const write: Sink = (bytes) => {
+      writeAll(out, bytes);
+      return Promise.resolve();
+    };
+    const records = await dump(place, { kind: "backup", nowMs: options.nowMs }, write);
+    fsyncSync(out);
+    if (!isAt(part, out)) {
+      throw new Fault<DatabaseCode>(
+        "database/exists",
+        `Cannot write ${file}: another backup to it began later`,
+      );
     }
+    renameSync(part, file);
+    syncFolder(dirname(file));
+    return records;
   } catch (error) {
-    rmSync(part, { force: true });
+    if (isAt(part, out)) rmSync(part);
     throw unwritable(file, error);
+  } finally {
+    closeSync(out);
   }
 }
 
@@ -224,14 +230,26 @@ export async function importDatabase(
 
 /**
  * Fills the empty store of a stopped relay from a backup or an export. Every mailbox starts its next generation,
- * at the size and root that it has in the file, so that clients see it and send again what came later.
+ * at the size and root that it has in the file, so that clients see it and send again what came later. Generations are
+ * numbered by time: throws Fault<"database/clock"> where the clock is behind the file's, since mailboxes may have
+ * had later ones than it would give.
  */
 export async function restoreDatabase(
   options: DatabaseOptions & { readonly file: string },
 ): Promise<Checked> {
   await using place = await openAlone(options, { by: "restore", toFill: true });
   const read = await readDump(readable(Bun.file(options.file).stream(), options.file));
+  requireLater(read.header, options.nowMs);
   return await fill(place, read, (record) => nextLife(record, options.nowMs));
+}
+
+function requireLater({ madeMs }: DumpHeader, nowMs: number): void {
+  if (nowMs >= madeMs) return;
+  const [now, made] = [nowMs, madeMs].map((ms) => new Date(ms).toISOString());
+  throw new Fault<DatabaseCode>(
+    "database/clock",
+    `Cannot restore the file: it was made at ${made}, and this machine's clock says ${now}; set the clock right first, since it numbers the generations that mailboxes start`,
+  );
 }
 
 function nextLife(record: StoreRecord, nowMs: number): StoreRecord {
@@ -292,12 +310,26 @@ function requireFirst(ids: Set<string>, id: string): void {
   ids.add(id);
 }
 
+/**
+ * Begins the file anew: one that is there was left by a loss of power, or by a kill. Where another backup is at work
+ * on it after all, that one finds its own file gone when it ends.
+ */
 function openPart(part: string, path: string): number {
   try {
+    rmSync(part, { force: true });
     return openSync(part, "wx", 0o600);
   } catch (error) {
     throw unwritable(path, error);
   }
+}
+
+/** Whether what is at `path` is the open file. */
+function isAt(path: string, file: number): boolean {
+  const [there, ours] = [
+    statSync(path, { bigint: true, throwIfNoEntry: false }),
+    fstatSync(file, { bigint: true }),
+  ];
+  return there?.ino === ours.ino && there.dev === ours.dev;
 }
 
 function writeAll(file: number, bytes: Uint8Array): void {

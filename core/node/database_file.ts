@@ -10,7 +10,12 @@ import { entryId, Fault, type Hash, hash, mailboxId, publicKey, signature } from
 import type { StoreRecord } from "../store/mod.ts";
 
 export type DatabaseCode =
-  "database/foreign" | "database/damaged" | "database/in-use" | "database/exists" | "database/file";
+  | "database/foreign"
+  | "database/damaged"
+  | "database/in-use"
+  | "database/exists"
+  | "database/file"
+  | "database/clock";
 
 export const FORMAT = "dchat-database";
 export const FORMAT_VERSION = 1;

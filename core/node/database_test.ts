@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { readFileSync, truncateSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { key, random } from "../store/conformance_data.ts";
 import {
@@ -117,6 +117,20 @@ for (const kind of KINDS) {
       expect(await restore(text)).toBe("store/filled");
     });
 
+    test("restoreDatabase() refuses a clock that is behind the file's: it numbers the generations", async () => {
+      const here = await place(kind);
+      await fill(here);
+      const file = places.file();
+      await backupDatabase({ ...here, file });
+      const there = await place(kind);
+      const early = { ...there, nowMs: here.nowMs - 1, file };
+      await expect(restoreDatabase(early)).rejects.toThrow(
+        /made at 20.*this machine's clock says 20.*set the clock right/,
+      );
+      expect(await codeOf(restoreDatabase(early))).toBe("database/clock");
+      expect(await codeOf(restoreDatabase({ ...early, nowMs: here.nowMs }))).toBe("done");
+    });
+
     test("restoreDatabase() names the entry whose number comes twice, and keeps nothing", async () => {
       const here = await place(kind);
       await fill(here);
@@ -195,6 +209,24 @@ for (const kind of KINDS) {
       chunks.length = 0;
       expect((await exportDatabase({ ...here, sink })).busy).toBeNull();
       expect(await codeOf(importDatabase({ ...there, source: stream(chunks) }))).toBe("done");
+    });
+
+    test("backupDatabase() begins anew what a loss of power cut short, and gives way to one that began later", async () => {
+      const here = await place(kind);
+      await fill(here);
+      const [file, other] = [places.file(), places.file()];
+      writeFileSync(`${file}.part`, "{");
+      await backupDatabase({ ...here, file });
+      expect(existsSync(`${file}.part`)).toBe(false);
+      expect(await codeOf(restoreDatabase({ ...(await place(kind)), file }))).toBe("done");
+      const slow = backupDatabase({ ...here, file: other });
+      // A SQLite file is read without ever waiting for the loop.
+      const turn = () => (kind === "sqlite" ? null : new Promise((resolve) => setImmediate(resolve)));
+      while (!existsSync(`${other}.part`)) await turn();
+      rmSync(`${other}.part`);
+      writeFileSync(`${other}.part`, "another's");
+      expect(await codeOf(slow)).toBe("database/exists");
+      expect([existsSync(other), readFileSync(`${other}.part`, "utf8")]).toEqual([false, "another's"]);
     });
 
     test("backupDatabase() replaces no file", async () => {
