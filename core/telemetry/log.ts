@@ -89,11 +89,14 @@ function described(error: unknown): Fields {
   return { reason: masked(error instanceof Error ? `${error.name}: ${error.message}` : String(error)) };
 }
 
-/** Messages are written for operators; one that names a mailbox, a key or a peer is not written down as it is. */
+/**
+ * Messages are written for operators; one that names a mailbox, a key or a peer is not written down as it is. Whatever
+ * stands before it: PostgreSQL writes bytes as \x and their hex.
+ */
 export function masked(text: string): string {
   return text
-    .replace(/\b[0-9a-fA-F]{32,}\b/g, "[id]")
-    .replace(/\b(?:12D3Koo|16Uiu2|Qm)[1-9A-HJ-NP-Za-km-z]{30,}/g, "[peer]");
+    .replace(/[0-9a-fA-F]{32,}/g, "[id]")
+    .replace(/(?:12D3Koo|16Uiu2|Qm)[1-9A-HJ-NP-Za-km-z]{30,}/g, "[peer]");
 }
 
 /** Types keep objects and bytes out; this holds where types were got around. */

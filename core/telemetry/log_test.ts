@@ -51,6 +51,14 @@ describe("Log", () => {
     const peer = "12D3KooWAPNFAQ7vB7LWqGZY8S8Pkp1gAtm4pmiUhd5TzWd9FiTU";
     log.error("failed", new Error(`mailbox ${"ab".repeat(32)} of ${peer}: entry 12`));
     expect(lines[0]?.["reason"]).toBe("Error: mailbox [id] of [peer]: entry 12");
+    // As PostgreSQL writes bytes, and as they stand in names of files and in numbers.
+    log.error(
+      "failed",
+      new Error(`Key (id)=(\\x${"ab".repeat(32)}) of mailbox_${"AB".repeat(16)}, 0x${"1".repeat(64)}`),
+    );
+    expect(lines[1]?.["reason"]).toBe("Error: Key (id)=(\\x[id]) of mailbox_[id], 0x[id]");
+    log.error("failed", new Error(`from_${peer}`));
+    expect(lines[2]?.["reason"]).toBe("Error: from_[peer]");
   });
 
   test("holds no bytes and no objects, whatever is passed", () => {
