@@ -34,8 +34,14 @@ export const QUEUE_BYTES_MAX = 32 * 1024 * KIB;
  * short that clients, who wait some ten seconds, are told rather than left.
  */
 export const STORE_DEADLINE_MS = 5 * SECOND_MS;
-/** How often an idle relay asks a database server whether it still commits; with the deadline, a hang shows in 10 s. */
+/** How often an idle relay asks whether its store still works; with the deadline, a server's hang shows in 10 s. */
 export const STORE_PROBE_MS = 5 * SECOND_MS;
+/** A store that hasn't answered by then counts as stuck, by whatever: longer than a server's own deadline. */
+export const STORE_ANSWER_MS = 10 * SECOND_MS;
+/** What a store holds is waited for this long: whoever scrapes metrics gives up soon. */
+export const STORE_COUNTS_MS = SECOND_MS;
+/** Where no answer comes in time the last one is shown, unless it is older than this. */
+export const STORE_COUNTS_AGE_MS = 60 * SECOND_MS;
 
 /**
  * What a SQLite store keeps free on its disk from appends and new mailboxes: twice what its log takes at most and
@@ -270,6 +276,7 @@ assert(
   STORE_RESERVE_AGAIN_BYTES > STORE_RESERVE_BYTES,
   "a store that is short of room gets some before it goes on",
 );
+assert(STORE_ANSWER_MS > STORE_DEADLINE_MS, "a server's hang is told as what it is");
 assert(CREDIT_BYTES_MAX >= ENTRY_BYTES_MAX, "credit can cover one largest entry");
 assert(HELD_REPLIES_BYTES_MAX >= 4 * READ_BYTES_MAX, "a few answers of READs can wait");
 assert(READERS_CACHED_MAX >= MAILBOX_READERS_MAX, "the row of any mailbox can be remembered");

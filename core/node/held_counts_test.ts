@@ -1,5 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import { openHeldCounts } from "./held_counts.ts";
+import { limit } from "../ground/mod.ts";
+import type { StoreCounts } from "../mailbox/mod.ts";
+import { heldBy, openHeldCounts } from "./held_counts.ts";
 
 /** A store that takes `tookMs` of a clock that stands still otherwise, and holds one mailbox more at each count. */
 function open(tookMs: number) {
@@ -41,4 +43,33 @@ describe("openHeldCounts()", () => {
     store.fails = false;
     expect(await mailboxes()).toBe(1);
   });
+});
+
+const COUNTS: StoreCounts = { mailboxes: 1, entries: 2, bytes: 3 };
+
+/** A store that answers as the test says. */
+class Asked {
+  answer: () => Promise<StoreCounts> = async () => COUNTS;
+
+  counts(): Promise<StoreCounts> {
+    return this.answer();
+  }
+}
+
+test("heldBy() gives the last answer of a store that hangs, for a while", async () => {
+  const store = new Asked();
+  const passed = { ms: 0 };
+  const held = heldBy({ store, clock: { now: () => 0, monotonic: () => passed.ms }, waitMs: 20 });
+  expect(await held()).toEqual(COUNTS);
+  const hung = Promise.withResolvers<StoreCounts>();
+  store.answer = () => hung.promise;
+  passed.ms += limit.STORE_COUNTS_AGE_MS - 1;
+  expect(await held()).toEqual(COUNTS);
+  passed.ms += 1;
+  expect(await held()).toBeNull();
+  hung.resolve({ ...COUNTS, entries: 7 });
+  await hung.promise;
+  expect(await held()).toEqual({ ...COUNTS, entries: 7 });
+  store.answer = () => Promise.reject(new Error("away"));
+  expect(await held()).toBeNull();
 });

@@ -12,7 +12,7 @@ import { PROTOCOL_ID } from "../wire/mod.ts";
 import type { Config } from "./config.ts";
 import { openDataDir, publishRelay, type RelayFile } from "./data_dir.ts";
 import { type EdgeOptions, openEdge } from "./edge_processes.ts";
-import { openHeldCounts } from "./held_counts.ts";
+import { heldBy, openHeldCounts } from "./held_counts.ts";
 import { budgetTooSmall, requireBudget } from "./memory_budget.ts";
 import { connectionRoom, openFilesWarning } from "./open_files.ts";
 import { Pipeline } from "./pipeline.ts";
@@ -80,20 +80,18 @@ export async function openRelay(options: RelayOptions): Promise<Relay> {
   memory.isFull = () => edge.isMemoryFull;
   stack.use(renewTls(config, { edge, log }));
   const addresses = dialable(config.relay.announce, edge);
-  const held = openHeldCounts(store, clock);
+  const held = heldBy({ store: openHeldCounts(store, clock), clock });
   const control = controlPorts({
     config: () => config,
     clock,
     version,
     identity: keys.identity,
     edge,
-    store: held,
+    held,
     pipeline,
     addresses,
   });
-  const http = stack.use(
-    await openHttp({ config, log, version, ports: control.ports, telemetry, store: held }),
-  );
+  const http = stack.use(await openHttp({ config, log, version, ports: control.ports, telemetry, held }));
   const { api, metrics } = http;
   const file: RelayFile = { pid: process.pid, peerId: edge.peer.text, addresses, api, metrics };
   stack.use(publishRelay(dir, file));

@@ -9,7 +9,7 @@ import {
 } from "../control/mod.ts";
 import type { Listener } from "../edge/mod.ts";
 import { type Clock, limit, type PublicKey } from "../ground/mod.ts";
-import type { MailboxStore, StoreCounts } from "../mailbox/mod.ts";
+import type { StoreCounts } from "../mailbox/mod.ts";
 import type { Log, Telemetry } from "../telemetry/mod.ts";
 import { PROTOCOL_VERSIONS } from "../wire/mod.ts";
 import type { Config } from "./config.ts";
@@ -23,7 +23,8 @@ export interface ShownRelay {
   readonly version: string;
   readonly identity: PublicKey;
   readonly edge: Listener;
-  readonly store: Pick<MailboxStore, "counts">;
+  /** As heldBy(). */
+  readonly held: () => Promise<StoreCounts | null>;
   readonly pipeline: Pipeline;
   readonly addresses: readonly string[];
 }
@@ -39,7 +40,7 @@ export function controlPorts(relay: ShownRelay): {
   readonly ports: ControlPorts;
   readonly state: RelayState;
 } {
-  const { config, clock, version, identity, edge, pipeline, addresses, store } = relay;
+  const { config, clock, version, identity, edge, pipeline, addresses, held } = relay;
   const state: RelayState = { started: false, draining: false };
   const startedMs = clock.monotonic();
   const ports: ControlPorts = {
@@ -69,21 +70,12 @@ export function controlPorts(relay: ShownRelay): {
         uptimeSeconds: (clock.monotonic() - startedMs) / 1000,
         store: config().database.url === undefined ? "sqlite" : "postgresql",
         connections: edge.connections,
-        held: await heldBy(store),
+        held: await held(),
         memoryBytes: process.memoryUsage.rss(),
       };
     },
   };
   return { ports, state };
-}
-
-async function heldBy(store: Pick<MailboxStore, "counts">): Promise<StoreCounts | null> {
-  try {
-    return await store.counts();
-  } catch {
-    // A store that is away is told by readiness; the rest of the status still has its worth.
-    return null;
-  }
 }
 
 export interface HttpOptions {
@@ -92,7 +84,7 @@ export interface HttpOptions {
   readonly version: string;
   readonly ports: ControlPorts;
   readonly telemetry: Telemetry;
-  readonly store: Pick<MailboxStore, "counts">;
+  readonly held: ShownRelay["held"];
 }
 
 /** The API's and the metrics' listeners, by URL. */
@@ -127,10 +119,9 @@ export async function openHttp(options: HttpOptions): Promise<RelayHttp> {
   return { api: api.url, metrics: metrics.url, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
-async function exposition({ ports, telemetry, store }: HttpOptions) {
+async function exposition({ ports, telemetry, held }: HttpOptions) {
   const { metrics } = telemetry;
-  const held = await heldBy(store);
-  if (held !== null) metrics.held(held);
+  metrics.held(await held());
   metrics.ready(ports.notReady().length === 0);
   return metrics.expose();
 }

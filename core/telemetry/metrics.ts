@@ -186,10 +186,11 @@ export class Metrics {
     this.#subscriptions.set(open);
   }
 
-  held({ mailboxes, entries, bytes }: Held): void {
-    this.#mailboxes.set(mailboxes);
-    this.#entries.set(entries);
-    this.#bytes.set(bytes);
+  /** Null: the store doesn't say, and what it held last isn't what it holds. */
+  held(held: Held | null): void {
+    this.#mailboxes.set(held?.mailboxes ?? Number.NaN);
+    this.#entries.set(held?.entries ?? Number.NaN);
+    this.#bytes.set(held?.bytes ?? Number.NaN);
   }
 
   ready(is: boolean): void {

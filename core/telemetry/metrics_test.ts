@@ -88,6 +88,14 @@ describe("Metrics", () => {
     expect(await sample(metrics, 'dchat_edge_process_cpu_seconds_total{process="2"}')).toBe("1");
   });
 
+  test("shows what the store doesn't say as not a number", async () => {
+    const metrics = new Metrics({ version: "0", startedMs: 0 });
+    metrics.held({ mailboxes: 1, entries: 2, bytes: 3 });
+    expect(await sample(metrics, "dchat_entries")).toBe("2");
+    metrics.held(null);
+    expect(await sample(metrics, "dchat_entries")).toMatch(/^nan$/i);
+  });
+
   test("can't be grown by those who choose a label", async () => {
     const metrics = new Metrics({ version: "0", startedMs: 0 });
     for (let at = 0; at < 10_000; at++) metrics.connectionClosed(`reason ${at}`);
