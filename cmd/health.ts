@@ -69,9 +69,7 @@ async function probeHere(relayDir: string | undefined, timeoutMs: number, contex
 /** What the API's words mean; other reasons stand as they are. */
 const MEANINGS = {
   starting: "it is starting",
-  store: "its store can't be written to (its log says why)",
-  schema: "its database is of another version",
-  listening: "it has no listener for devices",
+  store: "its store can't be written to, or doesn't answer (its log says why)",
   draining: "it is about to stop",
 } satisfies Record<NotReady, string>;
 

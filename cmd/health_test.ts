@@ -42,7 +42,8 @@ describe("dchat health", () => {
         : Response.json({ ready: false, reasons: ["store", "draining", "later"] }, { status: 503 }),
     );
     const { code, out } = await runDchat(["health", "--url", server.url]);
-    const why = "its store can't be written to (its log says why), it is about to stop, later";
+    const why =
+      "its store can't be written to, or doesn't answer (its log says why), it is about to stop, later";
     expect({ code, out }).toEqual({ code: 3, out: `not ready  ${server.url}: ${why}\n` });
     const json = await runDchat(["health", "--url", server.url, "--json"]);
     expect(JSON.parse(json.out)).toMatchObject({ ready: false, reasons: ["store", "draining", "later"] });

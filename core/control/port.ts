@@ -1,10 +1,10 @@
 /** What the control plane shows; node fills it. Nothing here may hold a mailbox, a key of a device, or an address of one. */
 
 /**
- * Why a relay isn't ready, in words that are part of the API: starting · store: it can't be written · schema: its
- * migrations are not current · listening: no listener for devices · draining: it is about to stop.
+ * Why a relay isn't ready, in words that are part of the API: starting · store: it can't be written, or doesn't
+ * answer · draining: it is about to stop.
  */
-export type NotReady = "starting" | "store" | "schema" | "listening" | "draining";
+export type NotReady = "starting" | "store" | "draining";
 
 export interface RelayInfo {
   readonly version: string;

@@ -175,6 +175,9 @@ export interface MailboxStore extends AsyncDisposable {
    * Fault<"store/corrupt"> where it is damaged.
    */
   claim(by: PublicKey | null): Promise<PublicKey | null>;
-  /** Writes and syncs a probe, with room for `bytes` more; throws Fault<"store/unavailable"> saying why it can't. */
-  probe(bytes: number): Promise<void>;
+  /**
+   * Writes and syncs a probe, with room for `bytes` more; throws Fault<"store/unavailable"> saying why it can't. Null
+   * asks a store that did well: a file is left alone, and what is known of it said.
+   */
+  probe(bytes: number | null): Promise<void>;
 }

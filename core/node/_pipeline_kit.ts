@@ -10,8 +10,9 @@ import type { MailboxStore, Outcome } from "../mailbox/mod.ts";
 import { openStore } from "../store/mod.ts";
 import { certificateStatement, type CheckedCommand, type NodeCertificate } from "../wire/mod.ts";
 import { systemClock } from "./clock.ts";
-import { Pipeline } from "./pipeline.ts";
+import { Pipeline, type PipelineOptions } from "./pipeline.ts";
 import type { PipelineEvents } from "./pipeline_events.ts";
+import type { Rates } from "./pipeline_rate.ts";
 
 export const PEER = new Uint8Array(38).fill(3);
 
@@ -20,7 +21,9 @@ export class MoodyStore {
   readonly store: MailboxStore;
   readonly batches: number[] = [];
   /** The room that each probe asked for. */
-  readonly probes: number[] = [];
+  readonly probes: (number | null)[] = [];
+  /** What probes wait for. */
+  stuck: Promise<void> = Promise.resolve();
   /** Thrown in place of a commit; `after` does the commit and then throws. */
   mood: { readonly error: Error; readonly after: boolean } | null = null;
   /** Why appends are refused in a batch whose other commands are kept. */
@@ -34,6 +37,7 @@ export class MoodyStore {
     const probe = store.probe.bind(store);
     store.probe = async (bytes) => {
       this.probes.push(bytes);
+      await this.stuck;
       const error = this.mood?.error ?? this.short;
       if (error !== null) throw error;
       await probe(bytes);
@@ -67,6 +71,14 @@ export class MoodyStore {
   }
 }
 
+const RATES: Rates = {
+  creates: limit.CREATES_PER_SECOND_MAX_DEFAULT,
+  appends: limit.APPENDS_PER_SECOND_MAX_DEFAULT,
+  appendBytes: limit.APPEND_BYTES_PER_SECOND_MAX_DEFAULT,
+  reads: limit.READS_PER_SECOND_MAX_DEFAULT,
+  subscribes: limit.SUBSCRIBES_PER_SECOND_MAX_DEFAULT,
+};
+
 const REFUSED: Outcome = {
   is: "refused",
   refusal: { code: "unavailable", retryMs: limit.RETRY_MS_DEFAULT },
@@ -89,6 +101,8 @@ export interface Kit extends AsyncDisposable {
   /** Messages of store failures, and "works" where the store came back. */
   readonly store: string[];
   readonly sent: string[];
+  /** New entries that telemetry was told of, and how long batches took, ms. */
+  readonly committed: { readonly kept: number; readonly ms: number }[];
   pair(options?: Partial<PairOptions>): Pair;
   connect(options?: Partial<PairOptions>): Promise<OpenedSession>;
 }
@@ -114,6 +128,7 @@ function listen() {
   const sent: string[] = [];
   const store: string[] = [];
   const limited: string[] = [];
+  const committed: Kit["committed"] = [];
   const counts = { received: 0 };
   const events: PipelineEvents = {
     received: () => void counts.received++,
@@ -121,15 +136,15 @@ function listen() {
     refused: () => undefined,
     limited: (name) => void limited.push(name),
     sent: (reply) => void sent.push(reply),
-    committed: () => undefined,
+    committed: (batch) => void committed.push(batch),
     error: (error) => void errors.push(error),
     storeFailed: (error) => void store.push(error instanceof Error ? error.message : String(error)),
     storeWorks: () => void store.push("works"),
   };
-  return { errors, sent, store, limited, counts, events };
+  return { errors, sent, store, limited, committed, counts, events };
 }
 
-export async function openKit(): Promise<Kit> {
+export async function openKit(options: Pick<PipelineOptions, "answerMs"> = {}): Promise<Kit> {
   await using stack = new AsyncDisposableStack();
   const dir = mkdtempSync(join(tmpdir(), "dchat-pipeline-"));
   stack.defer(() => rmSync(dir, { recursive: true, force: true }));
@@ -150,13 +165,8 @@ export async function openKit(): Promise<Kit> {
     ttlMsMax: 90 * 24 * 60 * 60 * 1000,
     isMemoryFull: () => memory.isFull,
     slowReaderTimeoutMs: () => slowReader.timeoutMs,
-    rates: {
-      creates: limit.CREATES_PER_SECOND_MAX_DEFAULT,
-      appends: limit.APPENDS_PER_SECOND_MAX_DEFAULT,
-      appendBytes: limit.APPEND_BYTES_PER_SECOND_MAX_DEFAULT,
-      reads: limit.READS_PER_SECOND_MAX_DEFAULT,
-      subscribes: limit.SUBSCRIBES_PER_SECOND_MAX_DEFAULT,
-    },
+    ...options,
+    rates: RATES,
     events: told.events,
     deliveryEvents: {
       delivered: () => undefined,
@@ -180,6 +190,7 @@ export async function openKit(): Promise<Kit> {
     limited: told.limited,
     store: told.store,
     sent: told.sent,
+    committed: told.committed,
     pair,
     connect: (options) =>
       openSession(pair(options).connection, { crypto, clock: systemClock, relay: null, timeoutMs: 5000 }),

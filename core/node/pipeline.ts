@@ -10,7 +10,7 @@
 import type { Crypto, SigningKey } from "@dchat/crypto-wasm";
 import { Delivery, type DeliveryEvents } from "../delivery/mod.ts";
 import type { ProtocolTable } from "../edge/mod.ts";
-import { assert, type Clock, isFault, limit } from "../ground/mod.ts";
+import { assert, type Clock, Fault, isFault, limit } from "../ground/mod.ts";
 import type { MailboxStore, Outcome, StoredEntry } from "../mailbox/mod.ts";
 import type { AppendPromise, CheckedCommand, NodeCertificate, Refusal } from "../wire/mod.ts";
 import { CommitLine } from "./pipeline_commit.ts";
@@ -20,6 +20,7 @@ import { answer, handingOut, type QueryContext } from "./pipeline_query.ts";
 import { CommandRates, type Overdrawn, type Rates } from "./pipeline_rate.ts";
 import { SignatureCheck } from "./pipeline_verify.ts";
 import { type Kept, Voice } from "./pipeline_voice.ts";
+import { within } from "./within.ts";
 
 export interface PipelineOptions {
   readonly crypto: Crypto;
@@ -36,6 +37,8 @@ export interface PipelineOptions {
   readonly slowReaderTimeoutMs: () => number;
   readonly events: PipelineEvents;
   readonly deliveryEvents: DeliveryEvents;
+  /** Default limit.STORE_ANSWER_MS. */
+  readonly answerMs?: number;
 }
 
 interface Checked extends Asked {
@@ -65,6 +68,8 @@ export class Pipeline {
   #failedBytes = 0;
   /** Another relay may have had the store meanwhile, and nobody here was told what it committed. */
   #wasLost = false;
+  /** The question that is under way. */
+  #probing: Promise<true> | null = null;
 
   constructor(options: PipelineOptions) {
     const { crypto, store, clock, ttlMsMax } = options;
@@ -127,15 +132,28 @@ export class Pipeline {
     await this.#door.end();
   }
 
-  /** Asks the store whether it writes again; call it from time to time while there is a failure. */
+  /** Asks the store whether it works, or works again; call it from time to time. A store that is stuck is asked once. */
   async probe(): Promise<void> {
+    const { answerMs = limit.STORE_ANSWER_MS } = this.#options;
+    const answered = await within(answerMs, (this.#probing ??= this.#askStore()));
+    if (answered !== null) return;
+    const why = `The store hasn't answered for ${answerMs / 1000} s; it waits for its disk or server, or hangs`;
+    this.#storeFailed(new Fault("store/unavailable", why));
+  }
+
+  async #askStore(): Promise<true> {
+    const bytes = this.#failure === null ? null : this.#failedBytes;
     try {
-      await this.#options.store.probe(this.#failedBytes);
+      await this.#options.store.probe(bytes);
       this.#catchUp();
-      this.#storeWorks();
+      // A batch may have failed meanwhile.
+      if ((bytes ?? 0) >= this.#failedBytes) this.#storeWorks();
     } catch (error) {
       this.#storeFailed(error);
+    } finally {
+      this.#probing = null;
     }
+    return true;
   }
 
   #storeFailed(error: unknown): void {
@@ -202,6 +220,8 @@ export class Pipeline {
 
   #committed(batch: readonly Checked[], outcomes: readonly Outcome[]): void {
     assert(outcomes.length === batch.length, "a store answers each command of a batch");
+    const { clock, events } = this.#options;
+    const ms = clock.monotonic() - (batch[0]?.cameMs ?? clock.monotonic());
     this.#catchUp();
     // A store that is short of room keeps what takes none, and says why by a probe.
     if (outcomes.some(isUnavailable)) void this.probe();
@@ -217,9 +237,8 @@ export class Pipeline {
       this.#answer(asked, outcome, promise);
     });
     this.#each(batch, outcomes, (asked, outcome) => this.#deliver(asked, outcome));
-    const { clock, events } = this.#options;
-    const cameMs = batch[0]?.cameMs ?? clock.monotonic();
-    events.committed({ commands: batch.length, kept: kept.length, ms: clock.monotonic() - cameMs });
+    const fresh = kept.filter((outcome) => outcome.fresh).length;
+    events.committed({ commands: batch.length, kept: fresh, ms });
   }
 
   /** Promises for what was kept; null where they can't be made. */

@@ -11,7 +11,7 @@ export interface PipelineEvents {
   limited(limit: string): void;
   /** A frame went out. */
   sent(reply: Reply["is"], bytes: number): void;
-  /** A batch is on disk. */
+  /** A batch is on disk, `ms` after its first command came; `kept` entries are new in it. */
   committed(batch: { commands: number; kept: number; ms: number }): void;
   error(error: unknown): void;
   /** The store refused a batch or a probe, or nobody knows whether it kept one: from here on the relay isn't ready. */

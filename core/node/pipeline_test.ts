@@ -169,7 +169,18 @@ describe("Pipeline", () => {
     expect(kit.pipeline.failure).toBeNull();
     expect(kit.store).toEqual(["the disk is gone", "works"]);
     await kit.pipeline.probe();
-    expect(kit.moody.probes[1]).toBe(0);
+    expect(kit.moody.probes[1]).toBeNull();
+  });
+
+  test("telemetry is told of new entries only, and of a batch's time until it is on disk", async () => {
+    kit.committed.length = 0;
+    const command = plain(kit.crypto);
+    const signing = { ...box, key: box.writer };
+    for (let times = 0; times < 2; times += 1) {
+      expect((await session.command(command, signing)).is).toBe("appended");
+    }
+    expect(kit.committed.map(({ kept }) => kept)).toEqual([1, 0]);
+    expect(kit.committed.every(({ ms }) => ms > 0)).toBe(true);
   });
 
   test("a store that is short of room keeps what takes none, says why, and is ready again by a probe", async () => {
@@ -342,4 +353,19 @@ describe("Pipeline", () => {
     const read = await narrow.read({ from: 0, bytesMax: 1 << 18 }, { ...box, key });
     expect(read).toMatchObject({ is: "read", next: 30 });
   });
+});
+
+test("a store that doesn't answer is told as that, asked once, and works again when it answers", async () => {
+  await using stuckKit = await openKit({ answerMs: 100 });
+  const { moody, pipeline, store } = stuckKit;
+  const stuck = Promise.withResolvers<void>();
+  moody.stuck = stuck.promise;
+  await pipeline.probe();
+  expect(pipeline.failure).toContain("hasn't answered for 0.1 s");
+  await pipeline.probe();
+  expect(moody.probes).toEqual([null]);
+  stuck.resolve();
+  await pipeline.probe();
+  expect(pipeline.failure).toBeNull();
+  expect(store.at(-1)).toBe("works");
 });

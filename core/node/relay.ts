@@ -74,7 +74,7 @@ export async function openRelay(options: RelayOptions): Promise<Relay> {
   const memory = { isFull: () => false };
   const slowReaderTimeoutMs = () => config.relay.slow_reader_timeout;
   const pipeline = openPipeline({ ...options, crypto, store, keys, telemetry, memory, slowReaderTimeoutMs });
-  stack.use(keepProbing({ pipeline, soundMs: soundProbeMs(config) }));
+  stack.use(keepProbing({ pipeline }));
   requireBudget(config.relay.max_memory);
   const edge = await openEdge(stack, edgeOptions({ ...options, crypto, keys, pipeline, telemetry, room }));
   memory.isFull = () => edge.isMemoryFull;
@@ -172,11 +172,6 @@ function openSweep({ store, clock, telemetry }: Swept): AsyncDisposable {
       log.info("expiry goes on");
     },
   });
-}
-
-/** How often a store that is well is asked: a file fails when it is written to, a server may hang while nobody writes. */
-function soundProbeMs({ database }: Config): number | null {
-  return database.url === undefined ? null : limit.STORE_PROBE_MS;
 }
 
 /** The part of all connections that one process holds where the kernel spreads them evenly. */

@@ -1,4 +1,5 @@
-/** Notices a store that stops writing while nobody writes, and one that writes again. */
+/** Notices a store that stops working while nobody writes, and one that works again. */
+import { limit } from "../ground/mod.ts";
 import type { Pipeline } from "./pipeline.ts";
 
 /** How often a store that failed is asked whether it writes again. */
@@ -6,13 +7,14 @@ const FAILED_MS = 1000;
 
 export interface ProbingOptions {
   readonly pipeline: Pick<Pipeline, "failure" | "probe">;
-  /** How often a store that didn't fail is asked too; null: it isn't. */
-  readonly soundMs: number | null;
+  /** How often a store that didn't fail is asked too. Default limit.STORE_PROBE_MS. */
+  readonly soundMs?: number;
   readonly failedMs?: number;
 }
 
 /** Asks, one question at a time, until disposed of: a database that comes back needs no restart. */
-export function keepProbing({ pipeline, soundMs, failedMs = FAILED_MS }: ProbingOptions): Disposable {
+export function keepProbing(options: ProbingOptions): Disposable {
+  const { pipeline, soundMs = limit.STORE_PROBE_MS, failedMs = FAILED_MS } = options;
   let askedMs = performance.now();
   let isAsking = false;
   const ask = async (): Promise<void> => {
@@ -22,7 +24,7 @@ export function keepProbing({ pipeline, soundMs, failedMs = FAILED_MS }: Probing
     askedMs = performance.now();
   };
   const timer = setInterval(() => {
-    const isDue = soundMs !== null && performance.now() - askedMs >= soundMs;
+    const isDue = performance.now() - askedMs >= soundMs;
     if (!isAsking && (isDue || pipeline.failure !== null)) void ask();
   }, failedMs);
   timer.unref();

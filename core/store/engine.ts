@@ -21,7 +21,7 @@ export interface StoreEngine {
   sweep(nowMs: number): Now<boolean>;
   counts(): Now<StoreCounts>;
   claim(by: PublicKey | null): Now<PublicKey | null>;
-  probe(bytes: number): Now<void>;
+  probe(bytes: number | null): Now<void>;
   /** What can wait until a batch's answers have left. */
   tend(): void;
   /** Ends connections and files in order. */

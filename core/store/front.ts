@@ -138,7 +138,7 @@ class StoreFront implements MailboxStore {
     return this.ask({ op: "claim", by });
   }
 
-  probe(bytes: number): Promise<void> {
+  probe(bytes: number | null): Promise<void> {
     return this.ask({ op: "probe", bytes });
   }
 

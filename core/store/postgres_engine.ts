@@ -210,9 +210,9 @@ class PostgresEngine implements StoreEngine {
   }
 
   /** As MailboxStore.probe. The small write alone would find room in pages that a full disk has already. */
-  async probe(bytes: number): Promise<void> {
+  async probe(bytes: number | null): Promise<void> {
     await this.#inTime(async (sql) => {
-      if (bytes > 0) await tryPostgresRoom(sql, bytes);
+      if (bytes !== null && bytes > 0) await tryPostgresRoom(sql, bytes);
       await sql`UPDATE dchat_state SET probes = probes + 1 WHERE number = 1`;
     });
   }

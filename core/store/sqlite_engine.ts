@@ -306,10 +306,12 @@ export class SqliteEngine implements StoreEngine {
   }
 
   /** As MailboxStore.probe. */
-  probe(bytes: number): void {
+  probe(bytes: number | null): void {
     if (this.#disk.lack !== null) this.tend();
     this.#refuseToWrite();
     if (this.#disk.lack !== null) throw this.#lacksRoom();
+    // A write and a sync all the while would keep an idle disk awake, and wear it.
+    if (bytes === null) return;
     if (bytes > 0) this.#tryRoom(bytes);
     this.#transaction(() => this.#sql.probe.run());
   }

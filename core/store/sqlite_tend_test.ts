@@ -72,3 +72,14 @@ describe("the SQLite store's log", () => {
     expect(log(path)).toBeLessThan(LOG_MIB_MAX);
   });
 });
+
+test("the SQLite store's probe(null) writes nothing, and probe(0) does", async () => {
+  const path = join(dir, "probe.sqlite");
+  await using store = await openSqliteStore({ path });
+  using reader = new Database(path, { readonly: true });
+  const written = (): unknown => reader.query("SELECT probes FROM total").values()[0]?.[0];
+  await store.probe(null);
+  expect(written()).toBe(0);
+  await store.probe(0);
+  expect(written()).toBe(1);
+});

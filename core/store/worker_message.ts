@@ -33,7 +33,7 @@ export type StoreRequest =
   | { readonly op: "sweep"; readonly nowMs: number }
   | { readonly op: "counts" }
   | { readonly op: "claim"; readonly by: PublicKey | null }
-  | { readonly op: "probe"; readonly bytes: number }
+  | { readonly op: "probe"; readonly bytes: number | null }
   | { readonly op: "close" };
 
 export interface Numbered {

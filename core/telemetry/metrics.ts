@@ -48,7 +48,7 @@ export class Metrics {
   readonly #received = this.#counter("dchat_messages_received_total", "Entries that devices asked to keep");
   readonly #kept = this.#counter(
     "dchat_messages_kept_total",
-    "Entries that were kept and acknowledged after the fsync",
+    "Entries that were kept and acknowledged after the fsync, each once",
   );
   readonly #sent = this.#counter("dchat_messages_sent_total", "Entries that were sent to devices");
   readonly #commands = this.#counter("dchat_commands_total", "Commands that came, by kind", "op");
