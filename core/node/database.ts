@@ -284,9 +284,7 @@ async function fill(
   const relay = relayOfFile(read.header, place);
   const count = { mailboxes: 0, entries: 0, bytes: 0 };
   async function* changed(): AsyncGenerator<StoreRecord> {
-    const ids = new Set<string>();
     for await (const record of checked(read.records, "the file")) {
-      if (record.is === "mailbox") requireFirst(ids, record.row.id.toHex());
       if (record.is === "mailbox" && !record.row.deleted) {
         count.mailboxes += 1;
         count.entries += record.row.entriesHeld;
@@ -297,17 +295,6 @@ async function fill(
   }
   await place.database.load(changed(), relay);
   return { ...count, damage: [] };
-}
-
-/** Notes `id`; throws Fault<"database/damaged"> where it was noted already. */
-function requireFirst(ids: Set<string>, id: string): void {
-  if (ids.has(id)) {
-    throw new Fault<DatabaseCode>(
-      "database/damaged",
-      `Cannot use the file: it is damaged: mailbox ${id} comes again`,
-    );
-  }
-  ids.add(id);
 }
 
 /**

@@ -3,6 +3,7 @@ import { isFault, mailboxId, type MailboxId, publicKey, type PublicKey, signatur
 import type { MailboxRow, Receipt, StoreCounts, TurnRow } from "../mailbox/mod.ts";
 import { type Census, censusDamage, counted, NOBODY } from "./census.ts";
 import { reasonOf, storeFault } from "./fault.ts";
+import { bytesArray } from "./postgres_array.ts";
 import { hex, splitHashes } from "./hashes.ts";
 import {
   type Client,
@@ -30,6 +31,7 @@ import {
   putReceipts,
 } from "./postgres_write.ts";
 import {
+  againFault,
   type DatabaseStatus,
   type KeptEntry,
   lackingRows,
@@ -311,12 +313,25 @@ async function* entriesOf(sql: Sql, row: MailboxRow): AsyncGenerator<StoreRecord
   }
 }
 
+/** Throws where one of `rows` is there already, or stands among them twice. */
+async function refuseAgain(sql: Sql, rows: readonly MailboxRow[]): Promise<void> {
+  const seen = new Set<string>();
+  const there = await sql<{ id: Uint8Array }[]>`SELECT id FROM mailbox
+    WHERE id = ANY(${bytesArray(rows.map(({ id }) => id))}::bytea[])`;
+  for (const { id } of there) seen.add(hex(id));
+  for (const { id } of rows) {
+    if (seen.has(hex(id))) throw againFault(id);
+    seen.add(hex(id));
+  }
+}
+
 async function loadRecords(sql: Sql, records: AsyncIterable<StoreRecord>): Promise<void> {
   let mailboxes: MailboxRow[] = [];
   let turns: (TurnRow & { readonly mailbox: MailboxId })[] = [];
   let receipts: Receipt[] = [];
   let entries: KeptEntry[] = [];
   const flush = async (): Promise<void> => {
+    await refuseAgain(sql, mailboxes);
     await insertMailboxes(sql, mailboxes);
     await countMade(sql, mailboxes);
     await putReaders(

@@ -3,6 +3,8 @@
  * these. A mailbox comes first, then its turns, its receipts, and its entries by sequence number.
  */
 import type { Hash, MailboxId, PublicKey } from "../ground/mod.ts";
+import { storeFault } from "./fault.ts";
+import { hex } from "./hashes.ts";
 import type { EntryRow, MailboxRow, Receipt, StoreCounts, TurnRow } from "../mailbox/mod.ts";
 
 /** An entry with all that is stored of it. */
@@ -77,4 +79,9 @@ export interface StoreDatabase extends AsyncDisposable {
  */
 export function mailboxRecord(row: MailboxRow, sound: boolean): StoreRecord {
   return { is: "mailbox", row: row.deleted ? { ...row, readers: [] } : row, sound };
+}
+
+/** Of a file's records: a mailbox that is there already. */
+export function againFault(id: MailboxId): Error {
+  return storeFault("store/corrupt", `Cannot use the file: it is damaged: mailbox ${hex(id)} comes again`);
 }

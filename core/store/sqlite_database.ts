@@ -7,6 +7,7 @@ import { type Census, censusDamage, censusOf, counted, NOBODY } from "./census.t
 import { reasonOf, storeFault } from "./fault.ts";
 import { hex, splitHashes } from "./hashes.ts";
 import {
+  againFault,
   type DatabaseStatus,
   type KeptEntry,
   lackingRows,
@@ -334,6 +335,7 @@ async function loadRecords(sql: SqliteStatements, records: AsyncIterable<StoreRe
       case "mailbox": {
         // Only the one that comes is filled: rows follow their mailbox.
         boxes.clear();
+        if (sql.mailboxById.get(record.row.id) !== null) throw againFault(record.row.id);
         boxes.set(hex(record.row.id), insertMailbox(sql, record.row));
         const { id, deleted, entriesHeld, bytesHeld } = record.row;
         const { made, ids } = censusOf([id]);
