@@ -79,6 +79,15 @@ export const MAILBOX_BYTES_MAX_DEFAULT = 64 * 1024 * KIB;
 /** What an owner may ask for at most: a mailbox stays small beside a relay's disk. */
 export const MAILBOX_ENTRIES_MAX = 1_000_000;
 export const MAILBOX_BYTES_MAX = 1024 * 1024 * KIB;
+/** What a mailbox can ever have had appended: in SQLite a number has 32 bits of its entry's key. */
+export const MAILBOX_SIZE_MAX = 2 ** 32 - 1;
+/** And a mailbox 31. */
+export const SQLITE_MAILBOXES_MAX = 2 ** 31 - 1;
+/**
+ * The largest generation that a mailbox may be made with: the wire has 32 bits, and each restore takes one more. Unix
+ * time in seconds, which honest owners take, gets there in 2106.
+ */
+export const GENERATION_CREATED_MAX = 2 ** 32 - 2 ** 16;
 /** A description lists all readers in one frame. */
 export const MAILBOX_READERS_MAX = 1024;
 /** Reader keys that one control entry may add and remove, together: with 32 bytes each it still fits a frame. */

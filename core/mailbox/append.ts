@@ -18,6 +18,7 @@ export function decideAppend(batch: Batch, box: MailboxDraft, { body, entryHash 
   const known = batch.entry(box, body.id);
   if (known !== null) return repeat(box, known, { body, entryHash });
   if (body.turn !== box.turn) return otherTurn(batch, box, body.turn);
+  if (box.size >= limit.MAILBOX_SIZE_MAX) return { is: "refused", refusal: { code: "limit" } };
   if (
     box.entriesHeld + 1 > box.policy.entriesMax ||
     box.bytesHeld + body.entry.length > box.policy.bytesMax

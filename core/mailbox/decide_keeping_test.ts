@@ -20,8 +20,9 @@ import {
   WRITER,
   WRITER_2,
 } from "../../test/harness/mailbox_room.ts";
-import { entryId, limit } from "../ground/mod.ts";
+import { entryId, hash, limit } from "../ground/mod.ts";
 import type { CommandBody, EntryKind } from "../wire/mod.ts";
+import { nextGeneration } from "./generation.ts";
 
 describe("decideBatch() on quotas and lapses", () => {
   test("refuses by entries and by bytes", () => {
@@ -226,6 +227,23 @@ describe("decideBatch() on creation, reset and deletion", () => {
       row: { generation: 3, size: 0, started: { size: 0, timeMs: NOW_MS } },
     });
     expect(code(one(WRITER, append(1), { generation: 3 }))).toBe("appended");
+  });
+
+  test("creates in no generation that leaves none for restores", () => {
+    const { one, create } = room();
+    const generation = limit.GENERATION_CREATED_MAX;
+    expect(code(one(OWNER, create, { generation: generation + 1 }))).toBe("limit");
+    expect(code(one(OWNER, create, { generation: 2 ** 32 - 1 }))).toBe("limit");
+    expect(code(one(OWNER, create, { generation }))).toBe("created");
+    expect(nextGeneration(generation, NOW_MS)).toBeLessThan(2 ** 32);
+  });
+
+  test("takes no entry that a number of 32 bits can't count", () => {
+    const { id, one, create, row, store } = room();
+    one(OWNER, create);
+    const peaks = Array.from({ length: 31 }, () => row().id).map((each) => hash(each));
+    store.rows.set(id.toHex(), { ...row(), size: limit.MAILBOX_SIZE_MAX, peaks });
+    expect(code(one(WRITER, append(1)))).toBe("limit");
   });
 
   test.each([

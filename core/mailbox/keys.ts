@@ -33,7 +33,8 @@ export function decideCreate(batch: Batch, command: Command, body: Create): Outc
     if (there.deleted) return { is: "refused", refusal: { code: "gone" } };
     return { is: "created", row: rowOf(there) };
   }
-  if (!isPolicyAllowed(body.record.policy, ttlMsMax)) return LIMIT;
+  if (!isPolicyAllowed(body.record.policy, ttlMsMax) || generation > limit.GENERATION_CREATED_MAX)
+    return LIMIT;
   const box = batch.create({
     id: mailbox,
     generation,

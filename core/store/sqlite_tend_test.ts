@@ -83,3 +83,24 @@ test("the SQLite store's probe(null) writes nothing, and probe(0) does", async (
   await store.probe(0);
   expect(written()).toBe(1);
 });
+
+test("the SQLite store makes no mailbox whose number its entries' keys have no room for", async () => {
+  const path = join(dir, "numbers.sqlite");
+  const [first, last, none] = [new Owner(), new Owner(), new Owner()];
+  {
+    await using store = await openSqliteStore({ path });
+    await store.commit([first.create()], OPTIONS);
+  }
+  {
+    using db = new Database(path);
+    for (const table of ["mailbox", "reader", "turn"]) db.run(`UPDATE ${table} SET box = ${2 ** 31 - 2}`);
+  }
+  await using store = await openSqliteStore({ path });
+  expect((await store.commit([last.create(), last.append()], OPTIONS)).map(({ is }) => is)).toEqual([
+    "created",
+    "appended",
+  ]);
+  expect(await store.commit([none.create()], OPTIONS).catch(String)).toContain("as many mailboxes as");
+  expect((await store.commit([last.append()], OPTIONS)).map(({ is }) => is)).toEqual(["appended"]);
+  expect((await store.counts()).mailboxes).toBe(2);
+});

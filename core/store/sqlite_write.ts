@@ -1,7 +1,8 @@
 /** Writes a plan inside the transaction that loaded for it. */
-import { assert, type MailboxId } from "../ground/mod.ts";
+import { assert, limit, type MailboxId } from "../ground/mod.ts";
 import type { MailboxRow, NewEntry, Plan, ReaderRow, Receipt } from "../mailbox/mod.ts";
 import { censusOf } from "./census.ts";
+import { storeFault } from "./fault.ts";
 import { hex, joinHashes } from "./hashes.ts";
 import { kindNumber } from "./kind.ts";
 import { type CachedMailbox, ownedRow, ownedTurn, rememberTurn } from "./row_cache.ts";
@@ -116,6 +117,9 @@ export function insertMailbox(sql: SqliteStatements, row: MailboxRow): number {
     readersSum(row.id, row.readers),
   );
   const box = Number(lastInsertRowid);
+  if (box > limit.SQLITE_MAILBOXES_MAX) {
+    throw storeFault("store/unavailable", "The database holds as many mailboxes as a SQLite file can");
+  }
   for (const reader of row.readers) putReader(sql.insertReader, { box, mailbox: row.id, reader });
   return box;
 }
