@@ -97,7 +97,11 @@ export class SqliteEngine implements StoreEngine {
     this.#path = file.path;
     this.#db = openSqliteFile(file);
     this.#sql = prepareStatements(this.#db);
-    this.#room = new LogRoom(`${file.path}-wal`, LOG_FRAMES_MAX);
+    this.#room = new LogRoom({
+      path: `${file.path}-wal`,
+      framesMax: LOG_FRAMES_MAX,
+      alone: (work) => this.#alone(work),
+    });
     // A log that a backup's snapshot made longer than that is cut when it is next used anew.
     this.#db.run(`PRAGMA journal_size_limit = ${this.#room.lengthMax}`);
     assert(this.#room.lengthMax <= limit.STORE_RESERVE_BYTES / 2, "what is kept free has room for the log");
@@ -226,6 +230,16 @@ export class SqliteEngine implements StoreEngine {
       this.#poison =
         `Cannot write to ${this.#path}: moving the log into the file failed (${codeOf(error) || reasonOf(error)}); ` +
         "look at the disk, then start the relay again";
+    }
+  }
+
+  /** Runs `work` in a transaction that writes nothing, and keeps others from writing. */
+  #alone(work: () => void): void {
+    this.#sql.begin.run();
+    try {
+      work();
+    } finally {
+      this.#sql.rollback.run();
     }
   }
 

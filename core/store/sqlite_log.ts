@@ -19,14 +19,24 @@ function logBytes(frames: number): number {
   return HEADER_BYTES + frames * (PAGE_BYTES + FRAME_HEADER_BYTES);
 }
 
+export interface LogRoomOptions {
+  /** The log's; it exists as long as a connection is open. */
+  readonly path: string;
+  /** No room is made beyond. */
+  readonly framesMax: number;
+  /** Runs `work` while nobody else can write to the log: zeros over frames that came meanwhile would lose them. */
+  readonly alone: (work: () => void) => void;
+}
+
 export class LogRoom implements Disposable {
   readonly #file: number;
   readonly #bytesMax: number;
+  readonly #alone: LogRoomOptions["alone"];
 
-  /** `path` is the log's; it exists as long as a connection is open. `framesMax`: no room is made beyond. */
-  constructor(path: string, framesMax: number) {
+  constructor({ path, framesMax, alone }: LogRoomOptions) {
     this.#file = openSync(path, "r+");
     this.#bytesMax = logBytes(framesMax);
+    this.#alone = alone;
   }
 
   /** How long the log gets, room included, while nobody's snapshot keeps it from being used anew. */
@@ -43,7 +53,8 @@ export class LogRoom implements Disposable {
    * Adds a chunk of zeros, a page at a time: the kernel keeps what one call writes in one piece where it can, and
    * then looks through all of it for each page of it that is synced.
    */
-  #grow(from: number): void {
+  #grow(): void {
+    const from = this.length;
     for (let at = 0; at < CHUNK_BYTES; at += PAGE.length) {
       writeSync(this.#file, PAGE, 0, PAGE.length, from + at);
     }
@@ -55,9 +66,9 @@ export class LogRoom implements Disposable {
     const { length } = this;
     if (length - logBytes(frames) >= ROOM_BYTES || length >= this.#bytesMax) return;
     try {
-      this.#grow(length);
+      this.#alone(() => this.#grow());
     } catch {
-      // What was written of it is room as well.
+      // What was written of it is room as well; where somebody else writes, the next look makes it.
     }
   }
 

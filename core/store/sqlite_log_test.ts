@@ -33,7 +33,7 @@ function dirtied(): number {
 
 test("LogRoom makes room of zeros where little is left, and none beyond its bound", () => {
   const path = emptyLog("room");
-  using room = new LogRoom(path, 1500);
+  using room = new LogRoom({ path, framesMax: 1500, alone: (work) => work() });
   const sizes = [0, 0, 0, 0, 1000, 1500].map((frames) => {
     room.make(frames);
     return statSync(path).size / MIB;
@@ -45,7 +45,7 @@ test("LogRoom makes room of zeros where little is left, and none beyond its boun
 test("LogRoom's room takes a frame without more being noted to be written than the pages under it", () => {
   if (!requireOrSkip("Linux's /proc", process.platform === "linux")) return;
   const path = emptyLog("pages");
-  using room = new LogRoom(path, 1000);
+  using room = new LogRoom({ path, framesMax: 1000, alone: (work) => work() });
   room.make(0);
   const file = openSync(path, "r+");
   const frame = new Uint8Array(FRAME_BYTES).fill(1);

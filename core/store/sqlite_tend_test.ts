@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { NOW_MS, OPTIONS, Owner } from "./conformance_data.ts";
 import { openSqliteStore } from "./sqlite.ts";
+import { SqliteEngine } from "./sqlite_engine.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "dchat-tend-"));
 afterAll(() => rmSync(dir, { recursive: true }));
@@ -72,6 +73,23 @@ describe("the SQLite store's log", () => {
     expect(log(path)).toBeLessThan(LOG_MIB_MAX);
   });
 });
+
+test("the SQLite store makes no room in its log while somebody else writes to it", () => {
+  const path = join(dir, "alone.sqlite");
+  const engine = new SqliteEngine({ path, migrate: true });
+  using other = new Database(path);
+  other.run("BEGIN IMMEDIATE");
+  const before = log(path);
+  engine.tend();
+  expect(log(path)).toBe(before);
+  other.run("ROLLBACK");
+  const owner = new Owner();
+  engine.commit([owner.create()], OPTIONS);
+  for (let at = 0; at < 16; at += 1) engine.commit([owner.append()], OPTIONS);
+  engine.tend();
+  expect(log(path)).toBeGreaterThan(before);
+  engine.close();
+}, 60_000);
 
 test("the SQLite store's probe(null) writes nothing, and probe(0) does", async () => {
   const path = join(dir, "probe.sqlite");
