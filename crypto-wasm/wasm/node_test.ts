@@ -28,6 +28,7 @@ const FILES = [
   "../stream_test.ts",
   "../wipe_test.ts",
   "../wycheproof_test.ts",
+  "../frost/full_test.ts",
   "../frost/malformed_test.ts",
   "../frost/noble_test.ts",
   "../frost/replay_test.ts",

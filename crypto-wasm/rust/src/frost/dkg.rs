@@ -77,7 +77,7 @@ fn package(session: &Session, threshold: u16, from: u16, message: &[u8]) -> Resu
 }
 
 /// In: the handle, the others' commitments. Out: a new handle, then a secret share for each other member. The old
-/// handle stays where a commitment is refused, so that its sender can be asked again.
+/// handle stays where a commitment is refused, so that its sender can be asked again, and where memory is full.
 #[no_mangle]
 pub extern "C" fn frost_dkg_share(length: usize) -> i32 {
     finish((|| {
@@ -99,8 +99,9 @@ pub extern "C" fn frost_dkg_share(length: usize) -> i32 {
             messages.push((number(to), out));
         }
         let second = Second { ceremony: first.ceremony.clone(), secret, commitments };
-        taken(handle)?;
+        // Held first: where there is no room, the step can be done again.
         let mut out = hold(Held::DkgSecond(Box::new(second)))?.to_le_bytes().to_vec();
+        taken(handle)?;
         put_messages(&mut out, &messages);
         Ok(out)
     })())
@@ -116,7 +117,7 @@ fn dealt(session: &Session, from: u16, to: u16, message: &[u8]) -> Result<Signin
 }
 
 /// In: the handle, the others' secret shares. Out: handles of the share and of its group. The ceremony's handle stays
-/// where a share is refused, so that its sender can mend it in answer to a complaint.
+/// where a share is refused, so that its sender can mend it in answer to a complaint, and where memory is full.
 #[no_mangle]
 pub extern "C" fn frost_dkg_finish(length: usize) -> i32 {
     finish((|| {
@@ -131,8 +132,9 @@ pub extern "C" fn frost_dkg_finish(length: usize) -> i32 {
         }
         input.end()?;
         let (share, group) = dkg::part3(&second.secret, &second.commitments, &shares)?;
+        let out = hold_both(share, group)?;
         taken(handle)?;
-        hold_both(share, group)
+        Ok(out)
     })())
 }
 

@@ -3,7 +3,7 @@
 use super::fault::{finish, number, plain, Fault, Reason};
 use super::polynomial::{point, scalar};
 use super::wire::{begin_stored, identifier, open_stored, put_blob, Reader, GROUP, SHARE};
-use super::{group_of, hold, share, Held};
+use super::{group_of, hold, share, taken, Held};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -33,10 +33,10 @@ pub fn share_from(member: u16, secret: Scalar, threshold: u16, key: &VerifyingKe
     Ok(KeyPackage::new(identifier(member)?, signing, public, *key, threshold))
 }
 
-/// The handles of a share and its group, as an answer begins with them.
+/// The handles of a share and its group, as an answer begins with them: both, or neither is held.
 pub fn hold_both(share: KeyPackage, group: PublicKeyPackage) -> Result<Vec<u8>, Fault> {
     let share = hold(Held::Share(Box::new(share)))?;
-    let group = hold(Held::Group(Box::new(group)))?;
+    let group = hold(Held::Group(Box::new(group))).inspect_err(|_| drop(taken(share)))?;
     Ok([share.to_le_bytes(), group.to_le_bytes()].concat())
 }
 

@@ -134,7 +134,10 @@ fn package(handle: u32) -> Result<&'static Package, Fault> {
 pub extern "C" fn frost_sign(length: usize) -> i32 {
     finish((|| {
         let mut input = Reader::request(length)?;
-        let Held::Nonces(nonces) = taken(input.u32()?)? else { return Err(NO_SUCH_HANDLE.into()) };
+        let handle = input.u32()?;
+        // Nothing else is taken out in their place.
+        let Held::Nonces(_) = held(handle)? else { return Err(NO_SUCH_HANDLE.into()) };
+        let Held::Nonces(nonces) = taken(handle)? else { return Err(NO_SUCH_HANDLE.into()) };
         let share = share(input.u32()?)?;
         let package = package(input.u32()?)?;
         input.end()?;
