@@ -64,3 +64,19 @@ test("openCrypto() without the KEM and BLAKE3 refuses them by name and does the 
   expect(() => crypto.hash.blake3Stream()).toThrow("BLAKE3 was not opened");
   expect(crypto.hash.sha256()).toHaveLength(32);
 });
+
+test.each(COLUMNS)("equal() sees one bit of any byte, on the %s backends", async (backends) => {
+  await using crypto = await openCrypto({ backends, needs: [] });
+  for (const length of [1, 2, 9, 32, 33]) {
+    const bytes = crypto.random.bytes(length);
+    expect([length, crypto.equal(bytes, bytes.slice())]).toEqual([length, true]);
+    for (const at of [0, length >> 1, length - 1]) {
+      for (const bit of [1, 0x80]) {
+        const other = bytes.slice();
+        other[at] = (other[at] ?? 0) ^ bit;
+        expect([length, at, crypto.equal(bytes, other)]).toEqual([length, at, false]);
+        expect([length, at, crypto.equal(other, bytes)]).toEqual([length, at, false]);
+      }
+    }
+  }
+});

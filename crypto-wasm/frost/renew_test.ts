@@ -1,5 +1,6 @@
 /** A key's later life: repair of a lost share, refresh, other members, another threshold. */
 import { describe, expect, test } from "bun:test";
+import { ed25519 } from "@noble/curves/ed25519.js";
 import { BUILDS } from "../wasm/_builds.ts";
 import { openWasm } from "../wasm/mod.ts";
 import {
@@ -22,6 +23,7 @@ import {
 } from "./_ceremony.ts";
 import { dealReshare, finishRepair, finishReshare, openFrost, repairDeltas, repairSigma } from "./mod.ts";
 
+const { Point } = ed25519;
 const MESSAGE = new TextEncoder().encode("what the members agreed on");
 
 describe.each(BUILDS)("FROST on the %s build", (build) => {
@@ -153,6 +155,28 @@ describe.each(BUILDS)("FROST on the %s build", (build) => {
     const misdirected = replaced(inbox(shares, 3), 1, get(inbox(shares, 2), 1));
     expect(refusal(finish({ shares: misdirected }))).toMatchObject({ reason: "misdirected", culprits: [1] });
     expect(finish({})().share.member).toBe(3);
+  });
+
+  test("a resharing's coefficient with a part of small order is malformed, and its dealer named", () => {
+    const old = dealtMembers(frost, agreed(3, 2));
+    // Multiples of eight: at them the committed polynomial has the same points as without the torsion.
+    const reshare = { ...refresh(old, [1, 2]), members: [8, 16] };
+    const { commitments, shares } = reshareMessages(reshare, old);
+    const finish = (from: ReadonlyMap<number, Uint8Array>) =>
+      finishReshare(reshare, { member: 8, commitments: from, shares: inbox(shares, 8) });
+    const torsion = Point.fromHex("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05", true);
+    for (const [dealer, order] of [
+      [1, 8],
+      [2, 4],
+      [2, 2],
+    ] as const) {
+      const commitment = get(commitments, dealer).slice();
+      const added = torsion.multiplyUnsafe(BigInt(8 / order));
+      commitment.set(Point.fromBytes(commitment.subarray(-32)).add(added).toBytes(), commitment.length - 32);
+      const refused = refusal(() => finish(replaced(commitments, dealer, commitment)));
+      expect([order, refused.reason, refused.culprits]).toEqual([order, "malformed", [dealer]]);
+    }
+    expect(finish(commitments).share.member).toBe(8);
   });
 
   test("an old share can't deal for a refreshed group, and too few dealers can't at all", () => {
