@@ -293,6 +293,12 @@ test("the rest of openCrypto() names the argument that is wrong", async () => {
       "publicKey",
     );
   }
+  // X-Wing's X25519 part comes last, in a key as in a ciphertext, and mustn't be of low order.
+  const { publicKey, secretKey } = crypto.xWing.generate();
+  const { ciphertext } = crypto.xWing.encapsulate(publicKey);
+  const low = { publicKey: publicKey.fill(0, 1184), ciphertext: ciphertext.fill(0, 1088) };
+  expect(refusal(() => crypto.xWing.encapsulate(low.publicKey))).toStartWith("publicKey is");
+  expect(refusal(() => crypto.xWing.decapsulate(secretKey, low.ciphertext))).toStartWith("ciphertext is");
   for (const length of [-1, 0.5, Number.NaN, 2 ** 31]) {
     expect(refusal(() => crypto.random.bytes(length))).toStartWith("length must be");
   }

@@ -97,7 +97,7 @@ function kemOf(
           functions.encapsulate(at(2), at(3), at(0), at(1)),
         ) ?? [];
       seed.fill(0);
-      // FIPS 203 section 7.2's check of the key is all that can fail.
+      // Two checks of the key can fail: FIPS 203's (section 7.2), and X-Wing's, that its X25519 part isn't of low order.
       if (ciphertext === undefined || secret === undefined) {
         throw new CryptoError("argument", "publicKey is no valid key of this KEM");
       }
@@ -110,7 +110,8 @@ function kemOf(
         places.run([ciphertext, secretKey], [SECRET_BYTES], (at) =>
           functions.decapsulate(at(2), at(0), at(1)),
         ) ?? [];
-      if (secret === undefined) throw new CryptoError("argument", "secretKey is no valid key of this KEM");
+      // A wrong one gives another secret (FIPS 203), but X-Wing's X25519 part must not be of low order.
+      if (secret === undefined) throw new CryptoError("argument", "ciphertext is none of this KEM");
       return secret;
     },
   };
