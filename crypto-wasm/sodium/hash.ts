@@ -1,6 +1,6 @@
 import { hkdfByHmac } from "../hkdf.ts";
 import type { Hash, HashStream } from "../port.ts";
-import type { Sodium } from "./module.ts";
+import type { Sodium, SodiumRaw } from "./module.ts";
 
 type SodiumHash = Pick<
   Hash,
@@ -21,36 +21,63 @@ function inPieces(data: Uint8Array, update: (piece: Uint8Array) => void): void {
   for (let at = 0; at < data.length; at += PIECE_BYTES) update(data.subarray(at, at + PIECE_BYTES));
 }
 
-/** A hash of libsodium, of which `State` is an address in its memory. */
+/** A hash of libsodium, of which `State` is the address of `stateBytes` in its memory. */
 interface Steps<State> {
+  readonly stateBytes: number;
   readonly init: () => State;
   readonly update: (state: State, piece: Uint8Array) => void;
   readonly final: (state: State) => Uint8Array;
 }
 
-function streamOf<State>({ init, update, final }: Steps<State>): HashStream {
-  const state = init();
+/**
+ * Between its calls a stream's state is kept here and not in libsodium's memory, so that the collector takes one that
+ * is never finished.
+ */
+function streamOf<State>(raw: SodiumRaw, { stateBytes, init, update, final }: Steps<State>): HashStream {
+  function moved(state: State): Uint8Array {
+    const at = Number(state);
+    const bytes = raw.HEAPU8.slice(at, at + stateBytes);
+    raw.HEAPU8.fill(0, at, at + stateBytes);
+    raw._free(at);
+    return bytes;
+  }
+  let kept = moved(init());
+  function put(): State {
+    const state = init();
+    raw.HEAPU8.set(kept, Number(state));
+    kept.fill(0);
+    return state;
+  }
   return {
-    update: (data) => inPieces(data, (piece) => update(state, piece)),
-    digest: () => final(state),
+    update(data) {
+      const state = put();
+      try {
+        inPieces(data, (piece) => update(state, piece));
+      } finally {
+        kept = moved(state);
+      }
+    },
+    digest: () => final(put()),
   };
 }
 
-function wholeOf<State>(steps: Steps<State>, parts: readonly Uint8Array[]): Uint8Array {
-  const stream = streamOf(steps);
-  for (const part of parts) stream.update(part);
-  return stream.digest();
+function wholeOf<State>({ init, update, final }: Steps<State>, parts: readonly Uint8Array[]): Uint8Array {
+  const state = init();
+  for (const part of parts) inPieces(part, (piece) => update(state, piece));
+  return final(state);
 }
 
 export function sodiumHash(sodium: Sodium): SodiumHash {
-  const { wrapped } = sodium;
+  const { wrapped, raw } = sodium;
   const sha256 = {
+    stateBytes: 104,
     init: () => wrapped.crypto_hash_sha256_init(),
     update: wrapped.crypto_hash_sha256_update,
     final: (state: ReturnType<typeof wrapped.crypto_hash_sha256_init>) =>
       wrapped.crypto_hash_sha256_final(state),
   };
   const sha512 = {
+    stateBytes: 208,
     init: () => wrapped.crypto_hash_sha512_init(),
     update: wrapped.crypto_hash_sha512_update,
     final: (state: ReturnType<typeof wrapped.crypto_hash_sha512_init>) =>
@@ -64,8 +91,8 @@ export function sodiumHash(sodium: Sodium): SodiumHash {
   return {
     sha256: (...parts) => wholeOf(sha256, parts),
     sha512: (...parts) => wholeOf(sha512, parts),
-    sha256Stream: () => streamOf(sha256),
-    sha512Stream: () => streamOf(sha512),
+    sha256Stream: () => streamOf(raw, sha256),
+    sha512Stream: () => streamOf(raw, sha512),
     hmacSha256,
     hmacSha512(key, ...parts) {
       const state = wrapped.crypto_auth_hmacsha512_init(key);

@@ -1,6 +1,7 @@
 /** What libsodium's linear memory still holds after use. */
 import { expect, test } from "bun:test";
 import { sodiumAead } from "./aead.ts";
+import { sodiumHash } from "./hash.ts";
 import { openRandom } from "../random.ts";
 import { SodiumCipherState } from "./cipher_state.ts";
 import { sodiumMlKem768, sodiumXWing } from "./kem.ts";
@@ -51,4 +52,15 @@ test.each([
   const { ciphertext, secret } = kem.encapsulate(publicKey);
   expect(kem.decapsulate(secretKey, ciphertext)).toEqual(secret);
   for (const left of [seed, secretKey.subarray(0, 32)]) expect(holds(left)).toBe(false);
+});
+
+test("streams of hashes that nobody finishes leave nothing in memory", () => {
+  const { sha256Stream, sha512Stream } = sodiumHash(sodium);
+  const before = sodium.raw.HEAPU8.length;
+  const piece = secretBytes(100);
+  for (let i = 0; i < 100_000; i++) {
+    sha256Stream().update(piece);
+    sha512Stream().update(piece);
+  }
+  expect(sodium.raw.HEAPU8.length).toBe(before);
 });
