@@ -17,7 +17,11 @@ import {
   without,
 } from "./_ceremony.ts";
 import { FROST_SIGNED_BYTES_MAX, openFrost, SigningPackage } from "./mod.ts";
+import { FrostHandle, Request } from "./request.ts";
+import { SigningNonces } from "./sign.ts";
 
+/** Version, kind, session, sender, the package's tag, a scalar. */
+const FROST_SHARE_BYTES = 2 + 32 + 2 + 16 + 32;
 const SESSION = new Uint8Array(32).fill(3);
 
 const LONG = process.env["DCHAT_TEST_LONG"] === "1";
@@ -115,6 +119,43 @@ describe.each(BUILDS)("FROST signatures on the %s build", (build) => {
     expect(frost.handles).toBe(before - 1);
     expect(() => second.sign(share, alias)).toThrow(expect.objectContaining({ code: "nonce-reused" }));
     expect(() => first.sign(share, mine.nonces)).toThrow(expect.objectContaining({ code: "nonce-reused" }));
+  });
+
+  test("nonces that only stand for used ones sign nothing: a proxy, an heir, another handle of the same number", () => {
+    const members = dealtMembers(frost, agreed(2, 2));
+    const { share, group } = get(members, 1);
+    const { nonces, commitments } = share.commit(SESSION);
+    const all = new Map([
+      [1, commitments],
+      [2, get(members, 2).share.commit(SESSION).commitments],
+    ]);
+    const signing = SigningPackage.open({ group, session: SESSION, commitments: all, message: MESSAGE });
+    const stand = [new Proxy(nonces, {}), Object.create(nonces), Object.create(SigningNonces.prototype)];
+    const refused = (wrong: SigningNonces, code: string) =>
+      expect(() => signing.sign(share, wrong)).toThrow(expect.objectContaining({ code }));
+    for (const wrong of stand) refused(wrong, "argument");
+    // None of them used the nonces up.
+    expect(signing.sign(share, nonces)).toHaveLength(FROST_SHARE_BYTES);
+    for (const wrong of stand) refused(wrong, "argument");
+
+    const request = new Request().bytes(SESSION).handle("share", share.handle);
+    const answer = request.ask("frost_commit", "commit to nonces");
+    const number = answer.u32();
+    const [one, two] = [1, 2].map(
+      () => new SigningNonces(new FrostHandle(answer.instance, number, "nonces")),
+    );
+    all.set(1, answer.blob());
+    using again = SigningPackage.open({ group, session: SESSION, commitments: all, message: MESSAGE });
+    expect(again.sign(share, one!)).toHaveLength(FROST_SHARE_BYTES);
+    // The module's place of the used ones is given to the next, which the old number doesn't name.
+    const next = share.commit(SESSION);
+    const before = frost.handles;
+    refused(two!, "backend");
+    expect(frost.handles).toBe(before);
+    refused(two!, "nonce-reused");
+    all.set(1, next.commitments);
+    using last = SigningPackage.open({ group, session: SESSION, commitments: all, message: MESSAGE });
+    expect(last.sign(share, next.nonces)).toHaveLength(FROST_SHARE_BYTES);
   });
 
   test("nonces are gone after a signature that was refused, and after dispose", () => {
