@@ -14,7 +14,7 @@ export type Check = (name: string, value: unknown) => void;
 
 function described(value: unknown): string {
   if (ArrayBuffer.isView(value) && value instanceof Uint8Array)
-    return isAttached(value) ? `${value.length} bytes` : "bytes that were moved away";
+    return isAttached(value) ? `${Number(lengthOf.call(value))} bytes` : "bytes that were moved away";
   if (Array.isArray(value)) return "an array";
   return value === null ? "null" : typeof value;
 }
@@ -36,10 +36,29 @@ function isAttached(view: Uint8Array): boolean {
   }
 }
 
+/** The getter `name` of a built-in prototype, to be asked in the place of what an object of its kind has by that name. */
+function getterOf(prototype: object, name: string): (this: unknown) => unknown {
+  const get: unknown = Reflect.get(Object.getOwnPropertyDescriptor(prototype, name) ?? {}, "get");
+  if (typeof get !== "function") throw new CryptoError("backend", `This engine has no getter of ${name}`);
+  return get as () => unknown;
+}
+
+const lengthOf = getterOf(Object.getPrototypeOf(Uint8Array.prototype), "length");
+const sizeOf = getterOf(Map.prototype, "size");
+
+/**
+ * Whether a view's `length` is its own: a subclass may say another, and bytes that aren't there would be whatever the
+ * memory held that they are copied to. The getter is slow to call, so plain arrays are told by having nothing else.
+ */
+function isHonest(view: Uint8Array): boolean {
+  if (Object.getPrototypeOf(view) === Uint8Array.prototype && !Object.hasOwn(view, "length")) return true;
+  return view.length === lengthOf.call(view);
+}
+
 /** Whether `value` is a Uint8Array with its buffer, of exactly `length` bytes where that is given. */
 export function isBytes(value: unknown, length?: number): value is Uint8Array {
   if (!(value instanceof Uint8Array) || !ArrayBuffer.isView(value)) return false;
-  return (length === undefined || value.length === length) && isAttached(value);
+  return (length === undefined || value.length === length) && isHonest(value) && isAttached(value);
 }
 
 /** Throws unless `value` is a Uint8Array, of exactly `length` bytes where that is given. */
@@ -77,8 +96,18 @@ export function expectArray(name: string, value: unknown): asserts value is read
   if (!Array.isArray(value)) refuseArgument(name, "an array", value);
 }
 
+/** Throws unless `value` is a Map, and none that says another size than it has. */
 export function expectMap(name: string, value: unknown): asserts value is ReadonlyMap<unknown, unknown> {
-  if (!(value instanceof Map)) refuseArgument(name, "a Map", value);
+  if (!(value instanceof Map) || !hasOwnSize(value)) refuseArgument(name, "a Map", value);
+}
+
+function hasOwnSize(map: ReadonlyMap<unknown, unknown>): boolean {
+  try {
+    return sizeOf.call(map) === map.size;
+  } catch {
+    // What only has the prototype of one has no size.
+    return false;
+  }
 }
 
 export function expectOneOf(name: string, value: unknown, allowed: readonly string[]): void {
@@ -91,10 +120,30 @@ export function expectFunction(name: string, value: unknown): void {
   if (typeof value !== "function") refuseArgument(name, "a function", value);
 }
 
+export function expectRecord(name: string, value: unknown): asserts value is object {
+  if (typeof value !== "object" || value === null) refuseArgument(name, "an object", value);
+}
+
 /** Throws unless `value` is a record whose fields pass their checks. */
 export function expectFields(name: string, value: unknown, fields: Readonly<Record<string, Check>>): void {
-  if (typeof value !== "object" || value === null) refuseArgument(name, "an object", value);
+  expectRecord(name, value);
   for (const [field, check] of Object.entries(fields)) check(field, Reflect.get(value, field));
+}
+
+/** The same, and the fields as they were checked: each is read once. */
+export function readFields<T extends object>(
+  name: string,
+  value: T,
+  fields: Readonly<Record<keyof T & string, Check>>,
+): T {
+  expectRecord(name, value);
+  const read = {};
+  for (const [field, check] of Object.entries<Check>(fields)) {
+    const found: unknown = Reflect.get(value, field);
+    check(field, found);
+    Reflect.set(read, field, found);
+  }
+  return read as T;
 }
 
 /** `check`, but `undefined` passes too. */

@@ -34,6 +34,27 @@ function outOfBounds(): Uint8Array {
   return view;
 }
 
+/** Bytes that say another length than they have, of their own and by their class. */
+function lying(bytes: number, says: number): unknown[] {
+  const length = { get: () => says };
+  return [
+    Object.defineProperty(new Uint8Array(bytes), "length", length),
+    Object.setPrototypeOf(new Uint8Array(bytes), Object.create(Uint8Array.prototype, { length })),
+  ];
+}
+
+/** A record that gives each of its fields once. */
+function once<T extends object>(record: T): T {
+  const given = new Set<PropertyKey>();
+  return new Proxy(record, {
+    get(target, field) {
+      if (given.has(field)) throw new Error(`${String(field)} is read again`);
+      given.add(field);
+      return Reflect.get(target, field);
+    },
+  });
+}
+
 const NOTHING = [null, 7, "abc", {}, () => 1] as const;
 const NO_BYTES = [
   ...NOTHING,
@@ -114,6 +135,25 @@ describe.each(CRYPTOS)("openCrypto() of %s backends", (_, crypto) => {
     refuses("ad", NO_BYTES, (wrong) => cipher.seal(0, message, new Uint8Array(60), 0, wrong));
     refuses("into", NO_BYTES, (wrong) => cipher.seal(0, message, wrong, 0));
     refuses("secretKey", NO_BYTES, (wrong) => crypto.xWing.decapsulate(wrong, new Uint8Array(1120)));
+  });
+
+  test("bytes that lie about their length are refused, and those of a class of their own aren't", () => {
+    refuses("seed", lying(10, 32), (wrong) => ed25519.fromSeed(wrong));
+    refuses("secret", lying(10, 32), (wrong) => x25519.fromSecret(wrong));
+    refuses("message", lying(10, 500), (wrong) => ed25519.sign(signing, wrong));
+    refuses("signature", lying(10, 64), (wrong) => ed25519.verify(key, message, wrong));
+    refuses("items[0].message", lying(10, 500), (wrong) => ed25519.verifyBatch([{ ...BAD, message: wrong }]));
+    refuses("parts[0]", lying(10, 9), (wrong) => hash.sha256(wrong));
+    class Named extends Uint8Array {}
+    expect(ed25519.fromSeed(new Named(32)).publicKey).toEqual(ed25519.fromSeed(new Uint8Array(32)).publicKey);
+  });
+
+  test("records are read once, so that what is used is what was checked", () => {
+    const hkdf = { ikm: key, salt: key, info: message, length: 40 };
+    expect(hash.hkdfSha256(once(hkdf))).toEqual(hash.hkdfSha256(hkdf));
+    const argon = { password: key, salt: key.subarray(16), memoryKib: 8, passes: 1, length: 32 };
+    expect(password.argon2id(once(argon))).toEqual(password.argon2id(argon));
+    expect(ed25519.verifyBatch([BAD, BAD].map(once))).toEqual([0, 1]);
   });
 
   test("what could just be sealed can be opened again, and a byte more is refused", () => {
@@ -268,7 +308,8 @@ describe("FROST", () => {
     refuses("options", notRecords, (wrong) => SigningPackage.open(wrong));
     refuses("group", [...NOTHING, share], (wrong) => SigningPackage.open({ ...options, group: wrong }));
     refuses("session", NO_BYTES, (wrong) => SigningPackage.open({ ...options, session: wrong }));
-    refuses("commitments", [...NOTHING, []], (wrong) =>
+    const lyingMap = Object.defineProperty(new Map(commitments), "size", { value: 1 });
+    refuses("commitments", [...NOTHING, [], Object.create(Map.prototype), lyingMap], (wrong) =>
       SigningPackage.open({ ...options, commitments: wrong }),
     );
     refuses("session", NO_BYTES, (wrong) => share.commit(wrong));
@@ -315,6 +356,10 @@ describe("FROST", () => {
     for (const wrong of [undefined, null]) {
       await rejects(() => pool.verifyBatch(Array(20).fill(wrong)), "items\\[0\\] must be");
     }
+    expect(await pool.verifyBatch(Array.from({ length: 20 }, () => once(BAD)))).toHaveLength(20);
     expect(() => openCryptoPool({} as never)).toThrow(/^ed25519 must be/);
+    refuses("script must be a path or a URL", [5, null, {}, new Uint8Array(3)], (script) =>
+      openCryptoPool({ ed25519, script }),
+    );
   });
 });

@@ -9,8 +9,10 @@ import {
   expectBytes,
   expectData,
   expectFields,
+  expectRecord,
   expectWhole,
   isBytes,
+  readFields,
   refuseArgument,
   wholeIn,
 } from "./argument.ts";
@@ -49,26 +51,29 @@ type HashParts = Pick<
 >;
 
 /**
- * Throws CryptoError unless `items` is an array of signed messages, naming the first whose key, signature or message
- * has a wrong type or length: anything else would be as many items as its `length` says, and none of them bad.
+ * The items, each read once, so that what is verified is what was checked. Throws CryptoError unless they are an array
+ * of signed messages, naming the first whose key, signature or message has a wrong type or length: anything else would be as
+ * many items as its `length` says, and none of them bad.
  */
-export function expectSigned(items: unknown): asserts items is readonly SignedMessage[] {
+export function signedItems(items: unknown): SignedMessage[] {
   expectArray("items", items);
+  const signed: SignedMessage[] = [];
   for (let i = 0; i < items.length; i++) {
     // The names are made only where they are needed: this runs for every signature that a relay verifies.
-    if (!isSigned(items[i])) refuseSigned(`items[${i}]`, items[i]);
+    signed.push(readSigned(items[i]) ?? refuseSigned(`items[${i}]`, items[i]));
   }
+  return signed;
 }
 
-function isSigned(item: unknown): boolean {
-  if (typeof item !== "object" || item === null) return false;
+function readSigned(item: unknown): SignedMessage | null {
+  if (typeof item !== "object" || item === null) return null;
   const { key, signature, message } = item as Partial<SignedMessage>;
-  return (
-    isBytes(key, KEY_BYTES) &&
+  return isBytes(key, KEY_BYTES) &&
     isBytes(signature, SIGNATURE_BYTES) &&
     isBytes(message) &&
     message.length <= DATA_BYTES_MAX
-  );
+    ? { key, signature, message }
+    : null;
 }
 
 function refuseSigned(name: string, item: unknown): never {
@@ -112,8 +117,7 @@ export function checkedEd25519(
       return verifying.verify(key, message, signature);
     },
     verifyBatch(items) {
-      expectSigned(items);
-      return verifying.verifyBatch(items);
+      return verifying.verifyBatch(signedItems(items));
     },
     toX25519(publicKey) {
       expectBytes("publicKey", publicKey, KEY_BYTES);
@@ -195,12 +199,14 @@ export function checkedHash(parts: HashParts): Hash {
     },
     hkdfSha256(options) {
       // By name, not by a table: every message's keys come this way.
-      if (typeof options !== "object" || options === null) refuseArgument("options", "an object", options);
-      expectData("ikm", options.ikm);
-      expectData("salt", options.salt);
-      expectData("info", options.info);
-      expectWhole("length", options.length, HKDF_LENGTH);
-      return parts.hkdfSha256(options);
+      expectRecord("options", options);
+      const { ikm } = options;
+      expectData("ikm", ikm);
+      const { salt, info, length } = options;
+      expectData("salt", salt);
+      expectData("info", info);
+      expectWhole("length", length, HKDF_LENGTH);
+      return parts.hkdfSha256({ ikm, salt, info, length });
     },
     shake256(data, length) {
       expectData("data", data);
@@ -256,8 +262,7 @@ export function checkedAead(aead: Aead): Aead {
 export function checkedPassword(argon2id: PasswordHash["argon2id"]): PasswordHash {
   return {
     argon2id(options) {
-      expectFields("options", options, ARGON2);
-      return argon2id(options);
+      return argon2id(readFields("options", options, ARGON2));
     },
   };
 }

@@ -5,9 +5,10 @@ import {
   expectFunction,
   oneOf,
   optional,
+  refuseArgument,
   wholeIn,
 } from "../argument.ts";
-import { expectSigned } from "../checked.ts";
+import { signedItems } from "../checked.ts";
 import type { Frost } from "../frost/mod.ts";
 import type { Ed25519, SignedMessage } from "../port.ts";
 import { type FrostPool, frostPoolOn } from "./frost.ts";
@@ -128,6 +129,9 @@ const OPTIONS = {
   signaturesMin: COUNT,
   membersMin: COUNT,
   waitingMax: COUNT,
+  script: optional((name, value) => {
+    if (typeof value !== "string" && !(value instanceof URL)) refuseArgument(name, "a path or a URL", value);
+  }),
 } as const satisfies Record<string, Check>;
 
 /** Opens a pool. A thread loads the WASM module when its first request comes. */
@@ -142,8 +146,7 @@ export function openCryptoPool(options: CryptoPoolOptions): CryptoPool {
     expectArray("items", items);
     const thread = items.length < signaturesMin ? null : threads.free("batch");
     if (thread === null) return ed25519.verifyBatch(items);
-    expectSigned(items);
-    const packed = packSigned(items);
+    const packed = packSigned(signedItems(items));
     return thread.ask("verify", { task: { op: "verify", packed }, bytes: [packed] });
   }
 
