@@ -115,7 +115,7 @@ function ratios(rows: readonly Row[], members: number): Ratio[] {
   return [
     ...claims,
     atLeast("X25519 in the wide WASM, libsodium over ours", overSodium("dchat wide"), 2.2),
-    // What browsers and Node run: docs/decision/crypto-backends.md says why it is no faster.
+    // What Node runs: docs/decision/crypto-backends.md says why it is no faster.
     atLeast("X25519 in the portable WASM, libsodium over ours", overSodium("dchat portable"), 2.2),
     atLeast("FROST 2 of 3, noble over dchat", over("noble", "frost sign, 2 of 3"), 10),
     atMost(

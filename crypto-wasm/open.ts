@@ -63,8 +63,10 @@ async function openParts(options: CryptoOptions): Promise<Opened> {
   return {
     choose(part) {
       const found = opened.get(TABLE[part][column])?.[part];
-      if (found === undefined)
-        throw new CryptoError("backend", `${TABLE[part][column]} can't do ${part} here`);
+      if (found === undefined) {
+        const advice = column === "fast" ? `: pass backends: "portable" to openCrypto` : "";
+        throw new CryptoError("backend", `${TABLE[part][column]} can't do ${part} here${advice}`);
+      }
       return found;
     },
     backends: [...opened.keys()].map((name) => (name === "wide" ? fittingBuild() : name)),

@@ -80,3 +80,10 @@ test.each(COLUMNS)("equal() sees one bit of any byte, on the %s backends", async
     }
   }
 });
+
+test.skipIf("Bun" in globalThis)(
+  "openCrypto() on an engine without Bun's hashes says what to open instead",
+  async () => {
+    await expect(openCrypto()).rejects.toThrow('pass backends: "portable" to openCrypto');
+  },
+);
