@@ -89,6 +89,7 @@ export function batches({ dchat, portable }: Peers): Timed[] {
           items.every((item) => sodium.crypto_sign_verify_detached(item.signature, item.message, item.key)),
         // The kindest reading: keys imported beforehand.
         "node:crypto": () => held.every((item) => verify(null, item.message, item.object, item.signature)),
+        noble: () => items.every((item) => ed25519.verify(item.signature, item.message, item.key)),
       },
     };
   });

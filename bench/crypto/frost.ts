@@ -63,6 +63,22 @@ function signByNoble({ public: group, secretShares }: Dealt): Uint8Array {
   return noble.aggregate(group, commitments, MESSAGE, Object.fromEntries(shares));
 }
 
+/** All three parts of a key generation by noble. */
+function generateByNoble(): unknown {
+  const parts = MEMBERS.map((member) => {
+    const id = noble.Identifier.fromNumber(member);
+    return { id, ...noble.DKG.round1(id, { min: 2, max: 3 }) };
+  });
+  const dealt = parts.map(({ id, secret }) => {
+    const others = parts.filter((other) => other.id !== id).map((other) => other.public);
+    return { id, secret, others, shares: noble.DKG.round2(secret, others) };
+  });
+  return dealt.map(({ id, secret, others }) => {
+    const inbox = dealt.flatMap((from) => from.shares[id] ?? []);
+    return noble.DKG.round3(secret, others, inbox);
+  });
+}
+
 export function frost(): Timed[] {
   const wide = openFrost();
   const portable = openFrost({ build: "portable" });
@@ -84,6 +100,7 @@ export function frost(): Timed[] {
       subjects: {
         dchat: () => dispose(generate(wide)),
         "dchat portable": () => dispose(generate(portable)),
+        noble: generateByNoble,
       },
     },
   ];

@@ -1,4 +1,5 @@
 /** Encapsulation and passwords beside libsodium's WASM, node:crypto and noble. */
+import { argon2id } from "@noble/hashes/argon2.js";
 import { XWing } from "@noble/post-quantum/hybrid.js";
 import { ml_kem768 } from "@noble/post-quantum/ml-kem.js";
 import sodium from "libsodium-wrappers-sumo";
@@ -54,6 +55,7 @@ export function kemsAndPassword({ dchat }: Peers): Timed[] {
             memory: 8_192,
             passes: 3,
           }),
+        noble: () => argon2id(password.password, password.salt, { m: 8_192, t: 3, p: 1, dkLen: 32 }),
       },
     },
   ];
