@@ -303,7 +303,7 @@ async function fill(
  */
 function openPart(part: string, path: string): number {
   try {
-    rmSync(part, { force: true });
+    if (existsSync(part)) rmSync(part);
     return openSync(part, "wx", 0o600);
   } catch (error) {
     throw unwritable(path, error);

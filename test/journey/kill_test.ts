@@ -122,7 +122,10 @@ test("two people lose and double nothing while their relay is killed ten times u
   // Sequence numbers are dense, so the relay's size counts the messages and the commits between them.
   const [kept] = await ann.lines<{ size: number; unsent: number }>("conversations");
   const commits = missing(acknowledged.map(({ seq }) => seq));
-  expect(kept).toMatchObject({ size: MESSAGES + commits.length, unsent: 0 });
+  // Whoever came to the relay last may have renewed its keys behind the last message.
+  const last = (kept?.size ?? 0) - MESSAGES - commits.length;
+  expect([0, 1, 2]).toContain(last);
+  expect(kept).toMatchObject({ unsent: 0 });
   // An epoch ends when either has written so many, so it holds less than twice that.
   expect(commits.length).toBeGreaterThanOrEqual(Math.floor(MESSAGES / (2 * COMMIT_AFTER)));
   await mortal.relay.stop();
