@@ -29,7 +29,15 @@ export async function describe(line: Line): Promise<Description> {
     if (result.is === "refused" && result.refusal.code === "generation") {
       await startGeneration(line, result.refusal.started);
     } else if (result.is === "described") {
-      if (result.head.generation === position.generation) return result;
+      if (result.head.generation === position.generation) {
+        // As we asked: another process may have read on meanwhile.
+        if (result.head.size < position.size) {
+          throw untrue(
+            `it has ${result.head.size} entries of ${name} where it had ${position.size}, and no new generation`,
+          );
+        }
+        return result;
+      }
       if (result.started === null)
         throw untrue(`generation ${result.head.generation} of ${name} has no start`);
       await startGeneration(line, result.started);
@@ -105,11 +113,8 @@ async function checkConsistency(line: Line, head: Head): Promise<void> {
   const { position, readerSeed, name } = await current(line);
   const ours = seenHead(device.crypto, position);
   if (ours === null) return;
-  if (head.size < position.size) {
-    throw untrue(
-      `it has ${head.size} entries of ${name} where it had ${position.size}, and no new generation`,
-    );
-  }
+  // Another process of this device has read on meanwhile, and checked what it read.
+  if (head.generation !== position.generation || head.size < position.size) return;
   if (head.size === position.size) return checkHead(device.crypto, position, head);
   const result = await ask(line, readerSeed, { op: "proveConsistency", from: position.size, to: head.size });
   if (result.is === "refused") throw refusedFault(`check the log of ${name}`, result.refusal);

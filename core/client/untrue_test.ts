@@ -263,6 +263,28 @@ describe("Client.sync()", () => {
     expect(await texts(bob, "ann")).toEqual(["last words"]);
   });
 
+  test("isn't accused of a log that another command on the device read on while the answer was on its way", async () => {
+    await using both = await pair();
+    const { ann, bob } = both;
+    await ann.client.send({ to: "bob", text: "one" });
+    await bob.client.sync();
+    let others = 0;
+    bob.bend((session) => ({
+      async command(body, signing, options) {
+        const answer = await session.command(body, signing, options);
+        if (body.op === "describe" && others === 0) {
+          others += 1;
+          await ann.client.send({ to: "bob", text: "two" });
+          await bob.client.sync();
+        }
+        return answer;
+      },
+    }));
+    await bob.client.sync();
+    expect(await texts(bob, "ann")).toEqual(["one", "two"]);
+    expect([bob.alarms, bob.failures]).toEqual([[], []]);
+  });
+
   test("tells one conversation's trouble and goes on with the others", async () => {
     await using both = await pair();
     await using other = await pair();

@@ -61,8 +61,9 @@ export function prepareDir(path: string): { readonly warning: string | null } {
   try {
     mkdirSync(path, { recursive: true, mode: 0o700 });
     const { mode, uid } = statSync(path);
-    if ((mode & 0o077) === 0) return { warning: null };
+    if ((mode & 0o077) === 0 && (mode & 0o200) !== 0) return { warning: null };
     if (process.getuid === undefined || uid === process.getuid()) {
+      if ((mode & 0o200) === 0) throw readOnly(path, mode);
       const strange = readdirSync(path).find((name) => !OURS.test(name));
       if (strange !== undefined) throw shared(path, mode, strange);
       chmodSync(path, 0o700);
@@ -83,6 +84,13 @@ function shared(path: string, mode: number, strange: string): Fault<DataDirCode>
   return new Fault(
     "data/unusable",
     `Cannot use the data directory ${path}: it holds other things (${strange}), and others may read it: its mode is ${(mode & 0o777).toString(8)}, expected 700`,
+  );
+}
+
+function readOnly(path: string, mode: number): Fault<DataDirCode> {
+  return new Fault(
+    "data/unusable",
+    `Cannot use the data directory ${path}: its mode is ${(mode & 0o777).toString(8)}, which keeps even its owner from writing; \`chmod 700\` makes it usable`,
   );
 }
 

@@ -52,6 +52,18 @@ function refusal(path: string): string {
 }
 
 describe("openDataDir()", () => {
+  test("refuses a directory that its owner has shut against writing, and leaves its mode", () => {
+    const path = join(folder, "shut");
+    mkdirSync(path);
+    for (const mode of [0o555, 0o500]) {
+      chmodSync(path, mode);
+      expect(refusal(path)).toContain(
+        `its mode is ${mode.toString(8)}, which keeps even its owner from writing`,
+      );
+      expect(statSync(path).mode & 0o777).toBe(mode);
+    }
+  });
+
   test("makes the directory with mode 0700, and shuts one that is open", () => {
     using made = openDataDir(join(folder, "a/b"));
     expect(statSync(made.path).mode & 0o777).toBe(0o700);

@@ -105,4 +105,6 @@ test("receive --follow beside send, both killed at random, lose and double nothi
   expect([...new Set(printed)]).toEqual(bobTexts);
   expect(printed.length - bobTexts.length).toBeLessThanOrEqual(kills * 8);
   expect(bobWrites.alarms).toEqual([]);
+  const [kept] = await ann.lines<{ notes: readonly string[] }>("conversations");
+  expect(kept?.notes).toEqual([]);
 }, 120_000);
