@@ -78,8 +78,10 @@ const receiver: StreamHandler<Pair> = {
   onDrain() {
     // A receiver writes its head only.
   },
-  onClose(stream) {
-    stream.context.registered?.(false);
+  onClose(stream, reason) {
+    const { registered } = stream.context;
+    if (registered === null) lost(reason);
+    else registered(false);
   },
 };
 
@@ -96,10 +98,16 @@ const sender: StreamHandler<Pair> = {
   onDrain(stream) {
     write(stream.context);
   },
-  onClose() {
-    // The run notices: nothing arrives any more.
+  onClose(_, reason) {
+    lost(reason);
   },
 };
+
+/** What was under way on it will never arrive, and a run would wait for it for good. */
+function lost(reason: string): never {
+  console.error(`a pair's stream was lost: ${reason}`);
+  process.exit(1);
+}
 
 function head(role: "R" | "S", pair: number): Uint8Array {
   const bytes = new Uint8Array(5);
