@@ -128,6 +128,7 @@ export class Metrics {
     // Series that rates and alerts stand on are there from the start, at zero.
     this.#inBytes.inc(0);
     this.#outBytes.inc(0);
+    this.#latency.zero({ op: "append" });
     for (const where of ["edge", "edge_process", "pipeline", "delivery", "store", "sweep"])
       this.#byPlace.of(where).inc(0);
   }

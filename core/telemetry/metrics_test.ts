@@ -33,6 +33,7 @@ describe("Metrics", () => {
       expect(text).toContain(`# TYPE ${name} `);
     expect(text).toContain(`dchat_build_info{version="1.2.3",bun="${Bun.version}"} 1`);
     expect(text).toContain('dchat_errors_total{where="store"} 0');
+    expect(text).toContain('dchat_latency_seconds_count{op="append"} 0');
     expect(text).toContain('dchat_errors_total{where="sweep"} 0');
     expect(text).toContain("dchat_expiry_halted 0\n");
     expect(text).toContain("process_start_time_seconds 5\n");
