@@ -87,7 +87,8 @@ async function scheduling(): Promise<string[]> {
     : [];
 }
 
-function ratios(rows: readonly Row[], members: number): Ratio[] {
+/** What is claimed of a run's rows; `members` is the size of MLS's larger group. */
+export function ratios(rows: readonly Row[], members: number): Ratio[] {
   const over = (subject: string, operation: string, at?: number): number =>
     round(p50(rows, subject, operation, at) / p50(rows, "dchat", operation, at));
   const batch = "ed25519 verifyBatch";

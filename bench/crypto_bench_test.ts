@@ -1,10 +1,14 @@
 import { expect, test } from "bun:test";
 import { openCrypto } from "@dchat/crypto-wasm";
+import { join } from "node:path";
 import { ready } from "libsodium-wrappers-sumo";
 import { TABLE } from "../crypto-wasm/table.ts";
 import { aeads } from "./crypto/aead.ts";
 import { batches, curves } from "./crypto/curve.ts";
 import { frost } from "./crypto/frost.ts";
+import { MEMBERS } from "./crypto/mls.ts";
+import { ratios } from "./crypto_bench.ts";
+import { shownResults } from "./harness/saved.ts";
 import { hashes, keyedHashes } from "./crypto/hash.ts";
 import { kemsAndPassword } from "./crypto/kem.ts";
 import { overheads, worstOverhead } from "./crypto/overhead.ts";
@@ -45,4 +49,12 @@ test("worstOverhead() is of the operation that costs most of what it may, by the
     operation: "dear",
     count: 3,
   });
+});
+
+test("the result that is shown makes the claims that the benchmark makes, and no earlier ones", async () => {
+  const shown = (await shownResults(join(import.meta.dirname, "result"))).get("crypto");
+  if (shown === undefined) throw new Error("no result of the crypto benchmark is saved");
+  const { rows, ratios: claimed, size } = shown.result;
+  const named = (all: readonly { readonly name: string }[]) => all.map(({ name }) => name);
+  expect(named(claimed)).toEqual(named(ratios(rows, MEMBERS[size])));
 });
