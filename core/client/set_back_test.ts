@@ -1,6 +1,6 @@
 /** Devices whose database is replaced by an older one: what they say afterwards reaches the other side. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { type Chatter, openChatter, openPair } from "../../test/harness/chat.ts";
+import { type Chatter, openChatter, openPair, texts } from "../../test/harness/chat.ts";
 import { type Devices, openDevices } from "../../test/harness/device.ts";
 import { type SpawnedRelay, spawnRelay } from "../../test/harness/relay.ts";
 
@@ -15,10 +15,6 @@ afterAll(async () => {
   await devices[Symbol.asyncDispose]();
   await relay[Symbol.asyncDispose]();
 });
-
-async function texts(chatter: Chatter, name: string): Promise<string[]> {
-  return (await chatter.client.history(name)).map(({ text }) => text);
-}
 
 /** Ann from a backup that lacks "one" and "two", which Bob has read; with `gone`, their bodies aren't at the relay any more. */
 async function setBack(gone: boolean): Promise<{ ann: Chatter; bob: Chatter } & AsyncDisposable> {

@@ -1,6 +1,6 @@
 /** Relays that drop, reorder or hide what they acknowledged: that it is noticed, and nothing is lost by it. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { type Chatter, openPair } from "../../test/harness/chat.ts";
+import { type Chatter, openPair, type Pair, texts } from "../../test/harness/chat.ts";
 import { type Devices, openDevices } from "../../test/harness/device.ts";
 import { crypto, mls } from "../../test/harness/party.ts";
 import { type SpawnedRelay, spawnRelay } from "../../test/harness/relay.ts";
@@ -25,19 +25,8 @@ afterAll(async () => {
   await relay[Symbol.asyncDispose]();
 });
 
-async function pair(): Promise<{ ann: Chatter; bob: Chatter } & AsyncDisposable> {
-  const two = await openPair(devices, relay.address);
-  return {
-    ...two,
-    async [Symbol.asyncDispose]() {
-      await two.ann[Symbol.asyncDispose]();
-      await two.bob[Symbol.asyncDispose]();
-    },
-  };
-}
-
-async function texts(chatter: Chatter, name: string): Promise<string[]> {
-  return (await chatter.client.history(name)).map(({ text }) => text);
+function pair(): Promise<Pair> {
+  return openPair(devices, relay.address);
 }
 
 async function kept(chatter: Chatter): Promise<KeptConversation> {

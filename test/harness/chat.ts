@@ -98,15 +98,32 @@ export async function openChatter(
   };
 }
 
+export interface Pair extends AsyncDisposable {
+  readonly ann: Chatter;
+  readonly bob: Chatter;
+}
+
 /** Ann has invited Bob, and both have joined. */
 export async function openPair(
   devices: Devices,
   address: string,
   options: Parameters<typeof openChatter>[1] = {},
-): Promise<{ ann: Chatter; bob: Chatter }> {
+): Promise<Pair> {
   const [ann, bob] = [await openChatter(devices, options), await openChatter(devices, options)];
   const { uri } = await ann.client.invite({ name: "bob", addresses: [address] });
   await bob.client.accept({ uri, name: "ann" });
   await ann.client.sync();
-  return { ann, bob };
+  return {
+    ann,
+    bob,
+    async [Symbol.asyncDispose]() {
+      await ann[Symbol.asyncDispose]();
+      await bob[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** What was said with `name`, in the order of the log. */
+export async function texts(chatter: Chatter, name: string): Promise<string[]> {
+  return (await chatter.client.history(name)).map(({ text }) => text);
 }
