@@ -81,9 +81,9 @@ test.each(COLUMNS)("equal() sees one bit of any byte, on the %s backends", async
   }
 });
 
-test.skipIf("Bun" in globalThis)(
-  "openCrypto() on an engine without Bun's hashes says what to open instead",
-  async () => {
+// Declared on other engines alone: Bun has the hashes, and what can't be tested there is no skipped test.
+if (!("Bun" in globalThis)) {
+  test("openCrypto() on an engine without Bun's hashes says what to open instead", async () => {
     await expect(openCrypto()).rejects.toThrow('pass backends: "portable" to openCrypto');
-  },
-);
+  });
+}
