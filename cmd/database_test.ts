@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { dirOf, fill, openPlaces, type Places } from "../core/node/_database_kit.ts";
+import { dirOf, fill, openPlaces, type Places } from "../core/node/database/_kit.ts";
 import { canMount, isRoot, mountTmpfs } from "../test/durability/mount.ts";
 import { dchatCommand, runDchat } from "../test/harness/dchat.ts";
 import { requireOrSkip } from "../test/harness/require.ts";

@@ -6,7 +6,7 @@ import { describe, expect, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { loadConfig } from "../core/node/config.ts";
-import { defaultText, type Setting, settings } from "../core/node/config_schema.ts";
+import { defaultText, type Setting, settings } from "../core/node/config/schema.ts";
 import { Metrics } from "../core/telemetry/mod.ts";
 import { commands } from "./commands.ts";
 import { commonArgs } from "./frame/flags.ts";

@@ -1,6 +1,6 @@
 /** Ed25519 and X25519 beside libsodium's WASM, node:crypto and noble, on the same inputs. */
 import { ed25519, x25519 } from "@noble/curves/ed25519.js";
-import { SignatureCheck } from "../../core/node/pipeline_verify.ts";
+import { SignatureCheck } from "../../core/node/pipeline/verify.ts";
 import type { Command } from "../../core/wire/mod.ts";
 import type { Crypto, SignedMessage } from "@dchat/crypto-wasm";
 import sodium from "libsodium-wrappers-sumo";

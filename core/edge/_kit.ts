@@ -3,7 +3,7 @@ import { type Crypto, openCrypto } from "@dchat/crypto-wasm";
 import type { Socket } from "bun";
 import { limit } from "../ground/mod.ts";
 import { BufferPool, Link } from "../link/mod.ts";
-import { ClientEnd, clientFrame, requestOf } from "./_websocket_kit.ts";
+import { ClientEnd, clientFrame, requestOf } from "./websocket/_kit.ts";
 import { linkLimits } from "./link_limits.ts";
 import { openListener } from "./listener.ts";
 import { noiseIdentity } from "./own.ts";

@@ -16,7 +16,7 @@ import { plainAddress } from "./origin.ts";
 import { AGENT, type OwnNoise, noiseIdentity } from "./own.ts";
 import type { DialOptions, Dialler, EdgeConnection, EdgeEvents, EdgeLimits } from "./port.ts";
 import { type SocketConnection, TcpConnection, type TcpSocket, peerGone, socketHandlers } from "./tcp.ts";
-import { dialWebSocket } from "./websocket_dial.ts";
+import { dialWebSocket } from "./websocket/dial.ts";
 
 export interface DiallerOptions {
   readonly crypto: Pick<Crypto, "ed25519" | "x25519" | "noise">;

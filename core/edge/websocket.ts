@@ -10,7 +10,7 @@ import {
   encodePong,
   isTooLong,
   writeHead,
-} from "./websocket_frame.ts";
+} from "./websocket/frame.ts";
 import {
   HEAD_TOO_LONG,
   NO_REQUEST,
@@ -18,7 +18,7 @@ import {
   encodeRefusal,
   encodeUpgrade,
   parseUpgrade,
-} from "./websocket_upgrade.ts";
+} from "./websocket/upgrade.ts";
 
 const END_OF_HEAD = Buffer.from("\r\n\r\n");
 /** Methods of HTTP begin with one of these; TLS, multistream-select and most of what else strays here doesn't. */

@@ -18,7 +18,7 @@ import {
   listen,
   until,
 } from "./_kit.ts";
-import { ClientEnd, REQUEST_FIELDS, type ServerFrame, clientFrame, requestOf } from "./_websocket_kit.ts";
+import { ClientEnd, REQUEST_FIELDS, type ServerFrame, clientFrame, requestOf } from "./websocket/_kit.ts";
 import { openDialler } from "./dialler.ts";
 import type { EdgeLimits } from "./port.ts";
 

@@ -6,12 +6,12 @@ import { existsSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import type { z } from "zod";
 import { Fault, nearest } from "../ground/mod.ts";
-import { type ConfigCode, type ConfigFile, readConfigFile } from "./config_file.ts";
-import { type Config, configSchema, type Setting, settings } from "./config_schema.ts";
+import { type ConfigCode, type ConfigFile, readConfigFile } from "./config/file.ts";
+import { type Config, configSchema, type Setting, settings } from "./config/schema.ts";
 
 import { homePath } from "./data_dir.ts";
 
-export type { Config } from "./config_schema.ts";
+export type { Config } from "./config/schema.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 

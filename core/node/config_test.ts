@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { limit } from "../ground/mod.ts";
 import { loadConfig, type LoadOptions } from "./config.ts";
-import { configReport } from "./config_report.ts";
-import { settings } from "./config_schema.ts";
+import { configReport } from "./config/report.ts";
+import { settings } from "./config/schema.ts";
 import { parseDuration } from "./duration.ts";
 
 let folder: string;

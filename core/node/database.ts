@@ -24,11 +24,11 @@ import {
   type StoreRecord,
 } from "../store/mod.ts";
 import type { Config } from "./config.ts";
-import { Checker, type Checked } from "./database_check.ts";
-import { type Dump, readDump, type Sink, writeDump } from "./database_dump.ts";
-import type { DatabaseCode, DumpHeader, DumpKind } from "./database_file.ts";
+import { Checker, type Checked } from "./database/check.ts";
+import { type Dump, readDump, type Sink, writeDump } from "./database/dump.ts";
+import type { DatabaseCode, DumpHeader, DumpKind } from "./database/file.ts";
 import { defaultRelayDir, homePath, openDataDir, shareDataDir } from "./data_dir.ts";
-import { refuseEmptied, storeLocation } from "./relay_store.ts";
+import { refuseEmptied, storeLocation } from "./relay/store.ts";
 
 export interface DatabaseOptions {
   readonly config: Config;

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { existsSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { key, random } from "../store/conformance_data.ts";
+import { key, random } from "../store/conformance/data.ts";
 import {
   all,
   codeOf,
@@ -14,7 +14,7 @@ import {
   pathOf,
   type Places,
   stream,
-} from "./_database_kit.ts";
+} from "./database/_kit.ts";
 import {
   backupDatabase,
   checkDatabase,

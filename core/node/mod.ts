@@ -5,16 +5,16 @@
 export type { Config, LoadedConfig, LoadOptions, Origin } from "./config.ts";
 export type { DataDirCode } from "./data_dir.ts";
 export type { DatabaseOptions } from "./database.ts";
-export type { DatabaseCode } from "./database_file.ts";
+export type { DatabaseCode } from "./database/file.ts";
 export { defaultRelayDir, defaultUserDir, findRelay, homePath, type RelayFile } from "./data_dir.ts";
 export { parseDuration } from "./duration.ts";
 export { type Probe, type ProbeOptions, probeRelay } from "./probe.ts";
 export { replaceFile, type WriteOptions } from "./file.ts";
-export type { ConfigCode } from "./config_file.ts";
-export type { ReportRow } from "./config_report.ts";
+export type { ConfigCode } from "./config/file.ts";
+export type { ReportRow } from "./config/report.ts";
 export type { Relay } from "./relay.ts";
-export type { RunRelayOptions } from "./relay_run.ts";
-export type { ConfigChange, ConfigWatchOptions } from "./config_watch.ts";
+export type { RunRelayOptions } from "./relay/run.ts";
+export type { ConfigChange, ConfigWatchOptions } from "./config/watch.ts";
 export {
   type OpenedKey,
   openKeyFile,
@@ -31,12 +31,12 @@ export type { User, UserCode, UserOptions } from "./user.ts";
 import type { LoadedConfig, LoadOptions } from "./config.ts";
 import type * as database from "./database.ts";
 import type { RunEdgeProcessOptions } from "./edge_process_run.ts";
-import type { ReportRow } from "./config_report.ts";
-import type { RunRelayOptions } from "./relay_run.ts";
-import type { ConfigWatchOptions } from "./config_watch.ts";
+import type { ReportRow } from "./config/report.ts";
+import type { RunRelayOptions } from "./relay/run.ts";
+import type { ConfigWatchOptions } from "./config/watch.ts";
 import type { RewrapDeviceOptions, RewrappedDevice, User, UserOptions } from "./user.ts";
 
-export { relayAddresses } from "./user_relay.ts";
+export { relayAddresses } from "./user/relay.ts";
 
 /** Reads, merges and checks what is in force; see config.ts. Throws Fault<"config/…">. */
 export async function loadConfig(options: LoadOptions): Promise<LoadedConfig> {
@@ -46,7 +46,7 @@ export async function loadConfig(options: LoadOptions): Promise<LoadedConfig> {
 
 /** Defaults of every setting as text, for help. */
 export async function settingDefaults(): Promise<ReadonlyMap<string, string>> {
-  const { defaultText, settings } = await import("./config_schema.ts");
+  const { defaultText, settings } = await import("./config/schema.ts");
   return new Map([...settings.values()].map((setting) => [setting.key, defaultText(setting)]));
 }
 
@@ -55,19 +55,19 @@ export async function configReport(
   loaded: LoadedConfig,
   env: LoadOptions["env"],
 ): Promise<readonly ReportRow[]> {
-  const report = await import("./config_report.ts");
+  const report = await import("./config/report.ts");
   return report.configReport(loaded, env);
 }
 
-/** Watches the configuration's folder and says what changed; see config_watch.ts. */
+/** Watches the configuration's folder and says what changed; see config/watch.ts. */
 export async function watchConfig(options: ConfigWatchOptions): Promise<Disposable> {
-  const watching = await import("./config_watch.ts");
+  const watching = await import("./config/watch.ts");
   return watching.watchConfig(options);
 }
 
-/** Runs a relay until a signal; see relay_run.ts. */
+/** Runs a relay until a signal; see relay/run.ts. */
 export async function runRelay(options: RunRelayOptions): Promise<boolean> {
-  const running = await import("./relay_run.ts");
+  const running = await import("./relay/run.ts");
   return running.runRelay(options);
 }
 

@@ -13,13 +13,13 @@ import type { ProtocolTable } from "../edge/mod.ts";
 import { assert, type Clock, Fault, isFault, limit } from "../ground/mod.ts";
 import type { MailboxStore, Outcome, StoredEntry } from "../mailbox/mod.ts";
 import type { AppendPromise, CheckedCommand, NodeCertificate, Refusal } from "../wire/mod.ts";
-import { CommitLine } from "./pipeline_commit.ts";
-import { type Asked, openDoor, type StreamDoor } from "./pipeline_door.ts";
-import type { PipelineEvents } from "./pipeline_events.ts";
-import { answer, handingOut, type QueryContext } from "./pipeline_query.ts";
-import { CommandRates, type Overdrawn, type Rates } from "./pipeline_rate.ts";
-import { SignatureCheck } from "./pipeline_verify.ts";
-import { type Kept, Voice } from "./pipeline_voice.ts";
+import { CommitLine } from "./pipeline/commit.ts";
+import { type Asked, openDoor, type StreamDoor } from "./pipeline/door.ts";
+import type { PipelineEvents } from "./pipeline/events.ts";
+import { answer, handingOut, type QueryContext } from "./pipeline/query.ts";
+import { CommandRates, type Overdrawn, type Rates } from "./pipeline/rate.ts";
+import { SignatureCheck } from "./pipeline/verify.ts";
+import { type Kept, Voice } from "./pipeline/voice.ts";
 import { within } from "./within.ts";
 
 export interface PipelineOptions {

@@ -4,7 +4,7 @@ import { create, newMailbox, plain, type TestMailbox } from "../../test/harness/
 import type { CommandResult } from "../client/mod.ts";
 import { type OpenedSession, type SessionHandler, openSession } from "../client/session/mod.ts";
 import { Fault, limit } from "../ground/mod.ts";
-import { type Kit, openKit } from "./_pipeline_kit.ts";
+import { type Kit, openKit } from "./pipeline/_kit.ts";
 import { systemClock } from "./clock.ts";
 
 let kit: Kit;

@@ -6,7 +6,7 @@ import { readFileSync } from "node:fs";
 import type { TlsFiles } from "../edge/mod.ts";
 import { Fault, fileReason } from "../ground/mod.ts";
 import type { Config } from "./config.ts";
-import { watchFolder } from "./config_watch.ts";
+import { watchFolder } from "./config/watch.ts";
 
 /** The two files are written one after the other; both are read once that has settled. */
 const SETTLE_MS = 500;

@@ -15,7 +15,7 @@ import { systemClock } from "./clock.ts";
 import type { Config } from "./config.ts";
 import { defaultUserDir, prepareDir } from "./data_dir.ts";
 import { openKeyFile } from "./secret.ts";
-import { relayDial } from "./user_dial.ts";
+import { relayDial } from "./user/dial.ts";
 
 /** no-identity: nobody said whose device it is · other-identity: the directory is somebody else's. */
 export type UserCode = "user/no-identity" | "user/other-identity";

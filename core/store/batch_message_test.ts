@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import type { Outcome } from "../mailbox/mod.ts";
 import type { CheckedCommand } from "../wire/mod.ts";
 import { packBatch, packOutcomes, unpackBatch, unpackOutcomes } from "./batch_message.ts";
-import { key, NOW_MS, OPTIONS, Owner, plain, random } from "./conformance_data.ts";
+import { key, NOW_MS, OPTIONS, Owner, plain, random } from "./conformance/data.ts";
 import { hash } from "../ground/mod.ts";
 import { Lane } from "./lane.ts";
 

@@ -10,9 +10,9 @@ import {
   verifyConsistency,
   verifyInclusion,
 } from "../merkle/mod.ts";
-import { key, NOW_MS, OPTIONS, Owner, plain, random } from "./conformance_data.ts";
-import { modelConformance } from "./conformance_model.ts";
-import { sweepConformance } from "./conformance_sweep.ts";
+import { key, NOW_MS, OPTIONS, Owner, plain, random } from "./conformance/data.ts";
+import { modelConformance } from "./conformance/model.ts";
+import { sweepConformance } from "./conformance/sweep.ts";
 import { digest } from "./digest.ts";
 
 /** One empty database, and how to reach it. */

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { key, OPTIONS, Owner, random } from "./conformance_data.ts";
+import { key, OPTIONS, Owner, random } from "./conformance/data.ts";
 import { Lane } from "./lane.ts";
 import { openSqliteStore } from "./sqlite.ts";
 

@@ -26,6 +26,6 @@ export async function openStore(
  * Nothing is read or made yet.
  */
 export async function openDatabase({ url, path }: StoreLocation, by = ""): Promise<StoreDatabase> {
-  if (url === null) return (await import("./sqlite_database.ts")).openSqliteDatabase(path);
-  return (await import("./postgres_database.ts")).openPostgresDatabase(url, by);
+  if (url === null) return (await import("./sqlite/database.ts")).openSqliteDatabase(path);
+  return (await import("./postgres/database.ts")).openPostgresDatabase(url, by);
 }

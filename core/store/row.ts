@@ -4,8 +4,8 @@ import type { EntryRow, MailboxRow, ReaderRow, StoredEntry, TurnRow } from "../m
 import { reasonOf, storeFault } from "./fault.ts";
 import { hex, splitHashes } from "./hashes.ts";
 import { kindOf } from "./kind.ts";
-import type * as postgres from "./postgres_schema.ts";
-import type * as sqlite from "./sqlite_schema.ts";
+import type * as postgres from "./postgres/schema.ts";
+import type * as sqlite from "./sqlite/schema.ts";
 import { relaySum as sumOfRelay } from "./row_sum.ts";
 
 export type SqliteMailbox = typeof sqlite.mailbox.$inferSelect;

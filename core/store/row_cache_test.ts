@@ -4,12 +4,12 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { entryId, publicKey, type PublicKey } from "../ground/mod.ts";
 import type { MailboxRow } from "../mailbox/mod.ts";
-import { key, OPTIONS, Owner, random } from "./conformance_data.ts";
+import { key, OPTIONS, Owner, random } from "./conformance/data.ts";
 import { RowCache } from "./row_cache.ts";
-import { SqliteEngine } from "./sqlite_engine.ts";
-import { loadBatch } from "./sqlite_load.ts";
-import { openSqliteFile } from "./sqlite_open.ts";
-import { prepareStatements } from "./sqlite_statements.ts";
+import { SqliteEngine } from "./sqlite/engine.ts";
+import { loadBatch } from "./sqlite/load.ts";
+import { openSqliteFile } from "./sqlite/open.ts";
+import { prepareStatements } from "./sqlite/statements.ts";
 
 let folder: string;
 let path: string;

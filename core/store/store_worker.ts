@@ -21,10 +21,10 @@ const IN_LANE: CommitRequest = { op: "commit", memory: null, others: [] };
 
 async function open(place: StorePlace): Promise<StoreEngine> {
   if (place.kind === "sqlite") {
-    const { SqliteEngine } = await import("./sqlite_engine.ts");
+    const { SqliteEngine } = await import("./sqlite/engine.ts");
     return new SqliteEngine(place.file);
   }
-  const { openPostgresEngine } = await import("./postgres_engine.ts");
+  const { openPostgresEngine } = await import("./postgres/engine.ts");
   return openPostgresEngine(place);
 }
 

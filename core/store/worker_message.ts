@@ -8,7 +8,7 @@ import type { MailboxId, PublicKey } from "../ground/mod.ts";
 import type { Outcome, ReadRange } from "../mailbox/mod.ts";
 import type { CheckedCommand } from "../wire/mod.ts";
 import type { Others } from "./batch_message.ts";
-import type { SqliteFile } from "./sqlite_open.ts";
+import type { SqliteFile } from "./sqlite/open.ts";
 
 /** What the worker opens. */
 export type StorePlace =

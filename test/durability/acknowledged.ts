@@ -2,7 +2,7 @@
 import { expect } from "bun:test";
 import { join } from "node:path";
 import { mailboxId } from "../../core/ground/mod.ts";
-import { Checker } from "../../core/node/database_check.ts";
+import { Checker } from "../../core/node/database/check.ts";
 import { openDatabase, openStore, type StoreLocation } from "../../core/store/mod.ts";
 
 const APPENDER = join(import.meta.dir, "appender.ts");

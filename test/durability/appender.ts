@@ -6,7 +6,7 @@
  */
 import { writeSync } from "node:fs";
 import { isFault } from "../../core/ground/mod.ts";
-import { Owner, TTL_MS_MAX } from "../../core/store/conformance_data.ts";
+import { Owner, TTL_MS_MAX } from "../../core/store/conformance/data.ts";
 import { openStore } from "../../core/store/mod.ts";
 
 const MAILBOXES = 3;

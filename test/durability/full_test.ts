@@ -4,7 +4,7 @@ import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { isFault } from "../../core/ground/mod.ts";
 import type { MailboxStore } from "../../core/mailbox/mod.ts";
-import { key, NOW_MS, OPTIONS, Owner } from "../../core/store/conformance_data.ts";
+import { key, NOW_MS, OPTIONS, Owner } from "../../core/store/conformance/data.ts";
 import { openStore } from "../../core/store/mod.ts";
 import { requireOrSkip } from "../harness/require.ts";
 import { acknowledgedIn, appenderCommand, countOf, lostFrom, watch } from "./acknowledged.ts";

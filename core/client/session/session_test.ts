@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { create, newMailbox, plain, type TestMailbox } from "../../../test/harness/device.ts";
-import { type Kit, openKit, PEER } from "../../node/_pipeline_kit.ts";
+import { type Kit, openKit, PEER } from "../../node/pipeline/_kit.ts";
 import { systemClock } from "../../node/clock.ts";
 import { isFault, limit, publicKey } from "../../ground/mod.ts";
 import { REPLY_KIND } from "../../wire/mod.ts";
