@@ -80,6 +80,7 @@ function commandVectors(crypto: Crypto): unknown {
     ["reader", { op: "read", from: 2 ** 33 + 5, bytesMax: 262_144 }],
     ["reader", { op: "subscribe", from: 42 }],
     ["reader", { op: "acknowledge", cursor: Number.MAX_SAFE_INTEGER }],
+    ["reader", { op: "receipts", from: key(0x61) }],
     ["writer", { op: "take", take: id }],
     ["owner", { op: "reset", version: 9, owner: key(0x6f), writer, readers: [reader], policy: POLICY }],
     ["owner", { op: "delete" }],
@@ -218,6 +219,13 @@ function merkleVectors(crypto: Crypto): unknown {
   };
 }
 
+/** Two receipts, of the readers whose keys are so many times one byte. */
+function receiptsOf(first: number, second: number, { next = 0 } = {}): Uint8Array {
+  const receipt = (reader: number) => [...filled(32, reader), ...filled(20, 0), ...filled(64, 1)];
+  const end = next === 0 ? [0] : [1, ...filled(32, next)];
+  return new Uint8Array([0, 2, ...receipt(first), ...receipt(second), ...end]);
+}
+
 /** Payloads that must be refused, with why. */
 function malformedVectors(crypto: Crypto): unknown {
   const signed = crypto.ed25519.fromSeed(READER_SEED);
@@ -279,7 +287,8 @@ function malformedVectors(crypto: Crypto): unknown {
         "append",
         frameOf({ ...base, kind: "control", change: twice }),
       ),
-      { name: "no such kind", kind: 0x0c, payload: read },
+      command("one byte short", "receipts", frameOf({ op: "receipts", from: key(1) }).slice(0, -1)),
+      { name: "no such kind", kind: 0x3f, payload: read },
     ],
     controls: [{ name: "three bytes", kind: CONTROL_KIND.credit, payload: filled(3, 1) }],
     replies: [
@@ -287,7 +296,10 @@ function malformedVectors(crypto: Crypto): unknown {
       reply("one byte more", "deleted", filled(1, 0)),
       reply("no such refusal", "refused", new Uint8Array([0])),
       reply("an entry outside the size classes", "entry", filled(81 + 1023, 0)),
-      { name: "no such kind", kind: 0x8e, payload: filled(0, 0) },
+      reply("receipts of one reader twice", "receipts", receiptsOf(1, 1)),
+      reply("receipts out of order", "receipts", receiptsOf(2, 1)),
+      reply("a page of receipts that goes on within itself", "receipts", receiptsOf(1, 2, { next: 2 })),
+      { name: "no such kind", kind: 0xff, payload: filled(0, 0) },
     ],
   };
 }

@@ -83,6 +83,15 @@ export function replyVectors(): unknown {
     { is: "done", next: 42, head },
     { is: "live", head },
     { is: "acknowledged", cursor: 42 },
+    {
+      is: "receipts",
+      receipts: [
+        { reader: key(0x61), generation: 2, cursor: 42, notAfterMs: NOW_MS, signature: signed },
+        { reader: key(0x62), generation: 1, cursor: 3, notAfterMs: NOW_MS, signature: signed },
+      ],
+      next: key(0x63),
+    },
+    { is: "receipts", receipts: [], next: null },
     { is: "reset", version: 11, turn: 9, seq: 42 },
     { is: "deleted" },
     { is: "proof", head, path },

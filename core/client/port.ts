@@ -4,7 +4,15 @@
  */
 import type { SigningKey } from "@dchat/crypto-wasm";
 import type { MailboxId, PublicKey } from "../ground/mod.ts";
-import type { AppendPromise, CommandBody, DeliveredEntry, Description, Head, Refusal } from "../wire/mod.ts";
+import type {
+  AppendPromise,
+  CommandBody,
+  DeliveredEntry,
+  Description,
+  Head,
+  ReaderReceipt,
+  Refusal,
+} from "../wire/mod.ts";
 
 /** Whose command it is, and on which mailbox. `key` is borrowed for the call. */
 export interface Signing {
@@ -25,13 +33,17 @@ export type ReadResult =
       readonly head: Head;
     };
 
-/** Answers of commands that have one reply. Signatures of promises, heads and statements have been verified. */
+/**
+ * Answers of commands that have one reply. Signatures of promises, heads and statements have been verified; those of
+ * receipts haven't, since the relay isn't to say who a reader is.
+ */
 export type CommandResult =
   | Refused
   | { readonly is: "created"; readonly generation: number; readonly size: number }
   | ({ readonly is: "described" } & Description)
   | { readonly is: "appended"; readonly promise: AppendPromise }
   | { readonly is: "acknowledged"; readonly cursor: number }
+  | { readonly is: "receipts"; readonly receipts: readonly ReaderReceipt[]; readonly next: PublicKey | null }
   | { readonly is: "reset"; readonly version: number; readonly turn: number; readonly seq: number }
   | { readonly is: "deleted" }
   | { readonly is: "proof"; readonly head: Head; readonly path: readonly Uint8Array[] };

@@ -93,6 +93,9 @@ export const MAILBOX_READERS_MAX = 1024;
 /** Reader keys that one control entry may add and remove, together: with 32 bytes each it still fits a frame. */
 export const CONTROL_READERS_MAX = 128;
 
+/** Readers whose receipts one answer tells: with 116 bytes each it fits a frame. */
+export const RECEIPTS_MAX = 512;
+
 /**
  * Packages and last resorts that wait in one mailbox: some for each of a person's devices. Each batch with a take looks
  * at all of them, and one take may be answered with as many.
@@ -267,6 +270,7 @@ assert(
   "a frame holds the largest entry, its control part and its envelope",
 );
 assert(FRAME_BYTES_MAX > MAILBOX_READERS_MAX * 41 + 4096, "a frame holds a mailbox's description");
+assert(FRAME_BYTES_MAX > RECEIPTS_MAX * 116 + 1024, "a frame holds a page of receipts");
 assert(ENTRY_ID_MEMORY_MS > COMMAND_LIFETIME_MS_MAX, "ids are remembered longer than any command lives");
 assert(
   COMMANDS_PER_STREAM_MAX >= SUBSCRIPTIONS_MAX && COMMANDS_PER_CONNECTION_MAX >= COMMANDS_PER_STREAM_MAX,

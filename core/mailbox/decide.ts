@@ -57,6 +57,7 @@ function mayAsk(batch: Batch, command: CheckedCommand, box: MailboxDraft): boole
       return signedBy(command, box.writer) || signedByTurn(batch, command, box);
     case "read":
     case "subscribe":
+    case "receipts":
     case "acknowledge":
       return findReader(box, authority.key) !== -1;
     case "take":
@@ -106,6 +107,7 @@ function decideOp(batch: Batch, command: CheckedCommand, box: MailboxDraft): Out
     case "delete":
       return decideDelete(box);
     case "describe":
+    case "receipts":
       return { is: "allowed", row: rowOf(box) };
     case "read":
     case "subscribe":

@@ -127,6 +127,8 @@ class Maker {
         return { op, from: this.#pick(near), bytesMax: 1024 };
       case "subscribe":
         return { op, from: this.#pick(near) };
+      case "receipts":
+        return { op, from: this.#pick(KEYS) };
       case "acknowledge":
         return { op, cursor: this.#pick(near) };
       case "take":
@@ -189,6 +191,7 @@ const OPS = [
   "take",
   "reset",
   "describe",
+  "receipts",
   "proveInclusion",
   "proveConsistency",
   "create",

@@ -38,6 +38,7 @@ describe("decideBatch() authorises with one answer", () => {
     ["append lastResort", append(1, { kind: "lastResort", slot: 1 }), [OWNER]],
     ["read", { op: "read", from: 0, bytesMax: 1 }, [ANN, BOB]],
     ["subscribe", { op: "subscribe", from: 0 }, [ANN, BOB]],
+    ["receipts", { op: "receipts", from: ANN }, [ANN, BOB]],
     ["acknowledge", { op: "acknowledge", cursor: 0 }, [ANN, BOB]],
     ["take", { op: "take", take: entryId(filled(16, 1)) }, [WRITER]],
     [

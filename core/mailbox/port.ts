@@ -5,7 +5,7 @@
  */
 import type { EntryId, Hash, MailboxId, PublicKey } from "../ground/mod.ts";
 import type { Digest } from "../merkle/mod.ts";
-import type { CheckedCommand, EntryKind, Policy } from "../wire/mod.ts";
+import type { CheckedCommand, EntryKind, Policy, ReaderReceipt } from "../wire/mod.ts";
 import type { Outcome } from "./outcome.ts";
 
 export interface ReaderRow {
@@ -88,13 +88,8 @@ export interface NewEntry extends EntryRow {
 }
 
 /** A reader-signed cursor, kept as proof of delivery: the acknowledge command as it was signed. */
-export interface Receipt {
+export interface Receipt extends ReaderReceipt {
   readonly mailbox: MailboxId;
-  readonly generation: number;
-  readonly reader: PublicKey;
-  readonly cursor: number;
-  readonly notAfterMs: number;
-  readonly signature: Uint8Array;
 }
 
 /**
@@ -166,6 +161,8 @@ export interface MailboxStore extends AsyncDisposable {
     id: MailboxId,
     wanted: readonly { readonly level: number; readonly index: number }[],
   ): Promise<readonly Hash[]>;
+  /** The receipts of those of `readers` that have one, in no order. One that is damaged is left out: it would pass for a forgery. */
+  receipts(id: MailboxId, readers: readonly PublicKey[]): Promise<readonly Receipt[]>;
   /** Removes what may go: expired bodies, bodies that all cursors have passed, old ids. Bounded work; true if there is more. */
   sweep(nowMs: number): Promise<boolean>;
   counts(): Promise<StoreCounts>;

@@ -1,6 +1,6 @@
 /** What every store keeps to: one suite, run on SQLite and on PostgreSQL. Sweeps and the model stand beside it. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { entryId, isFault, limit, type MailboxId } from "../ground/mod.ts";
+import { entryId, limit, type MailboxId } from "../ground/mod.ts";
 import type { MailboxStore, Outcome } from "../mailbox/mod.ts";
 import {
   makeProof,
@@ -11,7 +11,9 @@ import {
   verifyInclusion,
 } from "../merkle/mod.ts";
 import { key, NOW_MS, OPTIONS, Owner, plain, random } from "./conformance/data.ts";
+import { claimConformance } from "./conformance/claim.ts";
 import { modelConformance } from "./conformance/model.ts";
+import { receiptConformance } from "./conformance/receipt.ts";
 import { sweepConformance } from "./conformance/sweep.ts";
 import { digest } from "./digest.ts";
 
@@ -23,6 +25,8 @@ export interface Subject extends AsyncDisposable {
   setTerm(id: MailboxId, term: number): Promise<void>;
   /** Sets what is noted of whose the store is; `sum` null leaves that. */
   setRelay(relay: Uint8Array | null, sum: number | null): Promise<void>;
+  /** Sets the cursor of a reader's receipt, behind its checksum's back. */
+  setReceipt(reader: Uint8Array, cursor: number): Promise<void>;
 }
 
 export type OpenSubject = () => Promise<Subject>;
@@ -66,37 +70,6 @@ function keeping(subject: () => Subject, store: () => MailboxStore): void {
       expect(plain(appended(outcome).entry)).toEqual(plain(appended(first).entry));
     }
     expect((await store().mailbox(owner.mailbox))?.size).toBe(1);
-  });
-
-  test("claim() notes the first relay for good, for all who open the store", async () => {
-    expect(await store().claim(null)).toBeNull();
-    const [first, second] = [key(), key()];
-    expect(plain(await store().claim(first))).toBe(plain(first));
-    await using other = await subject().open();
-    for (const by of [second, null, first]) expect(plain(await other.claim(by))).toBe(plain(first));
-    expect(plain(await store().claim(second))).toBe(plain(first));
-    expect(plain(await store().claim(null))).toBe(plain(first));
-  });
-
-  test("claim() mends a note that is damaged for the relay that it named, and for no other", async () => {
-    const named = await store().claim(null);
-    if (named === null) throw new Error("noted by the test before");
-    const flipped = Uint8Array.from(named, (byte, at) => (at === 3 ? byte ^ 1 : byte));
-    for (const [relay, sum] of [
-      [flipped, null],
-      [null, null],
-      [named, 7],
-    ] as const) {
-      await subject().setRelay(relay, sum);
-      for (const by of [null, key()]) {
-        const refused = await store()
-          .claim(by)
-          .catch((error: unknown) => error);
-        expect(isFault(refused, "store/corrupt")).toBe(true);
-      }
-      expect(plain(await store().claim(named))).toBe(plain(named));
-      expect(plain(await store().claim(null))).toBe(plain(named));
-    }
   });
 }
 
@@ -394,6 +367,8 @@ export function storeConformance(name: string, openSubject: OpenSubject): void {
     reading(ofStore);
     proving(ofStore);
     sharing(ofSubject, ofStore);
+    claimConformance(ofSubject, ofStore);
+    receiptConformance(ofSubject, ofStore);
     sweepConformance(ofStore);
     modelConformance(ofStore);
   });

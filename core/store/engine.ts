@@ -4,6 +4,7 @@ import type {
   MailboxRow,
   Outcome,
   ReadRange,
+  Receipt,
   StoreCounts,
   StoredEntry,
 } from "../mailbox/mod.ts";
@@ -18,6 +19,7 @@ export interface StoreEngine {
   mailbox(id: MailboxId): Now<MailboxRow | null>;
   read(id: MailboxId, range: ReadRange): Now<readonly StoredEntry[]>;
   nodes(id: MailboxId, wanted: readonly NodePlace[]): Now<readonly Hash[]>;
+  receipts(id: MailboxId, readers: readonly PublicKey[]): Now<readonly Receipt[]>;
   sweep(nowMs: number): Now<boolean>;
   counts(): Now<StoreCounts>;
   claim(by: PublicKey | null): Now<PublicKey | null>;

@@ -6,6 +6,7 @@ import type {
   MailboxStore,
   Outcome,
   ReadRange,
+  Receipt,
   StoreCounts,
   StoredEntry,
 } from "../mailbox/mod.ts";
@@ -124,6 +125,10 @@ class StoreFront implements MailboxStore {
 
   nodes(id: MailboxId, wanted: readonly NodePlace[]): Promise<readonly Hash[]> {
     return this.ask({ op: "nodes", id, wanted });
+  }
+
+  receipts(id: MailboxId, readers: readonly PublicKey[]): Promise<readonly Receipt[]> {
+    return this.ask({ op: "receipts", id, readers });
   }
 
   sweep(nowMs: number): Promise<boolean> {

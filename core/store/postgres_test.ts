@@ -18,6 +18,11 @@ storeConformance("openPostgresStore()", async () => {
       await sql`UPDATE dchat_state SET relay = ${relay}, relay_sum = coalesce(${sum}, relay_sum)`;
       await sql.end();
     },
+    async setReceipt(reader, cursor) {
+      const sql = postgres(url, { max: 1 });
+      await sql`UPDATE receipt SET cursor = ${cursor} WHERE reader = ${reader}`;
+      await sql.end();
+    },
     [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
   };
 });

@@ -1,12 +1,22 @@
 /** Stored rows to the mailbox's values, for both databases: statements name their columns as the schemas do. */
-import { type EntryId, entryId, hash, mailboxId, publicKey, type PublicKey } from "../ground/mod.ts";
-import type { EntryRow, MailboxRow, ReaderRow, StoredEntry, TurnRow } from "../mailbox/mod.ts";
+import {
+  type EntryId,
+  entryId,
+  hash,
+  isFault,
+  type MailboxId,
+  mailboxId,
+  publicKey,
+  type PublicKey,
+  signature,
+} from "../ground/mod.ts";
+import type { EntryRow, MailboxRow, ReaderRow, Receipt, StoredEntry, TurnRow } from "../mailbox/mod.ts";
 import { reasonOf, storeFault } from "./fault.ts";
 import { hex, splitHashes } from "./hashes.ts";
 import { kindOf } from "./kind.ts";
 import type * as postgres from "./postgres/schema.ts";
 import type * as sqlite from "./sqlite/schema.ts";
-import { relaySum as sumOfRelay } from "./row_sum.ts";
+import { receiptSum, relaySum as sumOfRelay } from "./row_sum.ts";
 
 export type SqliteMailbox = typeof sqlite.mailbox.$inferSelect;
 export type MailboxRecord = Omit<SqliteMailbox, "box"> | typeof postgres.mailbox.$inferSelect;
@@ -15,6 +25,7 @@ export type ReaderRecord = Pick<
   "key" | "cursor" | "lapsed" | "sum"
 >;
 export type TurnRecord = Pick<typeof sqlite.turn.$inferSelect, "turn" | "writer" | "firstSeq" | "sum">;
+export type ReceiptColumns = Omit<typeof postgres.receipt.$inferSelect, "mailbox">;
 /** An entry's columns, with its sequence number and without its body. */
 export type EntryRecord = Omit<typeof postgres.entry.$inferSelect, "mailbox" | "body">;
 /** With the number of its body. */
@@ -83,6 +94,34 @@ export function turnRow(record: TurnRecord): TurnRow {
     writer: publicKey(blob(record.writer)),
     firstSeq: record.firstSeq,
   }));
+}
+
+/** A receipt, and whether it fits its checksum. */
+export function receiptRow(mailbox: MailboxId, record: ReceiptColumns): { receipt: Receipt; sound: boolean } {
+  return parse("a receipt", () => {
+    const receipt = {
+      mailbox,
+      generation: record.generation,
+      reader: publicKey(blob(record.reader)),
+      cursor: record.cursor,
+      notAfterMs: record.notAfterMs,
+      signature: signature(blob(record.signature)),
+    };
+    return { receipt, sound: receiptSum(receipt) === record.sum };
+  });
+}
+
+/** Those of `records` that are as they were written. */
+export function soundReceipts(mailbox: MailboxId, records: readonly ReceiptColumns[]): Receipt[] {
+  return records.flatMap((record) => {
+    try {
+      const { receipt, sound } = receiptRow(mailbox, record);
+      return sound ? [receipt] : [];
+    } catch (error) {
+      if (isFault(error, "store/corrupt")) return [];
+      throw error;
+    }
+  });
 }
 
 export interface RelayRecord {

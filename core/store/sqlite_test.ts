@@ -20,6 +20,11 @@ storeConformance("openSqliteStore()", async () => {
       db.run("PRAGMA busy_timeout = 5000");
       db.run("UPDATE total SET relay = ?1, relay_sum = coalesce(?2, relay_sum)", [relay, sum]);
     },
+    async setReceipt(reader, cursor) {
+      using db = new Database(path);
+      db.run("PRAGMA busy_timeout = 5000");
+      db.run("UPDATE receipt SET cursor = ?1 WHERE reader = ?2", [cursor, reader]);
+    },
     [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }),
   };
 });

@@ -53,6 +53,8 @@ async function answer(request: Exclude<StoreRequest, CommitRequest>): Promise<un
       return opened().read(request.id, request.range);
     case "nodes":
       return opened().nodes(request.id, request.wanted);
+    case "receipts":
+      return opened().receipts(request.id, request.readers);
     case "sweep":
       return opened().sweep(request.nowMs);
     case "counts":

@@ -30,6 +30,7 @@ export type StoreRequest =
       readonly id: MailboxId;
       readonly wanted: readonly { readonly level: number; readonly index: number }[];
     }
+  | { readonly op: "receipts"; readonly id: MailboxId; readonly readers: readonly PublicKey[] }
   | { readonly op: "sweep"; readonly nowMs: number }
   | { readonly op: "counts" }
   | { readonly op: "claim"; readonly by: PublicKey | null }

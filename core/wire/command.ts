@@ -83,6 +83,11 @@ export type CommandBody =
   | { readonly op: "subscribe"; readonly from: number }
   /** Signed by a reader. Monotonic: entries below `cursor` were read. The signed command is the receipt. */
   | { readonly op: "acknowledge"; readonly cursor: number }
+  /**
+   * Signed by a reader over the stream's nonce. Receipts of the mailbox's readers, in the order of their keys, from
+   * key `from` on.
+   */
+  | { readonly op: "receipts"; readonly from: PublicKey }
   /** Signed by the turn's writer key. Hands out one package a slot, once; the same `take` again gets the same packages. */
   | { readonly op: "take"; readonly take: EntryId }
   /** Signed by the owner, compare-and-set on `version`. Starts a turn; readers that stay keep their cursors. */

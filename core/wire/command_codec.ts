@@ -149,6 +149,8 @@ function body(kind: number, reader: ByteReader): CommandBody {
       return { op, from: reader.u64() };
     case "acknowledge":
       return { op, cursor: reader.u64() };
+    case "receipts":
+      return { op, from: key(reader) };
     case "take":
       return { op, take: entryId(reader.take(16)) };
     case "reset":
@@ -256,6 +258,9 @@ export function putBodyHead(to: ByteWriter, command: CommandBody): void {
       return;
     case "acknowledge":
       to.u64(command.cursor);
+      return;
+    case "receipts":
+      to.put(command.from, 32);
       return;
     case "take":
       to.put(command.take, 16);

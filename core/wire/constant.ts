@@ -32,6 +32,7 @@ export const COMMAND_KIND = {
   delete: 0x09,
   proveInclusion: 0x0a,
   proveConsistency: 0x0b,
+  receipts: 0x0c,
 } as const satisfies Record<Op, number>;
 
 /** Frame kinds of what clients send unsigned. */
@@ -56,6 +57,7 @@ export const REPLY_KIND = {
   deleted: 0x8b,
   proof: 0x8c,
   goaway: 0x8d,
+  receipts: 0x8e,
 } as const satisfies Record<Reply["is"], number>;
 
 export const ENTRY_KIND = {

@@ -1,8 +1,25 @@
 /** Parts that several replies have: heads, statements of generations, certificates, promises, leaves, paths. */
-import { assert, entryId, type Hash, hash, mailboxId, publicKey, signature } from "../ground/mod.ts";
+import {
+  assert,
+  entryId,
+  type Hash,
+  hash,
+  limit,
+  mailboxId,
+  type PublicKey,
+  publicKey,
+  signature,
+} from "../ground/mod.ts";
 import type { ByteReader, ByteWriter } from "./bytes.ts";
 import { ENTRY_KIND, inverse, malformed } from "./constant.ts";
-import type { AppendPromise, GenerationStatement, Head, LeafPreimage, NodeCertificate } from "./reply.ts";
+import type {
+  AppendPromise,
+  GenerationStatement,
+  Head,
+  LeafPreimage,
+  NodeCertificate,
+  ReaderReceipt,
+} from "./reply.ts";
 
 const entryKindOf = inverse(ENTRY_KIND);
 
@@ -102,5 +119,46 @@ export function takeLeaf(from: ByteReader): LeafPreimage {
     timeMs: from.u64(),
     expiryMs: from.u64(),
     entryHash: hash(from.take(32)),
+  };
+}
+
+/** A page of receipts: the readers' keys ascend, `next` beyond them all. */
+export interface ReceiptsPage {
+  readonly receipts: readonly ReaderReceipt[];
+  readonly next: PublicKey | null;
+}
+
+export function putReceipts(to: ByteWriter, { receipts, next }: ReceiptsPage): void {
+  assert(receipts.length <= limit.RECEIPTS_MAX, "a page has no more receipts");
+  to.u16(receipts.length);
+  for (const { reader, generation, cursor, notAfterMs, signature: signed } of receipts) {
+    to.put(reader, 32).u32(generation).u64(cursor).u64(notAfterMs).put(signed, 64);
+  }
+  to.flag(next !== null);
+  if (next !== null) to.put(next, 32);
+}
+
+export function takeReceipts(from: ByteReader): ReceiptsPage {
+  const count = from.u16();
+  if (count > limit.RECEIPTS_MAX) {
+    throw malformed(`a page has at most ${limit.RECEIPTS_MAX} receipts, got ${count}`);
+  }
+  const receipts = from.many(count, () => takeReceipt(from));
+  const next = from.flag() ? publicKey(from.take(32)) : null;
+  const keys = receipts.map(({ reader }) => reader.toHex());
+  if (next !== null) keys.push(next.toHex());
+  if (keys.some((key, at) => at > 0 && key <= (keys[at - 1] ?? ""))) {
+    throw malformed("receipts come in the order of their readers' keys");
+  }
+  return { receipts, next };
+}
+
+function takeReceipt(from: ByteReader): ReaderReceipt {
+  return {
+    reader: publicKey(from.take(32)),
+    generation: from.u32(),
+    cursor: from.u64(),
+    notAfterMs: from.u64(),
+    signature: signature(from.take(64)),
   };
 }

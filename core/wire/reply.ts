@@ -82,6 +82,16 @@ export interface ReaderState {
   readonly lapsed: boolean;
 }
 
+/** An acknowledge command as its reader signed it: all entries below `cursor` were read. */
+export interface ReaderReceipt {
+  readonly reader: PublicKey;
+  /** Of the mailbox, as it was when the reader acknowledged. */
+  readonly generation: number;
+  readonly cursor: number;
+  readonly notAfterMs: number;
+  readonly signature: Signature;
+}
+
 export interface Description {
   readonly head: Head;
   readonly turn: number;
@@ -147,6 +157,8 @@ export type Reply =
   /** A subscription has ended, and why. */
   | { readonly is: "ended"; readonly refusal: Refusal }
   | { readonly is: "acknowledged"; readonly cursor: number }
+  /** In the order of the readers' keys, at most one a reader; `next` is the key to go on from, null where there are no more readers. */
+  | { readonly is: "receipts"; readonly receipts: readonly ReaderReceipt[]; readonly next: PublicKey | null }
   | { readonly is: "reset"; readonly version: number; readonly turn: number; readonly seq: number }
   | { readonly is: "deleted" }
   | { readonly is: "proof"; readonly head: Head; readonly path: readonly Hash[] }

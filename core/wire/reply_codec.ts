@@ -14,12 +14,14 @@ import {
   putLeaf,
   putPath,
   putPromise,
+  putReceipts,
   putStart,
   takeCertificate,
   takeHead,
   takeLeaf,
   takePath,
   takePromise,
+  takeReceipts,
   takeStart,
 } from "./part_codec.ts";
 import { putRefusal, putVersions, takeRefusal, takeVersions } from "./refusal_codec.ts";
@@ -64,6 +66,8 @@ function putReply(to: ByteWriter, reply: Reply): void {
     case "acknowledged":
       to.u64(reply.cursor);
       return;
+    case "receipts":
+      return putReceipts(to, reply);
     case "reset":
       to.u64(reply.version).u32(reply.turn).u64(reply.seq);
       return;
@@ -110,6 +114,8 @@ function takeReply(from: ByteReader, is: Reply["is"]): Reply {
       return { is, head: takeHead(from) };
     case "acknowledged":
       return { is, cursor: from.u64() };
+    case "receipts":
+      return { is, ...takeReceipts(from) };
     case "reset":
       return { is, version: from.u64(), turn: from.u32(), seq: from.u64() };
     case "deleted":

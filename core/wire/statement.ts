@@ -59,6 +59,7 @@ export function commandToken(body: CommandBody, nonce: Nonce): Uint8Array {
     case "describe":
     case "read":
     case "subscribe":
+    case "receipts":
     case "proveInclusion":
     case "proveConsistency":
       return nonce;
@@ -73,6 +74,7 @@ export function needsNonce(op: Op): boolean {
     op === "describe" ||
     op === "read" ||
     op === "subscribe" ||
+    op === "receipts" ||
     op === "proveInclusion" ||
     op === "proveConsistency"
   );

@@ -82,6 +82,7 @@ export function commandBody(relay: PublicKey): fc.Arbitrary<CommandBody> {
     fc.record({ op: fc.constant("read" as const), from: u64, bytesMax: u32 }),
     fc.record({ op: fc.constant("subscribe" as const), from: u64 }),
     fc.record({ op: fc.constant("acknowledge" as const), cursor: u64 }),
+    fc.record({ op: fc.constant("receipts" as const), from: key }),
     fc.record({ op: fc.constant("take" as const), take: id }),
     fc.record({
       op: fc.constant("reset" as const),
@@ -158,6 +159,21 @@ const description: fc.Arbitrary<Description> = fc.record({
   peaks: hashes,
 });
 
+/** In the order of the readers' keys; the last stands for the page's end. */
+const receipts: fc.Arbitrary<Extract<Reply, { is: "receipts" }>> = fc
+  .record({
+    page: fc.uniqueArray(
+      fc.record({ reader: key, generation: u32, cursor: u64, notAfterMs: u64, signature: signed }),
+      { maxLength: 8, selector: ({ reader }) => reader.toHex() },
+    ),
+    more: fc.boolean(),
+  })
+  .map(({ page, more }) => {
+    const sorted = page.sort((a, b) => (a.reader.toHex() < b.reader.toHex() ? -1 : 1));
+    const next = more ? (sorted.pop()?.reader ?? null) : null;
+    return { is: "receipts", receipts: sorted, next };
+  });
+
 export const refusal: fc.Arbitrary<Refusal> = fc.oneof(
   fc
     .constantFrom<"denied" | "malformed" | "full" | "reused" | "gone" | "empty" | "limit" | "draining">(
@@ -193,6 +209,7 @@ export const reply: fc.Arbitrary<Reply> = fc.oneof(
   fc.record({ is: fc.constant("done" as const), next: u64, head }),
   fc.record({ is: fc.constant("live" as const), head }),
   fc.record({ is: fc.constant("acknowledged" as const), cursor: u64 }),
+  receipts,
   fc.record({ is: fc.constant("reset" as const), version: u64, turn: u32, seq: u64 }),
   fc.constant({ is: "deleted" as const }),
   fc.record({ is: fc.constant("proof" as const), head, path: hashes }),

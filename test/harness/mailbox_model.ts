@@ -78,6 +78,7 @@ export class MailboxModel {
         return lapsed ? `lapsed ${box.floor}` : `allowed ${box.log.length}`;
       }
       case "describe":
+      case "receipts":
         return `allowed ${box.log.length}`;
       case "proveInclusion":
         return body.seq < body.size && body.size <= box.log.length
@@ -105,6 +106,7 @@ export class MailboxModel {
         return isOwner;
       case "read":
       case "subscribe":
+      case "receipts":
       case "acknowledge":
         return isReader;
       case "take":

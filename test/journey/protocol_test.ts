@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { SigningKey } from "@dchat/crypto-wasm";
 import type { CommandResult, ReadResult, SubscriptionSink } from "../../core/client/mod.ts";
 import { entryId, hash, limit, publicKey } from "../../core/ground/mod.ts";
+import { verifyReceipt } from "../../core/mailbox/mod.ts";
 import { leafHash, verifyConsistency, verifyInclusion } from "../../core/merkle/mod.ts";
 import { leafBytes } from "../../core/wire/mod.ts";
 import {
@@ -139,6 +140,47 @@ describe("a relay process, by the mailbox protocol", () => {
     );
     const beyond = await device.session.command({ op: "proveInclusion", seq: 3, size: 12 }, signing);
     expect(beyond).toEqual({ is: "refused", refusal: { code: "range", size: 11 } });
+  });
+
+  test("receipts are what the readers signed, for every reader to check, in pages by their keys", async () => {
+    const box = await freshBox({ readers: limit.RECEIPTS_MAX + 2 });
+    await append(box, 4);
+    const keys = box.readers.toSorted((a, b) => (a.publicKey.toHex() < b.publicKey.toHex() ? -1 : 1));
+    const [first, second, last] = [keys[0], keys[1], keys.at(-1)];
+    if (first === undefined || second === undefined || last === undefined) throw new Error("no readers");
+    for (const [key, cursor] of [
+      [first, 2],
+      [first, 3],
+      [last, 4],
+    ] as const) {
+      await device.session.command({ op: "acknowledge", cursor }, { ...box, key });
+    }
+    const page = async (from: Uint8Array) => {
+      const body = { op: "receipts", from: publicKey(from) } as const;
+      const told = await device.session.command(body, { ...box, key: second });
+      if (told.is !== "receipts") throw new Error(`got ${told.is}`);
+      for (const receipt of told.receipts) {
+        const whole = { ...receipt, mailbox: box.mailbox };
+        expect(verifyReceipt(devices.crypto, whole, box.create.record.relay)).toBe(true);
+      }
+      return { told: told.receipts.map(({ reader, cursor }) => [reader.toHex(), cursor]), next: told.next };
+    };
+    const start = await page(new Uint8Array(32));
+    const rest = keys.at(-2)?.publicKey ?? new Uint8Array(32);
+    expect(start).toEqual({ told: [[first.publicKey.toHex(), 3]], next: publicKey(rest) });
+    expect(await page(rest)).toEqual({ told: [[last.publicKey.toHex(), 4]], next: null });
+    const body = { op: "receipts", from: publicKey(rest) } as const;
+    const nowhere = newMailbox(devices.crypto, { relay: device.session.relay });
+    for (const asked of [
+      { ...box, key: box.owner },
+      { ...box, key: box.writer },
+      { ...nowhere, key: readerOf(nowhere) },
+    ]) {
+      expect(await device.session.command(body, asked)).toEqual({
+        is: "refused",
+        refusal: { code: "denied" },
+      });
+    }
   });
 
   test("acknowledgements only grow, and each is kept for its reader alone", async () => {

@@ -46,6 +46,7 @@ export const COMMAND_FIELDS: Readonly<Record<string, Readonly<Record<string, str
   read: { ...AUTHORITY, "authority.key": "V14", "body.from": "V14", "body.bytesMax": "V14" },
   subscribe: { ...AUTHORITY, "authority.key": "V14", "body.from": "V14" },
   acknowledge: { ...AUTHORITY, "authority.key": "V15", "body.cursor": "V15" },
+  receipts: { ...AUTHORITY, "authority.key": "V14", "body.from": "V14" },
   take: { ...AUTHORITY, "authority.key": "V7", "body.take": "V16" },
   reset: {
     ...AUTHORITY,

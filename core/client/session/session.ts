@@ -318,6 +318,7 @@ class Session implements OpenedSession {
         return reply;
       case "created":
       case "acknowledged":
+      case "receipts":
       case "reset":
       case "deleted":
         return reply;

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { Database } from "bun:sqlite";
 import { readFileSync, writeFileSync } from "node:fs";
-import { mailboxId, publicKey } from "../../ground/mod.ts";
+import { mailboxId, publicKey, signature } from "../../ground/mod.ts";
 import type { MailboxStore } from "../../mailbox/mod.ts";
 import { key, NOW_MS, OPTIONS, Owner } from "../../store/conformance/data.ts";
 import { readerSum, receiptSum } from "../../store/row_sum.ts";
@@ -34,7 +34,7 @@ function receiptAt(mailbox: Uint8Array, row: Row, cursor: number): Row {
     generation: Number(row["generation"]),
     cursor,
     notAfterMs: Number(row["not_after_ms"]),
-    signature: bytesOf(row["signature"]),
+    signature: signature(bytesOf(row["signature"])),
   };
   return { cursor, sum: receiptSum(receipt) };
 }

@@ -32,6 +32,8 @@ export async function answer(question: Question, context: QueryContext): Promise
       return stream.reply(request, describe(row, context.voice));
     case "read":
       return read(question, body, context);
+    case "receipts":
+      return receipts(question, body, context);
     case "proveInclusion":
       if (body.seq >= body.size || body.size > row.size) return outOfRange(question);
       return prove(question, planInclusion(body.seq, body.size), context);
@@ -84,6 +86,27 @@ async function read(
     next = entry.seq + 1;
   }
   stream.reply(request, { is: "done", next, head: voice.head(row) });
+}
+
+/** A page of the readers that the mailbox has, those that have acknowledged nothing left out. */
+async function receipts(
+  { stream, request, row }: Question,
+  body: Extract<CommandBody, { op: "receipts" }>,
+  { store }: QueryContext,
+): Promise<void> {
+  const first = body.from.toHex();
+  const readers = row.readers
+    .map(({ key }) => ({ key, hex: key.toHex() }))
+    .filter(({ hex }) => hex >= first)
+    .sort((a, b) => (a.hex < b.hex ? -1 : 1));
+  const page = readers.slice(0, limit.RECEIPTS_MAX).map(({ key }) => key);
+  const found = await store.receipts(row.id, page);
+  const byReader = new Map(found.map((receipt) => [receipt.reader.toHex(), receipt]));
+  stream.reply(request, {
+    is: "receipts",
+    receipts: page.flatMap((key) => byReader.get(key.toHex()) ?? []),
+    next: readers[limit.RECEIPTS_MAX]?.key ?? null,
+  });
 }
 
 /** Packages read at once: as much as a READ gives, if they are of the largest size. */

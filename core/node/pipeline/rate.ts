@@ -48,6 +48,7 @@ const LANE_OF: Readonly<Record<Op, number>> = {
   subscribe: SUBSCRIBES,
   describe: READS,
   read: READS,
+  receipts: READS,
   acknowledge: READS,
   take: READS,
   proveInclusion: READS,

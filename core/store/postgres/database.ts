@@ -1,12 +1,5 @@
 /** The relay's PostgreSQL database for backups, checks and moves. */
-import {
-  isFault,
-  mailboxId,
-  type MailboxId,
-  publicKey,
-  type PublicKey,
-  signature,
-} from "../../ground/mod.ts";
+import { isFault, mailboxId, type MailboxId, type PublicKey } from "../../ground/mod.ts";
 import type { MailboxRow, Receipt, StoreCounts, TurnRow } from "../../mailbox/mod.ts";
 import { type Census, censusDamage, counted, NOBODY } from "../census.ts";
 import { reasonOf, storeFault } from "../fault.ts";
@@ -27,7 +20,6 @@ import { nameOf } from "../place_name.ts";
 import { entryColumns, mailboxColumns, selectReaders, selectRelay } from "./load.ts";
 import { isLocked, lockedFault, relaysAt } from "./others.ts";
 import { HUNG_S, openPulse } from "./pulse.ts";
-import type * as schema from "./schema.ts";
 import { migratePostgres, POSTGRES_SCHEMA_VERSION, postgresVersion } from "./version.ts";
 import { countMade, insertEntries, insertMailboxes, insertTurns, putReaders, putReceipts } from "./write.ts";
 import {
@@ -45,6 +37,8 @@ import {
   mailboxRow,
   type ReaderRecord,
   readerRow,
+  type ReceiptColumns,
+  receiptRow,
   type StoredRecord,
   storedEntry,
   type TurnRecord,
@@ -52,8 +46,6 @@ import {
 } from "../row.ts";
 import { entrySum, mailboxSum, readersSum, readerSum, receiptSum, relaySum, turnSum } from "../row_sum.ts";
 import { requireVersion } from "../version.ts";
-
-type PostgresReceipt = typeof schema.receipt.$inferSelect;
 
 /** Entries fetched and inserted at a time. */
 const PAGE = 256;
@@ -277,20 +269,11 @@ async function* turnsOf(sql: Sql, mailbox: MailboxId): AsyncGenerator<StoreRecor
 
 async function* receiptsOf(sql: Sql, mailbox: MailboxId): AsyncGenerator<ReceiptRecord> {
   const rows = await sql<
-    PostgresReceipt[]
+    ReceiptColumns[]
   >`SELECT reader, generation, cursor, not_after_ms AS "notAfterMs", signature,
       sum FROM receipt WHERE mailbox = ${mailbox} ORDER BY reader`;
   for (const record of rows) {
-    const { generation, cursor, notAfterMs } = record;
-    const receipt: Receipt = {
-      mailbox,
-      generation,
-      reader: publicKey(record.reader),
-      cursor,
-      notAfterMs,
-      signature: signature(record.signature),
-    };
-    yield { is: "receipt", receipt, sound: receiptSum(receipt) === record.sum };
+    yield { is: "receipt", ...receiptRow(mailbox, record) };
   }
 }
 

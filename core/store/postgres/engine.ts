@@ -18,6 +18,7 @@ import {
   type MailboxRow,
   type Outcome,
   type ReadRange,
+  type Receipt,
   type StoreCounts,
   type StoredEntry,
 } from "../../mailbox/mod.ts";
@@ -27,7 +28,7 @@ import type { StoreEngine } from "../engine.ts";
 import { storeFault } from "../fault.ts";
 import type { NodePlace } from "../node_place.ts";
 import { withoutBody } from "../outcome.ts";
-import { numberArray } from "./array.ts";
+import { bytesArray, numberArray } from "./array.ts";
 import {
   type Client,
   close,
@@ -46,7 +47,7 @@ import { tryPostgresRoom } from "./probe.ts";
 import { sweepPostgres } from "./sweep.ts";
 import { migratePostgres, POSTGRES_SCHEMA_VERSION, postgresVersion } from "./version.ts";
 import { writePostgres } from "./write.ts";
-import { type StoredRecord, storedEntry } from "../row.ts";
+import { type ReceiptColumns, soundReceipts, type StoredRecord, storedEntry } from "../row.ts";
 import { requireVersion } from "../version.ts";
 import { STALE_TRIES_MAX, StaleRow } from "../stale_row.ts";
 
@@ -185,6 +186,16 @@ class PostgresEngine implements StoreEngine {
         if (nodes === undefined || nodes.length < from + HASH_BYTES) throw missingNode(seq, level);
         return hash(nodes.subarray(from, from + HASH_BYTES));
       });
+    });
+  }
+
+  receipts(id: MailboxId, readers: readonly PublicKey[]): Promise<readonly Receipt[]> {
+    return this.#read(async (sql) => {
+      const rows = await sql<ReceiptColumns[]>`SELECT reader, receipt.generation, cursor,
+          not_after_ms AS "notAfterMs", signature, receipt.sum
+        FROM receipt JOIN mailbox ON mailbox.id = receipt.mailbox AND NOT mailbox.deleted
+        WHERE receipt.mailbox = ${id} AND reader = ANY(${bytesArray(readers)}::bytea[])`;
+      return soundReceipts(id, rows);
     });
   }
 

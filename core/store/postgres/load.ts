@@ -45,7 +45,7 @@ export const entryColumns = (sql: Sql) => sql`
   e.mailbox, e.seq, e.id, e.generation, e.turn, e.kind, e.slot, e.time_ms AS "timeMs",
   e.expiry_ms AS "expiryMs", e.entry_hash AS "entryHash", e.nodes, e.taken_by AS "takenBy", e.bytes, e.sum`;
 
-const READING = new Set(["describe", "read", "subscribe", "proveInclusion", "proveConsistency"]);
+const READING = new Set(["describe", "read", "subscribe", "receipts", "proveInclusion", "proveConsistency"]);
 
 /** The mailboxes that a batch may write to: reading alone locks nothing, so it costs the server no sync. */
 function written(commands: readonly CheckedCommand[]): Set<string> {

@@ -1,8 +1,8 @@
 /** The relay's SQLite file for backups, checks and moves. */
 import type { Database } from "bun:sqlite";
 import { rmSync, statSync, truncateSync } from "node:fs";
-import { isFault, type MailboxId, publicKey, type PublicKey, signature } from "../../ground/mod.ts";
-import type { MailboxRow, Receipt, StoreCounts } from "../../mailbox/mod.ts";
+import { isFault, type MailboxId, type PublicKey } from "../../ground/mod.ts";
+import type { MailboxRow, StoreCounts } from "../../mailbox/mod.ts";
 import { type Census, censusDamage, censusOf, counted, NOBODY } from "../census.ts";
 import { reasonOf, storeFault } from "../fault.ts";
 import { hex, splitHashes } from "../hashes.ts";
@@ -18,8 +18,10 @@ import {
 } from "../record.ts";
 import {
   mailboxRow,
-  readerRow,
   type ReaderRecord,
+  readerRow,
+  type ReceiptColumns,
+  receiptRow,
   relayOf,
   type RelayRecord,
   type SqliteEntry,
@@ -32,13 +34,10 @@ import {
 import { entrySum, mailboxSum, readersSum, readerSum, receiptSum, relaySum, turnSum } from "../row_sum.ts";
 import { ENTRY_COLUMNS, MAILBOX_COLUMNS } from "./columns.ts";
 import { isThere, migrateSqlite, openSqliteFile, openSqliteRaw, sqliteFault, sqliteVersion } from "./open.ts";
-import type * as schema from "./schema.ts";
 import { SQLITE_SCHEMA_VERSION } from "./schema_version.ts";
 import { prepareStatements, type SqliteStatements } from "./statements.ts";
 import { insertEntry, insertMailbox, putReceipt } from "./write.ts";
 import { requireVersion } from "../version.ts";
-
-type SqliteReceipt = typeof schema.receipt.$inferSelect;
 
 /** Rows that belong to nothing: what a flipped byte in a key leaves behind. */
 const ORPHANS = [
@@ -274,21 +273,12 @@ function* turnsOf(db: Database, box: number, mailbox: MailboxId): Generator<Stor
 
 function* receiptsOf(db: Database, box: number, mailbox: MailboxId): Generator<ReceiptRecord> {
   for (const record of db
-    .query<SqliteReceipt, [number]>(
+    .query<ReceiptColumns, [number]>(
       `SELECT reader, generation, cursor, not_after_ms AS notAfterMs, signature, sum FROM receipt
        WHERE box = ?1 ORDER BY number`,
     )
     .all(box)) {
-    const { generation, cursor, notAfterMs } = record;
-    const receipt: Receipt = {
-      mailbox,
-      generation,
-      reader: publicKey(record.reader),
-      cursor,
-      notAfterMs,
-      signature: signature(record.signature),
-    };
-    yield { is: "receipt", receipt, sound: receiptSum(receipt) === record.sum };
+    yield { is: "receipt", ...receiptRow(mailbox, record) };
   }
 }
 

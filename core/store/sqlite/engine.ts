@@ -24,6 +24,7 @@ import {
   type MailboxRow,
   type Outcome,
   type ReadRange,
+  type Receipt,
   type StoreCounts,
   type StoredEntry,
 } from "../../mailbox/mod.ts";
@@ -38,7 +39,7 @@ import { loadBatch, loadMailbox } from "./load.ts";
 import { LogRoom } from "./log.ts";
 import { openSqliteFile, PRIVATE, type SqliteFile } from "./open.ts";
 import { DiskRoom } from "./room.ts";
-import { mayNote, relayOf, storedEntry } from "../row.ts";
+import { mayNote, relayOf, soundReceipts, storedEntry } from "../row.ts";
 import { relaySum } from "../row_sum.ts";
 import { prepareStatements, type SqliteStatements } from "./statements.ts";
 import { sweepSqlite } from "./sweep.ts";
@@ -295,6 +296,14 @@ export class SqliteEngine implements StoreEngine {
       }
       return hash(nodes.slice(at, at + HASH_BYTES));
     });
+  }
+
+  /** As MailboxStore.receipts. */
+  receipts(id: MailboxId, readers: readonly PublicKey[]): Receipt[] {
+    const found = this.#box(id);
+    if (found === null) return [];
+    const records = readers.flatMap((reader) => this.#sql.receipt.get(found.box, reader) ?? []);
+    return soundReceipts(id, records);
   }
 
   /** As MailboxStore.sweep. */

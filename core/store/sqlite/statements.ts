@@ -9,6 +9,7 @@ import type { Database, SQLQueryBindings, Statement } from "bun:sqlite";
 import { limit } from "../../ground/mod.ts";
 import type {
   ReaderRecord,
+  ReceiptColumns,
   RelayRecord,
   SqliteEntry,
   SqliteMailbox,
@@ -51,6 +52,10 @@ function reading(db: Database) {
     range: db.prepare<StoredRecord, [number, number, number, number]>(
       `SELECT ${ENTRY_COLUMNS}, body.bytes AS content FROM entry LEFT JOIN body ON body.number = entry.body
        WHERE place >= (?1 << 32) + ?2 AND place < (?1 << 32) + ?3 ORDER BY place LIMIT ?4`,
+    ),
+    receipt: db.prepare<ReceiptColumns, [number, Uint8Array]>(
+      `SELECT reader, generation, cursor, not_after_ms AS notAfterMs, signature, sum FROM receipt
+       WHERE box = ?1 AND reader = ?2`,
     ),
     nodes: db.prepare<{ nodes: Uint8Array }, [number, number]>(
       "SELECT nodes FROM entry WHERE place = (?1 << 32) + ?2",
