@@ -72,6 +72,7 @@ export async function sync(line: Line): Promise<Description> {
   }
   await settle(line, description);
   await acknowledge(line);
+  await forgetRead(line, description);
   return description;
 }
 
@@ -129,10 +130,11 @@ async function checkConsistency(line: Line, head: Head): Promise<void> {
 export async function tidy(line: Line): Promise<number> {
   const description = await describe(line);
   await settle(line, description);
+  await forgetRead(line, description);
   return Math.min(...description.readers.filter(({ lapsed }) => !lapsed).map(({ cursor }) => cursor));
 }
 
-/** Takes over a turn that no entry shows (a reset), forgets what every reader has, and mends what a backup did. */
+/** Takes over a turn that no entry shows (a reset), and mends what a backup did. */
 async function settle(line: Line, description: Description): Promise<void> {
   const { device, id } = line;
   const consumed = await device.store.transact(async (keeper) => {
@@ -144,7 +146,6 @@ async function settle(line: Line, description: Description): Promise<void> {
       keeper.dropWriterSeeds(id, { from: position.turn + 1, below: Number.MAX_SAFE_INTEGER });
       keeper.putPosition(id, { ...position, turn: description.turn });
     }
-    forgetRead(device, keeper, { id, description });
     return mendSetBack(device, keeper, id);
   });
   device.crypto.wipe(...consumed);

@@ -180,6 +180,8 @@ export interface Keeper {
   findFormer(conversation: number, at: { id: EntryId; seq: number }): void;
   /** Forgets the former state of one commit. */
   dropFormer(conversation: number, id: EntryId): void;
+  /** Whether `dropFormers` would forget any. */
+  hasFormers(conversation: number, seq: number): boolean;
   /** Forgets those whose commit lies below `seq` of the log that runs. */
   dropFormers(conversation: number, seq: number): void;
 

@@ -18,6 +18,7 @@ type Part = Pick<
   | "loseFormers"
   | "findFormer"
   | "dropFormer"
+  | "hasFormers"
   | "dropFormers"
 >;
 
@@ -113,7 +114,12 @@ function writerPart(
 function formerPart(
   sql: DeviceSql,
   { vault }: KeeperContext,
-): Pick<Part, "lostFormers" | "putFormer" | "loseFormers" | "findFormer" | "dropFormer" | "dropFormers"> {
+): Pick<
+  Part,
+  "lostFormers" | "putFormer" | "loseFormers" | "findFormer" | "dropFormer" | "hasFormers" | "dropFormers"
+> {
+  const below = (id: number, seq: number) =>
+    and(eq(former.conversation, id), eq(former.lost, false), lt(former.seq, seq));
   const cell = (id: number, commit: Uint8Array) => ({ table: "former", key: [id, commit] });
   return {
     lostFormers: (id) =>
@@ -150,9 +156,10 @@ function formerPart(
       const one = and(eq(former.conversation, id), eq(former.id, Buffer.from(commit)));
       sql.delete(former).where(one).run();
     },
+    hasFormers: (id, seq) =>
+      sql.select({ seq: former.seq }).from(former).where(below(id, seq)).limit(1).get() !== undefined,
     dropFormers(id, seq) {
-      const below = and(eq(former.conversation, id), eq(former.lost, false), lt(former.seq, seq));
-      sql.delete(former).where(below).run();
+      sql.delete(former).where(below(id, seq)).run();
     },
   };
 }
