@@ -2,11 +2,11 @@
  * A mailbox lives again: its relay was restored from a backup, or it moved. What both logs have stays; what we sent
  * and the new one lacks goes out again, the same bytes under the same ids; whoever has it already knows it by its id.
  */
-import type { KeptConversation, Position } from "../conversation/mod.ts";
+import type { Keeper, KeptConversation, Position } from "../conversation/mod.ts";
 import type { Hash } from "../ground/mod.ts";
 import { rootOf, sameHash } from "../merkle/mod.ts";
 import type { GenerationStatement } from "../wire/mod.ts";
-import { conversationOf, withKey } from "./device.ts";
+import { conversationOf, type Device, withKey } from "./device.ts";
 import { refusedFault } from "./fault.ts";
 import { closeAgain } from "./invitation.ts";
 import { peaksOf, untrue } from "./log.ts";
@@ -27,17 +27,10 @@ export async function startGeneration(line: Line, started: GenerationStatement):
   await device.store.transact((keeper) => {
     const { position } = conversationOf(keeper, id);
     if (position.generation >= started.generation) return;
-    const size = Math.min(common, position.size);
-    const last = size === 0 ? null : keeper.leaf(id, { generation: position.generation, seq: size - 1 });
-    const leaves = keeper.leaves(id, { generation: position.generation, size });
-    keeper.putPosition(id, {
-      generation: started.generation,
-      size,
-      peaks: peaksOf(device.crypto, leaves),
-      turn: size === position.size ? position.turn : (last?.turn ?? 0),
-      acknowledged: Math.min(position.acknowledged, size),
-    });
-    keeper.loseFormers(id, size);
+    const { size, peaks, turn } = treeAt(device, keeper, { id, position, size: common });
+    const acknowledged = Math.min(position.acknowledged, size);
+    keeper.putPosition(id, { generation: started.generation, size, peaks, turn, acknowledged });
+    keeper.loseFormers(id, common);
     closeAgain(device, keeper, before.place.record.relay);
     for (const own of keeper.sent(id)) {
       if (own.sent === null || own.sent.seq < common) continue;
@@ -53,6 +46,22 @@ export async function startGeneration(line: Line, started: GenerationStatement):
 }
 
 /**
+ * Our log at `size` entries, or before: where there is a gap below (entries that went before this device read them),
+ * peaks are known only as far as the gap, and from there it is read once more.
+ */
+function treeAt(
+  { crypto }: Device,
+  keeper: Keeper,
+  { id, position, size }: { id: number; position: Position; size: number },
+): Pick<Position, "size" | "peaks" | "turn"> {
+  if (size >= position.size) return position;
+  const { generation } = position;
+  const leaves = keeper.leaves(id, { generation, size });
+  const last = keeper.leaf(id, { generation, seq: leaves.length - 1 });
+  return { size: leaves.length, peaks: peaksOf(crypto, leaves), turn: last?.turn ?? 0 };
+}
+
+/**
  * How many entries our log and the new generation's have in common: what the relay signed for, where our log agrees;
  * else (more than one generation has passed) the most that consistency proofs bear out.
  */
@@ -63,21 +72,29 @@ async function commonSize(
   const { position } = before;
   const size = Math.min(started.size, position.size);
   const root = await rootAt(line, { position, size });
-  if (size === started.size && sameHash(root, started.root)) return size;
+  if (size === started.size && root !== null && sameHash(root, started.root)) return size;
   let [known, over] = [0, size + 1];
   while (over - known > 1) {
     const middle = Math.floor((known + over) / 2);
-    const ours = { size: middle, root: await rootAt(line, { position, size: middle }) };
-    if (await bears(line, { started, before, ours })) known = middle;
+    const ours = await rootAt(line, { position, size: middle });
+    if (ours !== null && (await bears(line, { started, before, ours: { size: middle, root: ours } })))
+      known = middle;
     else over = middle;
   }
   return known;
 }
 
-function rootAt({ device, id }: Line, log: { position: Position; size: number }): Promise<Hash> {
-  return device.store.transact((keeper) => {
-    const leaves = keeper.leaves(id, { generation: log.position.generation, size: log.size });
-    return rootOf(device.crypto.hash, peaksOf(device.crypto, leaves));
+/** Root of our log at `size` entries; null in a gap. */
+function rootAt(
+  { device, id }: Line,
+  { position, size }: { position: Position; size: number },
+): Promise<Hash | null> {
+  const { crypto, store } = device;
+  return store.transact((keeper) => {
+    const { generation } = position;
+    const tree = treeAt(device, keeper, { id, position, size });
+    if (tree.size === size) return rootOf(crypto.hash, tree.peaks);
+    return keeper.leaf(id, { generation, seq: size - 1 })?.root ?? null;
   });
 }
 

@@ -219,7 +219,7 @@ export interface Keeper {
   leaf(conversation: number, at: { generation: number; seq: number }): KeptLeaf | null;
   /** Of the last generation that had it. */
   leafById(conversation: number, id: EntryId): KeptLeaf | null;
-  /** The first `size` leaves of the log as it stood in `generation`. */
+  /** The first `size` leaves of the log as it stood in `generation`; fewer where one is missing, those before it. */
   leaves(conversation: number, log: { generation: number; size: number }): readonly Hash[];
 }
 

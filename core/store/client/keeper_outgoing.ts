@@ -232,8 +232,11 @@ function leafPart(sql: DeviceSql): Pick<Part, "addLeaf" | "leaf" | "leafById" | 
       );
       const rows = sql.select().from(leaf).where(at).orderBy(asc(leaf.seq), asc(leaf.generation)).all();
       const hashes: Hash[] = [];
-      // Where generations overlap, the last one's leaf stands.
-      for (const row of rows) hashes[row.seq] = hash(Uint8Array.from(row.leaf));
+      for (const row of rows) {
+        if (row.seq > hashes.length) break;
+        // Where generations overlap, the last one's leaf stands.
+        hashes[row.seq] = hash(Uint8Array.from(row.leaf));
+      }
       return hashes;
     },
   };
