@@ -89,7 +89,7 @@ async function work(
     if (batch.length > 0 || head !== null) {
       // The head of "live" is of the entries before it, and those behind it may be in the batch already.
       const entries = batch.map(({ delivered }) => delivered);
-      await takeEntries(line.device, line.id, { entries, head });
+      await takeEntries(line.device, line.id, { generation: context.generation, entries, head });
       for (const { taken } of batch) taken();
       onNews();
       await acknowledge(line);

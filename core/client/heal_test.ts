@@ -69,4 +69,34 @@ describe("Client.sync() after a restore", () => {
     expect(await texts(bob, "ann")).toEqual(["one", "four", "five", ...said, "eight"]);
     expect(await texts(ann, "bob")).toEqual(["one", "two", "three", "four", "five", ...said, "eight"]);
   });
+
+  test("takes nothing that was read before another command of the device went over to the new generation", async () => {
+    await using here = await stage();
+    const { ann, bob, keep, back } = here;
+    await say(ann, "bob", ["one"]);
+    for (const one of [bob, ann]) await one.client.sync();
+    await keep();
+    await say(ann, "bob", ["two"]);
+    await ann.client.sync();
+    // What stops this command here is the terminal, or a machine that sleeps.
+    let isStopped = false;
+    bob.bend((session) => ({
+      async read(range, signing, options) {
+        const result = await session.read(range, signing, options);
+        if (isStopped) return result;
+        isStopped = true;
+        await back();
+        await say(ann, "bob", ["three"]);
+        await bob.client.send({ to: "ann", text: "hello?" });
+        return result;
+      },
+    }));
+    await bob.client.sync();
+    bob.bend(() => ({}));
+    for (const one of [ann, bob]) await one.client.sync();
+    expect([...ann.failures, ...bob.failures]).toEqual([]);
+    const log = await texts(ann, "bob");
+    expect(log.toSorted()).toEqual(["hello?", "one", "three", "two"]);
+    expect(await texts(bob, "ann")).toEqual(log);
+  });
 });

@@ -43,13 +43,16 @@ export interface Intake {
 }
 
 /**
- * Takes entries that follow one another. Those below the cursor are compared with what we have; a gap ends it.
+ * Takes entries that follow one another. Those below the cursor are compared with what we have; a gap ends it. Where
+ * another process has gone over to another generation since they were read, none of them is taken.
  * Returns the position after it. Throws Fault<"client/untrue">, with nothing kept.
  */
 export async function takeEntries(
   device: Device,
   id: number,
   batch: {
+    /** In which they were read. */
+    readonly generation: number;
     readonly entries: readonly DeliveredEntry[];
     readonly head: Head | null;
     /** Entries below were acknowledged by this device, as the relay says. */
@@ -60,13 +63,15 @@ export async function takeEntries(
   const alarms: string[] = [];
   const { name, position, fresh } = await device.store.transact(async (keeper) => {
     const conversation = conversationOf(keeper, id);
+    const { name, position } = conversation;
+    if (position.generation !== batch.generation) return { name, position, fresh: [] };
     const before = loadState(keeper, conversation);
     const intake: Intake = {
       device,
       keeper,
       conversation,
       state: before,
-      position: conversation.position,
+      position,
       consumed,
       alarms,
       promised: promisedTo(keeper, conversation),
@@ -79,7 +84,7 @@ export async function takeEntries(
     alarms.push(...newcomers(device, conversation, { before, after: intake.state }));
     keeper.putPosition(id, intake.position);
     const told = alarms.filter((what) => putAlarm(keeper, id, what));
-    return { name: conversation.name, position: intake.position, fresh: told };
+    return { name, position: intake.position, fresh: told };
   });
   device.crypto.wipe(...consumed);
   for (const what of fresh) device.events.alarm(name, what);

@@ -11,13 +11,20 @@ import { refusedFault } from "./fault.ts";
 import { leafOf, untrue } from "./log.ts";
 import { ask, current, type Line, raise } from "./line.ts";
 
-/** Goes on at `floor`, the first entry that the relay still has; returns the position there. */
-export async function jumpTo(line: Line, floor: number): Promise<Position> {
+/**
+ * Goes on at `floor`, the first entry that the relay still has, as it said when it was asked for those from `position`
+ * on; returns the position there, or further on where another process of this device has read it meanwhile.
+ */
+export async function jumpTo(
+  line: Line,
+  { position, floor }: { position: Position; floor: number },
+): Promise<Position> {
   const { device } = line;
-  const { position, readerSeed, name } = await current(line);
   if (floor <= position.size) {
     throw untrue(`it says that entries below ${floor} are gone, and was asked for later ones`);
   }
+  const { position: now, readerSeed, name } = await current(line);
+  if (now.generation !== position.generation || now.size >= floor) return now;
   const described = await ask(line, readerSeed, { op: "describe" });
   if (described.is === "refused") throw refusedFault(`look at the log of ${name}`, described.refusal);
   if (described.is !== "described") throw untrue(`a describe was answered ${described.is}`);
@@ -42,14 +49,16 @@ async function jump(line: Line, to: Position): Promise<Position> {
   const { device, id } = line;
   if (to.peaks.length !== peakCount(to.size))
     throw untrue("its tree has another number of peaks than it can have");
-  const from = await device.store.transact((keeper) => {
-    const { size } = conversationOf(keeper, id).position;
-    if (size < to.size) keeper.putPosition(id, to);
-    return size;
+  const { before, after } = await device.store.transact((keeper) => {
+    const { position } = conversationOf(keeper, id);
+    if (position.generation !== to.generation || position.size >= to.size)
+      return { before: position, after: position };
+    keeper.putPosition(id, to);
+    return { before: position, after: to };
   });
-  if (from < to.size)
-    await raise(line, `entries ${from} to ${to.size - 1} were gone before this device read them`);
-  return to;
+  if (before !== after)
+    await raise(line, `entries ${before.size} to ${to.size - 1} were gone before this device read them`);
+  return after;
 }
 
 async function entryAt(line: Line, seq: number): Promise<DeliveredEntry> {

@@ -83,3 +83,25 @@ test("Client.sync() takes no gap on the relay's word alone: the first entry behi
   expect(await bob.client.history("ann")).toEqual([]);
   for (const one of [ann, bob, devices]) await one[Symbol.asyncDispose]();
 });
+
+test("Client.sync() goes on where another command of the device has gone on behind the gap meanwhile", async () => {
+  await using relay = await spawnRelay();
+  await using devices = await openDevices();
+  await using both = await openPair(devices, relay.address);
+  const { ann, bob } = both;
+  for (let at = 0; at < 6; at++) await ann.client.send({ to: "bob", text: `message ${at}` });
+  let isFirst = true;
+  bob.bend((session) => ({
+    async read(range, signing, options) {
+      if (range.from >= 4) return session.read(range, signing, options);
+      const wasFirst = isFirst;
+      isFirst = false;
+      if (wasFirst) await bob.client.sync();
+      return { is: "refused", refusal: { code: "lapsed", floor: 4 } };
+    },
+  }));
+  await bob.client.sync();
+  expect(bob.failures).toEqual([]);
+  expect((await bob.client.contacts())[0]?.alarms).toEqual(bob.alarms);
+  expect((await bob.client.history("ann")).map(({ text }) => text)).toEqual(["message 4", "message 5"]);
+});

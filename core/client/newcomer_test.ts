@@ -93,7 +93,7 @@ test("a device that a member adds is told once, and stays noted with the convers
     },
   };
   for (let round = 0; round < 2; round++) {
-    await takeEntries(device, id, { entries: [delivered], head: null });
+    await takeEntries(device, id, { generation: 1, entries: [delivered], head: null });
   }
   expect(told).toEqual([
     expect.stringContaining(`a new device of ann, ${added.publicKey.toHex().slice(0, 16)}…, reads`),

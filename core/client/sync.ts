@@ -68,6 +68,8 @@ export async function sync(line: Line): Promise<Description> {
   while (position.size < size) {
     const before = position.size;
     position = await readOn(line, { position, acknowledged });
+    // Another process of this device has gone over to another.
+    if (position.generation !== generation) return sync(line);
     if (position.size === before) throw untrue(`it says that it has ${size} entries and gives ${before}`);
   }
   await settle(line, description);
@@ -101,11 +103,12 @@ async function readOn(
     return patiently<ReadResult>(device, () => session.read(range, signing, options), signal);
   });
   if (result.is === "refused") {
-    if (result.refusal.code === "lapsed") return jumpTo(line, result.refusal.floor);
+    if (result.refusal.code === "lapsed") return jumpTo(line, { position, floor: result.refusal.floor });
     throw refusedFault(`read what ${name} wrote`, result.refusal);
   }
   const { entries, head } = result;
-  return takeEntries(device, id, { entries, head, acknowledged });
+  const { generation } = position;
+  return takeEntries(device, id, { generation, entries, head, acknowledged });
 }
 
 /** The relay's log must begin with ours. */

@@ -269,7 +269,7 @@ describe("takeEntries()", () => {
     const events = { alarm: (_: string, what: string) => alarms.push(what) };
     const again = { ...first, leaf: { ...first.leaf, seq: 2 } };
     const parts = { store: bob.store, crypto, mls, events, identity: place.record.owner };
-    await takeEntries(parts as never, id, { entries: [again], head: null });
+    await takeEntries(parts as never, id, { generation: 1, entries: [again], head: null });
     expect(await texts(bob, "ann")).toEqual(["yes", "may I?"]);
     expect(alarms).toEqual(["entry 2 has the id of entry 0 and was passed over"]);
   });
