@@ -40,7 +40,10 @@ export async function forkByFormer(
     if (step.is === "skipped") continue;
     intake.consumed.push(...step.consumed);
     intake.state = step.state;
-    keeper.dropFormer(conversation.id, former.id);
+    // Those behind it are of a branch that nobody follows any more.
+    const { seq } = former;
+    for (const { id } of keeper.lostFormers(conversation.id).filter((other) => other.seq >= seq))
+      keeper.dropFormer(conversation.id, id);
     noteUndone(keeper, conversation);
     // This commit may be lost in its turn.
     keeper.putFormer({ ...former, id: control.id, seq: control.seq, lost: false });

@@ -99,4 +99,21 @@ describe("Client.sync() after a restore", () => {
     expect(log.toSorted()).toEqual(["hello?", "one", "three", "two"]);
     expect(await texts(bob, "ann")).toEqual(log);
   });
+
+  test("keeps no state of a branch that the log has left", async () => {
+    await using here = await stage();
+    const { ann, bob, keep, back } = here;
+    const many = (from: string, count: number) => Array.from({ length: count }, (_, at) => `${from} ${at}`);
+    await keep();
+    // Two changes of keys that Bob never sees, and then one of his.
+    await say(ann, "bob", many("ann", 66));
+    await back();
+    await say(bob, "ann", many("bob", 34));
+    for (const one of [ann, bob, ann, bob]) await one.client.sync();
+    expect([...ann.failures, ...bob.failures]).toEqual([]);
+    expect((await texts(bob, "ann")).length).toBe(100);
+    expect(await texts(ann, "bob")).toEqual(await texts(bob, "ann"));
+    const lost = await ann.store.transact((keeper) => keeper.lostFormers(keeper.conversations()[0]?.id ?? 0));
+    expect(lost.map(({ seq }) => seq)).toEqual([]);
+  }, 30_000);
 });
