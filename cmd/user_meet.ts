@@ -2,7 +2,7 @@
 import { reachOf } from "@dchat/core/edge/mod.ts";
 import { fingerprint, fingerprintGroups } from "@dchat/core/identity/mod.ts";
 import { z } from "zod";
-import { command, type Context, exit, printable, type Terminal, twoColumns } from "./frame/mod.ts";
+import { command, type Context, exit, printable, type Terminal, twoColumns, usage } from "./frame/mod.ts";
 import { noteAway, openDevice, userArgs, userShape } from "./user_open.ts";
 import { contactJson, contactText, dayAndClock } from "./user_print.ts";
 
@@ -25,6 +25,7 @@ export const invite = command({
     { line: "dchat user invite --qr -i keys/ann.json", does: "Shows it to a camera." },
   ],
   async run({ name = null, qr, json, ...input }, context) {
+    if (qr && json) throw usage("--qr is for a camera and --json for a program: leave one out");
     await using user = await openDevice({ ...input, json }, context);
     const { uri, expiresMs, addresses } = await user.client.invite({ name, addresses: user.addresses() });
     noteBurner(user.burner, context);
@@ -86,6 +87,7 @@ export const accept = command({
     const contact = await user.client.accept({ uri, name });
     const print = fingerprint(user.crypto, contact.identity);
     noteBurner(user.burner, context);
+    if (name !== null && contact.name !== name) noteOldName(contact.name, context);
     if (json) context.json(contactJson(contact, print));
     else
       context.out.write(
@@ -96,6 +98,12 @@ export const accept = command({
     return exit.done;
   },
 });
+
+function noteOldName(name: string, { err, note }: Context): void {
+  note(
+    `${err.style.warn("note")}  you accepted this invitation before, and the name stays: ${printable(name)}`,
+  );
+}
 
 export const contacts = command({
   about:

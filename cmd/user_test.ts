@@ -219,7 +219,9 @@ describe("dchat user invite and accept", () => {
     const accepted = await bob.user("accept", uri, "--name", "ann again", "--json");
     expect(JSON.parse(accepted.out)).toMatchObject({ name: "ann again" });
     // The same invitation again is the same conversation; somebody else comes too late.
-    expect((await bob.user("accept", uri, "--json")).out).toBe(accepted.out);
+    const again = await bob.user("accept", uri, "--json", "--name", "another");
+    expect(again.out).toBe(accepted.out);
+    expect(again.err).toContain("the name stays: ann again");
     const dir = mkdtempSync(join(tmpdir(), "dchat-carl-"));
     const carl = ["--identity", join(dir, "carl.json"), "--data-dir", join(dir, "carl")];
     await runDchat(["keygen", "--output", join(dir, "carl.json"), "--burner"]);
@@ -234,8 +236,10 @@ describe("dchat user invite and accept", () => {
     );
   });
 
-  test("say where an invitation works on this machine only", async () => {
+  test("say where an invitation works on this machine only, and that a program wants no QR code", async () => {
     const { ann } = pair;
+    const both = await ann.user("invite", "--qr", "--json", "--bootstrap", relay.address);
+    expect([both.code, firstLine(both)]).toEqual([2, expect.stringContaining("leave one out")]);
     const { err } = await ann.user("invite", "--name", "near", "--bootstrap", relay.address);
     expect(err).toContain("works only on this machine");
     expect(err).toContain("--announce");
