@@ -69,7 +69,7 @@ async function begin(
         `This invitation was good until ${clockTime(invite.expiresMs)}, and this machine's clock says ${clockTime(nowMs)}; ask for a new one, or set the clock right`,
       );
     }
-    if (name !== null) assertFree(keeper, name);
+    if (name !== null) assertFree(keeper, { name, nowMs });
     const kept = keeper.accept(invite.inbox);
     const take = kept?.take ?? entryId(crypto.random.bytes(16));
     keeper.putAccept({ inbox: invite.inbox, take, name });

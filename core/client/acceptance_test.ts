@@ -1,7 +1,7 @@
 /** Invitations and acceptances that break off midway: whatever was lost on the wire, doing it again ends it well. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { type Chatter, openChatter } from "../../test/harness/chat.ts";
-import { type Devices, openDevices } from "../../test/harness/device.ts";
+import { clock, type Devices, openDevices } from "../../test/harness/device.ts";
 import { type SpawnedRelay, spawnRelay } from "../../test/harness/relay.ts";
 import { Fault } from "../ground/mod.ts";
 import type { SingleBody } from "./port.ts";
@@ -105,6 +105,41 @@ describe("an invitation that is over", () => {
     }));
     await ann.client.sync();
     expect(await ann.store.transact((keeper) => keeper.invites().length)).toBe(1);
+  });
+
+  test("is given up, and said so, once nothing can lie there any more at a relay that is gone for good", async () => {
+    await using gone = await spawnRelay();
+    let aheadMs = 0;
+    const later = { ...clock, now: () => clock.now() + aheadMs };
+    await using ann = await openChatter(devices, { clock: later });
+    await ann.client.invite({ name: "bob", addresses: [gone.address] });
+    await gone.stop();
+    const left = () => ann.store.transact((keeper) => keeper.invites().length);
+    const day = 24 * 60 * 60 * 1000;
+    // An answer of the seventh day lies there for seven more.
+    for (const days of [1, 13]) {
+      aheadMs = days * day;
+      await ann.client.sync();
+      expect([await left(), ann.alarms.length]).toEqual([1, 0]);
+    }
+    aheadMs = 14 * day + 1000;
+    const away = ann.offline.length;
+    await ann.client.sync();
+    expect([await left(), ann.offline.length]).toEqual([0, away]);
+    expect(ann.alarms.join()).toContain("it is given up");
+  });
+
+  test("leaves its name to the next, also where its relay is away", async () => {
+    await using gone = await spawnRelay();
+    let aheadMs = 0;
+    const later = { ...clock, now: () => clock.now() + aheadMs };
+    await using ann = await openChatter(devices, { clock: later });
+    const old = await ann.client.invite({ name: "bob", addresses: [gone.address] });
+    await gone.stop();
+    const again = () => ann.client.invite({ name: "bob", addresses: [relay.address] });
+    expect(await again().catch((error: unknown) => String(error))).toContain("choose another name by --name");
+    aheadMs = 8 * 24 * 60 * 60 * 1000;
+    expect((await again()).uri).not.toBe(old.uri);
   });
 });
 

@@ -1,5 +1,6 @@
 /** Relays that can't be reached, or that take too long: work is left for later. */
 import { Fault, isFault } from "../ground/mod.ts";
+import { clockTime } from "./clocks.ts";
 
 const LATE = "TimeoutError";
 
@@ -21,6 +22,13 @@ export function isAway(error: unknown): boolean {
 export function butItWaits(error: unknown): unknown {
   if (!isFault(error)) return error;
   const message = `${error.message}. The text waits in the outbox, and goes out with the next send or receive`;
+  return new Fault(error.code, message, { cause: error });
+}
+
+/** Whoever invites by a name again gets the invitation that waits under it, whichever relay that is at. */
+export function atAnotherRelay(error: unknown, expiresMs: number): unknown {
+  if (!isFault(error) || !isAway(error)) return error;
+  const message = `${error.message}. An invitation by this name waits there until ${clockTime(expiresMs)}; to make one at another relay, choose another name by --name`;
   return new Fault(error.code, message, { cause: error });
 }
 

@@ -18,19 +18,13 @@ import { sameId } from "../wire/mod.ts";
 import { fault } from "./fault.ts";
 import { acceptInvite } from "./acceptance.ts";
 import { butItWaits, isAway, isLate, untilLate } from "./away.ts";
-import {
-  type ClientEvents,
-  conversationNamed,
-  conversationOf,
-  type Device,
-  dialRelay,
-  putAlarm,
-} from "./device.ts";
+import { type ClientEvents, conversationOf, type Device, dialRelay, putAlarm } from "./device.ts";
 import { follow } from "./follow.ts";
 import { catchUp } from "./founding.ts";
 import { Inbox, isWaiting } from "./inbox.ts";
-import { makeInvite, tendInvite, toTend, watchInbox } from "./invitation.ts";
+import { dropOver, makeInvite, tendInvite, toTend, watchInbox } from "./invitation.ts";
 import { deliver, enqueue } from "./outbox.ts";
+import { conversationNamed } from "./name.ts";
 import { inPool, pause } from "./patience.ts";
 import type { DialRelay } from "./port.ts";
 import { sync } from "./sync.ts";
@@ -154,6 +148,7 @@ export class Client {
    * `onNews` runs after each conversation.
    */
   async sync(signal?: AbortSignal, onNews: () => void = () => undefined): Promise<void> {
+    await dropOver(this.#device);
     const places = await this.#device.store.transact((keeper) =>
       [...toTend(this.#device, keeper), ...keeper.conversations()].map(({ place }) => place),
     );
@@ -182,6 +177,7 @@ export class Client {
     const running = new Map<string, Promise<void>>();
     const turns = new Turns({ ...this.#followed, clock: this.#device.clock });
     const staying = { signal, turns, onNews };
+    await dropOver(this.#device);
     while (!signal.aborted) {
       const { conversations, invites } = await this.#device.store.transact((keeper) => ({
         conversations: keeper.conversations(),

@@ -73,18 +73,6 @@ export function conversationOf(keeper: Keeper, id: number): KeptConversation {
   return found;
 }
 
-/** The conversation that is called `name`; throws Fault<"client/unknown"> naming those that there are. */
-export function conversationNamed(keeper: Keeper, name: string): KeptConversation {
-  const all = keeper.conversations();
-  const found = all.find((one) => one.name === name);
-  if (found !== undefined) return found;
-  const names = all.map((one) => one.name).join(", ");
-  throw fault(
-    "client/unknown",
-    `There is no conversation with ${JSON.stringify(name)}${names === "" ? "; invite somebody first" : `; there are: ${names}`}`,
-  );
-}
-
 /** Alarms that a conversation keeps: members and relays can make as many as they like. */
 const ALARMS_MAX = 32;
 

@@ -19,6 +19,8 @@ import {
 } from "../conversation/mod.ts";
 import { entryId, isFault, limit, type PublicKey } from "../ground/mod.ts";
 import { type DeliveredEntry, GENERATION_FIRST, mailboxIdOf, type Policy } from "../wire/mod.ts";
+import { atAnotherRelay } from "./away.ts";
+import { clockTime } from "./clocks.ts";
 import { fault, refusedFault } from "./fault.ts";
 import { type Device, dialRelay, freshKey, publicOf } from "./device.ts";
 import { keepWriter } from "./group.ts";
@@ -55,7 +57,9 @@ export async function makeInvite(
   const addresses = waiting?.place.addresses ?? options.addresses.slice(0, ADDRESSES_MAX);
   const relay = waiting?.invite.relay ?? null;
   const { signal } = options;
-  await using session = await dialRelay(device, { addresses, relay, signal });
+  await using session = await dialRelay(device, { addresses, relay, signal }).catch((error: unknown) => {
+    throw waiting === null ? error : atAnotherRelay(error, waiting.invite.expiresMs);
+  });
   const kept =
     waiting ?? (await addInvite(device, await prepareInvite(device, { name, addresses, session })));
   await keepPublished(device, new Inbox(device, session, kept.place.mailbox), kept);
@@ -70,14 +74,15 @@ function waitingInvite(device: Device, name: string | null): Promise<KeptInvite 
     if (name === null) return null;
     const isGood = (one: KeptInvite) => isWaiting(one) && one.invite.expiresMs > nowMs;
     const found = keeper.invites().find((one) => one.name === name && isGood(one));
-    if (found === undefined) assertFree(keeper, name);
+    if (found === undefined) assertFree(keeper, { name, nowMs });
     return found ?? null;
   });
 }
 
 function addInvite(device: Device, kept: Omit<KeptInvite, "id">): Promise<KeptInvite> {
   return device.store.transact((keeper) => {
-    if (kept.name !== null) assertFree(keeper, kept.name);
+    const { name } = kept;
+    if (name !== null) assertFree(keeper, { name, nowMs: device.clock.now() });
     return { ...kept, id: keeper.addInvite(kept) };
   });
 }
@@ -214,6 +219,28 @@ export function toTend(device: Device, keeper: Keeper): readonly KeptInvite[] {
   const nowMs = device.clock.now();
   for (const { id, invite } of used) if (nowMs > invite.expiresMs) keeper.dropInvite(id);
   return rest;
+}
+
+/**
+ * Forgets invitations whose relay couldn't be asked until nothing can lie there any more, an answer that came on the
+ * last day included. Tells of those that somebody may have answered.
+ */
+export async function dropOver({ store, clock, events }: Device): Promise<void> {
+  const nowMs = clock.now();
+  const gone = await store.transact((keeper) => {
+    const over = keeper
+      .invites()
+      .filter(({ invite, place }) => nowMs > invite.expiresMs + place.record.policy.ttlMs);
+    for (const { id } of over) keeper.dropInvite(id);
+    return over.filter(isWaiting);
+  });
+  for (const { name, invite } of gone) {
+    const until = clockTime(invite.expiresMs);
+    events.alarm(
+      name ?? "an invitation",
+      `the relay of this invitation, which was good until ${until}, couldn't be asked in time whether anybody had accepted it: it is given up`,
+    );
+  }
 }
 
 /** An invitation whose inbox was deleted is used; one that is over isn't kept by a relay that refuses it. */

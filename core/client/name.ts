@@ -1,4 +1,4 @@
-import type { Keeper } from "../conversation/mod.ts";
+import type { Keeper, KeptConversation, KeptInvite } from "../conversation/mod.ts";
 import { type PublicKey } from "../ground/mod.ts";
 import { safetyNumber } from "../identity/mod.ts";
 import { fault } from "./fault.ts";
@@ -30,16 +30,36 @@ function takenBy(keeper: Keeper, name: string): string | undefined {
   return keeper.conversations().find((one) => folded(one.name) === wanted)?.name;
 }
 
-/** Throws Fault<"client/name"> where a conversation or a waiting invitation has the name, or one that looks alike. */
-export function assertFree(keeper: Keeper, name: string): void {
+/**
+ * Throws Fault<"client/name"> where a conversation or an invitation that waits and isn't over has the name, or one that
+ * looks alike.
+ */
+export function assertFree(keeper: Keeper, { name, nowMs }: { name: string; nowMs: number }): void {
   const wanted = folded(name);
-  const waiting = keeper
-    .invites()
-    .find((one) => one.name !== null && folded(one.name) === wanted && isWaiting(one));
+  const has = (one: KeptInvite) => one.name !== null && folded(one.name) === wanted;
+  const waiting = keeper.invites().find((one) => has(one) && isWaiting(one) && one.invite.expiresMs > nowMs);
   const taken = takenBy(keeper, name) ?? waiting?.name ?? null;
   if (taken !== null) {
     throw fault("client/name", `There is a ${JSON.stringify(taken)} already; choose another with --name`);
   }
+}
+
+/** The conversation that is called `name`; throws Fault<"client/unknown"> naming those that there are. */
+export function conversationNamed(keeper: Keeper, name: string): KeptConversation {
+  const all = keeper.conversations();
+  const found = all.find((one) => one.name === name);
+  if (found !== undefined) return found;
+  if (keeper.invites().some((one) => one.name === name && isWaiting(one))) {
+    throw fault(
+      "client/unknown",
+      `Your invitation to ${JSON.stringify(name)} waits: receive looks whether it was accepted, and then you can write`,
+    );
+  }
+  const names = all.map((one) => one.name).join(", ");
+  throw fault(
+    "client/unknown",
+    `There is no conversation with ${JSON.stringify(name)}${names === "" ? "; invite somebody first" : `; there are: ${names}`}`,
+  );
 }
 
 /** The name that was wanted, else one made from the safety number; made unique by a number at its end. */
