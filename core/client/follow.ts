@@ -97,9 +97,13 @@ async function work(
     }
     // Looked at first: what comes while we work on this change counts as the next one.
     const now = store.revision();
-    if (now !== revision) {
+    const isChanged = now !== revision;
+    if (isChanged) {
       revision = now;
       onNews();
+    }
+    // What has come may be what makes new keys due.
+    if (isChanged || batch.length > 0) {
       await deliver(line);
       if ((await current(line)).position.generation !== context.generation) return;
     }

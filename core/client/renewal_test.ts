@@ -50,17 +50,26 @@ test("who writes less renews its keys too, whatever commits the other makes in b
   expect([...ann.alarms, ...bob.alarms, ...ann.failures, ...bob.failures]).toEqual([]);
 }, 30_000);
 
-test("who only reads renews its keys as well", async () => {
-  const pair = await openPair(devices, relay.address);
-  await using ann = pair.ann;
-  await using bob = pair.bob;
-  const before = await leafKey(bob);
-  await say(ann, "bob", 128);
-  await bob.client.sync();
-  expect(await leafKey(bob)).not.toBe(before);
-  await ann.client.sync();
-  await say(ann, "bob", 1);
-  await bob.client.sync();
-  expect((await bob.client.history("ann")).length).toBe(129);
-  expect([...ann.alarms, ...bob.alarms, ...ann.failures, ...bob.failures]).toEqual([]);
-}, 30_000);
+test.each(["sync", "follow"])(
+  "who only reads renews its keys as well (%s)",
+  async (how) => {
+    const pair = await openPair(devices, relay.address);
+    await using ann = pair.ann;
+    await using bob = pair.bob;
+    const before = await leafKey(bob);
+    const over = new AbortController();
+    const following = how === "follow" ? bob.client.follow(over.signal, () => undefined) : null;
+    await say(ann, "bob", 128);
+    if (following === null) await bob.client.sync();
+    for (let tries = 0; tries < 100 && (await leafKey(bob)) === before; tries++) await Bun.sleep(20);
+    over.abort();
+    await following;
+    expect(await leafKey(bob)).not.toBe(before);
+    await ann.client.sync();
+    await say(ann, "bob", 1);
+    await bob.client.sync();
+    expect((await bob.client.history("ann")).length).toBe(129);
+    expect([...ann.alarms, ...bob.alarms, ...ann.failures, ...bob.failures]).toEqual([]);
+  },
+  30_000,
+);
