@@ -140,6 +140,8 @@ class Tidying {
     const { clock } = this.#line.device;
     if (clock.monotonic() < this.#dueMs) return;
     const read = await tidy(this.#line);
+    // What mends a database that was set back goes out.
+    await deliver(this.#line);
     const { position } = await current(this.#line);
     this.#waitMs = Math.min(this.#waitMs * 2, TIDY_MS.LAST);
     this.#dueMs = read < position.size ? clock.monotonic() + this.#waitMs : Number.POSITIVE_INFINITY;

@@ -1,7 +1,7 @@
 /** Devices whose database is replaced by an older one: what they say afterwards reaches the other side. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { type Chatter, openChatter, openPair, texts } from "../../test/harness/chat.ts";
-import { type Devices, openDevices } from "../../test/harness/device.ts";
+import { clock, type Devices, openDevices } from "../../test/harness/device.ts";
 import { type SpawnedRelay, spawnRelay } from "../../test/harness/relay.ts";
 
 let relay: SpawnedRelay;
@@ -73,5 +73,23 @@ describe("a database that was set back", () => {
     expect(bob.alarms).toEqual([]);
     expect(ann.alarms.join()).toContain("a backup seems to have been put in its place");
     expect([...ann.failures, ...bob.failures]).toEqual([]);
+  });
+
+  test("is mended by who follows too, without another command", async () => {
+    const start = clock.monotonic();
+    const fast = { ...clock, monotonic: () => start + (clock.monotonic() - start) * 20 };
+    await using two = await openPair(devices, relay.address);
+    await using ann = await openChatter(devices, { from: two.ann.backUp(), clock: fast });
+    const over = new AbortController();
+    const following = ann.client.follow(over.signal, () => undefined);
+    await Bun.sleep(200);
+    await two.ann.client.send({ to: "bob", text: "one" });
+    // One more than "one": the change of keys.
+    const size = async () => (await ann.client.conversations())[0]?.kept.position.size;
+    for (let tries = 0; tries < 100 && (await size()) !== 2; tries++) await Bun.sleep(20);
+    over.abort();
+    await following;
+    expect(ann.alarms.join()).toContain("Its keys are renewed");
+    expect(await size()).toBe(2);
   });
 });
