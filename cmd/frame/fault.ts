@@ -161,6 +161,10 @@ export const meanings: Record<Code, Meaning> = {
   },
   "store/busy": { exit: exit.failed, mend: "Stop the process that holds it." },
   "session/closed": { exit: exit.failed, mend: "Try again in a moment." },
+  "session/other": {
+    exit: exit.failed,
+    mend: "If yours has moved, --bootstrap says where it is; if it was set up anew without its identity, start another conversation.",
+  },
   "session/untrue": { exit: exit.failed, mend: "Do not trust this relay with new conversations." },
   "session/timeout": { exit: exit.failed, mend: "Try again in a moment." },
   "session/clock": { exit: exit.failed },

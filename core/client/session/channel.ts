@@ -93,7 +93,10 @@ export class Channel implements FrameSink {
 }
 
 function sessionCode(code: string): SessionCode {
-  return code === "session/untrue" || code === "session/unsupported" || code === "session/clock"
+  return code === "session/untrue" ||
+    code === "session/other" ||
+    code === "session/unsupported" ||
+    code === "session/clock"
     ? code
     : "session/closed";
 }

@@ -27,7 +27,12 @@ export interface SessionConnection {
 /**
  * closed: the stream or its connection ended · untrue: the relay said what its signatures or its own words
  * contradict, the session is over · timeout: no answer in time · unsupported: no protocol version in common ·
- * clock: by one of the two clocks its certificate holds, by the other it is over
+ * clock: by one of the two clocks its certificate holds, by the other it is over · other: another relay answered
  */
 export type SessionCode =
-  "session/closed" | "session/untrue" | "session/timeout" | "session/unsupported" | "session/clock";
+  | "session/closed"
+  | "session/untrue"
+  | "session/timeout"
+  | "session/unsupported"
+  | "session/clock"
+  | "session/other";

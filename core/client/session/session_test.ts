@@ -60,7 +60,7 @@ describe("openSession()", () => {
     const stranger = publicKey(kit.crypto.ed25519.generate().publicKey);
     const common = { crypto: kit.crypto, clock: systemClock };
     const other = openSession(kit.pair().connection, { ...common, relay: stranger });
-    expect(await faultOf(other)).toBe("session/untrue");
+    expect(await faultOf(other)).toBe("session/other");
     const peer = PEER.slice().fill(4);
     const elsewhere = openSession(kit.pair({ peer }).connection, { ...common, relay: null });
     expect(await faultOf(elsewhere)).toBe("session/untrue");

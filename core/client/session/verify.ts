@@ -28,6 +28,11 @@ export function untrue(what: string): Fault<SessionCode> {
   return new Fault("session/untrue", `The relay's answer doesn't hold: ${what}`);
 }
 
+/** Addresses change hands, and relays are set up anew: whoever answers in another's place contradicts nothing. */
+function other(): Fault<SessionCode> {
+  return new Fault("session/other", "Another relay answers there, not the one that was asked for");
+}
+
 /** The relay's own clock says whether it shows what is over, or one of the clocks is wrong. */
 function expired({ certificate, nowMs: relaysMs }: Hello, nowMs: number): Fault<SessionCode> {
   if (certificate.notAfterMs < relaysMs) return untrue("its certificate has expired");
@@ -61,17 +66,20 @@ export class Verifier {
   readonly #headKey: PublicKey;
   readonly #batches = new Set<string>();
 
-  /** Throws Fault<"session/untrue" | "session/clock"> where the certificate doesn't speak for this node now. */
+  /**
+   * Throws Fault<"session/untrue" | "session/clock"> where the certificate doesn't speak for this node now, and
+   * Fault<"session/other"> where it is that of another relay.
+   */
   constructor({ crypto, hello, peerId, relay, nowMs }: VerifierOptions) {
     const { certificate } = hello;
     this.#crypto = crypto;
     this.#headKey = certificate.headKey;
-    if (relay !== null && !sameId(relay, certificate.relay)) throw untrue("it is another relay");
     if (!sameHash(certificate.peerId, peerId)) throw untrue("its certificate is for another PeerId");
     if (certificate.notAfterMs < nowMs) throw expired(hello, nowMs);
     if (!verifyCertificate(crypto, certificate, { relay: certificate.relay, peerId, nowMs })) {
       throw untrue("its certificate isn't signed by the relay's identity");
     }
+    if (relay !== null && !sameId(relay, certificate.relay)) throw other();
   }
 
   promise(promise: AppendPromise, mailbox: MailboxId): void {

@@ -58,11 +58,11 @@ describe("relayDial()", () => {
   test("tells another relay at the conversation's own address from one that is away", async () => {
     await using relay = await spawnRelay();
     const own = await refused({ addresses: [CLOSED, relay.address] });
-    expect(own.code).toBe("session/untrue");
-    expect(own.message).toContain(`${relay.address}: The relay's answer doesn't hold: it is another relay`);
+    expect(own.code).toBe("session/other");
+    expect(own.message).toContain(`${relay.address}: Another relay answers there`);
     const elsewhere = await refused({ addresses: [CLOSED], elsewhere: [relay.address] });
     expect(elsewhere.code).toBe("edge/dial");
-    expect(elsewhere.message).toContain("it is another relay");
+    expect(elsewhere.message).toContain("Another relay answers there");
   });
 
   test("reaches a relay hundreds of times in a row without being turned away by its rate for one address", async () => {
