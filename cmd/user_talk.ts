@@ -33,7 +33,9 @@ export const send = command({
     await using user = await openDevice({ ...input, json, follow: wait }, context);
     const said = text === undefined || text === STDIN ? await readStdin() : text;
     if (said === "") throw usage("There is nothing to send: the text is empty");
-    const sent = await user.client.send({ to, text: said, wait });
+    const over = new AbortController();
+    using _ = untilSignalled(() => over.abort());
+    const sent = await user.client.send({ to, text: said, wait, signal: over.signal });
     const { style } = context.out;
     if (json) {
       context.json({
@@ -50,9 +52,12 @@ export const send = command({
       );
     }
     if (sent.seq === null) {
-      noteAway(user, context);
+      // Who waits was told already.
+      if (!wait) noteAway(user, context);
       context.note(`${context.err.style.warn("queued")}  it goes out with the next send or receive`);
     }
+    // Whoever was told to wait, and then not to, hasn't done what was asked.
+    if (sent.seq === null && wait) return exit.failed;
     return exit.done;
   },
 });
@@ -122,9 +127,7 @@ type UserClient = Awaited<ReturnType<typeof openDevice>>["client"];
 /** Until SIGINT or SIGTERM. News that come while some is being shown are shown in one go after it. */
 async function stay(client: UserClient, context: Context, json: boolean): Promise<void> {
   const over = new AbortController();
-  const stop = () => over.abort();
-  process.once("SIGINT", stop);
-  process.once("SIGTERM", stop);
+  using _ = untilSignalled(() => over.abort());
   let failure: unknown = null;
   const show = inTurn(
     () => client.showNew((messages) => showMessages(messages, context, json), { signal: over.signal }),
@@ -138,9 +141,18 @@ async function stay(client: UserClient, context: Context, json: boolean): Promis
     context.note(context.err.style.dim("Waiting for messages; Ctrl-C ends it."));
   await client.follow(over.signal, () => void show());
   await show();
-  process.off("SIGINT", stop);
-  process.off("SIGTERM", stop);
   if (failure !== null) throw failure;
+}
+
+/** Calls `stop` at the first SIGINT or SIGTERM; a second one ends the process. */
+function untilSignalled(stop: () => void): Disposable {
+  const signals = ["SIGINT", "SIGTERM"] as const;
+  for (const signal of signals) process.once(signal, stop);
+  return {
+    [Symbol.dispose]() {
+      for (const signal of signals) process.off(signal, stop);
+    },
+  };
 }
 
 /** Runs `work` whenever it is asked, one run at a time; what is asked meanwhile is done by one run more. */

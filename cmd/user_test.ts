@@ -290,6 +290,28 @@ describe("dchat user with the relay away", () => {
   });
 });
 
+describe("dchat user send --wait", () => {
+  test("says that its text is queued when it is told to stop", async () => {
+    await using own = await spawnRelay();
+    using two = await makePair(own.address);
+    await own.stop();
+    const flags = ["--identity", two.ann.identity, "--data-dir", two.ann.dataDir];
+    const child = Bun.spawn([...dchatCommand, "user", "send", "--to", "bob", "later", "--wait", ...flags], {
+      stdin: "ignore",
+      stdout: "pipe",
+      stderr: "pipe",
+    });
+    let [err, told] = ["", false];
+    for await (const chunk of child.stderr.pipeThrough(new TextDecoderStream())) {
+      err += chunk;
+      if (!told && err.includes("away")) child.kill("SIGINT");
+      told ||= err.includes("away");
+    }
+    expect([await child.exited, err]).toEqual([1, expect.stringMatching(/^away {2}bob: .*\nqueued {2}/)]);
+    expect((await two.ann.lines<MessageLine>("history", "--with", "bob")).length).toBe(1);
+  });
+});
+
 describe("dchat user with a relay that moved", () => {
   test("refuses --bootstrap without /p2p/ with exit 2, and asks nobody", async () => {
     const bare = relay.address.replace(/\/p2p\/.*$/, "");

@@ -115,7 +115,8 @@ export class Client {
 
   /**
    * Sends a text; resolves when the relay has acknowledged it or, with the relay away, once it waits in the outbox.
-   * With `wait` it waits for the relay however long it takes. What is thrown once the text waits says so.
+   * With `wait` it waits for the relay however long it takes, or until `signal` aborts. What is thrown once the text
+   * waits says so.
    */
   async send(options: { to: string; text: string; wait?: boolean; signal?: AbortSignal }): Promise<Sent> {
     const { store } = this.#device;
@@ -137,8 +138,9 @@ export class Client {
       const message = await find();
       if (message === undefined) throw fault("client/damaged", "The message that was sent is missing");
       const { seq, generation, timeMs, text } = message;
-      if (seq !== null || options.wait !== true) return { conversation: name, seq, generation, timeMs, text };
-      await pause(pauseMs, options.signal);
+      if (seq !== null || options.wait !== true || options.signal?.aborted === true)
+        return { conversation: name, seq, generation, timeMs, text };
+      await pause(pauseMs, options.signal).catch(() => undefined);
     }
   }
 
