@@ -46,7 +46,11 @@ export async function acceptInvite(
   if (begun.is === "done") return begun.conversation;
   const { addresses, relay } = invite;
   await using session = await dialRelay(device, { addresses, relay, signal: options.signal });
-  const taken = await takePackage(device, session, { invite, take: begun.take });
+  const taken = await takePackage(device, session, {
+    invite,
+    take: begun.take,
+    signal: options.signal,
+  });
   return found(device, { invite, name, taken, ttlMsMax: session.ttlMsMax });
 }
 
@@ -91,11 +95,11 @@ function acceptedAs(keeper: Keeper, invite: Invite): KeptConversation | null {
 async function takePackage(
   device: Device,
   session: RelaySession,
-  asked: { invite: Invite; take: Uint8Array },
+  asked: { invite: Invite; take: Uint8Array; signal: AbortSignal | undefined },
 ) {
   const { invite } = asked;
   const { writerSeed } = inviteKeys(device.crypto, invite.secret);
-  const inbox = new Inbox(device, session, invite.inbox);
+  const inbox = new Inbox(device, session, { mailbox: invite.inbox, signal: asked.signal });
   const result = await inbox.take(writerSeed, entryId(asked.take));
   if (result.is === "refused") {
     const { code } = result.refusal;

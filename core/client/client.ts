@@ -267,8 +267,8 @@ export class Client {
     const tend = async (kept: KeptInvite) => {
       const { addresses, record } = kept.place;
       await using session = await dialRelay(this.#device, { addresses, relay: record.relay, signal });
-      signal.addEventListener("abort", () => void session[Symbol.asyncDispose](), { once: true });
-      await tendInvite(this.#device, new Inbox(this.#device, session, kept.place.mailbox), kept);
+      const inbox = new Inbox(this.#device, session, { mailbox: kept.place.mailbox, signal });
+      await tendInvite(this.#device, inbox, kept);
     };
     await inPool(invites, SYNC_WIDTH, (kept) => {
       const name = kept.name ?? "an invitation";
@@ -285,7 +285,7 @@ export class Client {
     let isDone = false;
     const tend = async (): Promise<void> => {
       await using session = await dialRelay(this.#device, { addresses, relay: record.relay, signal });
-      const inbox = new Inbox(this.#device, session, kept.place.mailbox);
+      const inbox = new Inbox(this.#device, session, { mailbox: kept.place.mailbox, signal });
       await tendInvite(this.#device, inbox, kept);
       const { store } = this.#device;
       const waits = await store.transact((keeper) =>

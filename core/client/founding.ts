@@ -49,7 +49,7 @@ async function layWelcome(line: Line): Promise<void> {
       relay: invite.relay,
       signal,
     });
-    const inbox = new Inbox(device, session, invite.inbox);
+    const inbox = new Inbox(device, session, { mailbox: invite.inbox, signal });
     const appended = await inbox.command(inviteKeys(device.crypto, invite.secret).writerSeed, {
       op: "append",
       id: welcomeId,

@@ -84,3 +84,31 @@ describe("Client.sync()", () => {
     expect(bob.failures).toEqual([]);
   });
 });
+
+describe("Client.follow()", () => {
+  test.each([
+    ["says of more and more that it is gone", 1],
+    ["never answers", null],
+  ])("ends when it is told to, though an invitation's relay %s", async (_, pauseMs) => {
+    await using ann = await openChatter(devices);
+    await ann.client.invite({ name: "bob", addresses: [relays[0].address] });
+    let asked = 0;
+    ann.bend(() => ({
+      async read(range, _signing, options) {
+        asked += 1;
+        const { promise, reject } = Promise.withResolvers<never>();
+        options?.signal?.addEventListener("abort", () => reject(options.signal?.reason), { once: true });
+        options?.signal?.throwIfAborted();
+        await (pauseMs === null ? promise : Promise.race([promise, Bun.sleep(pauseMs)]));
+        return { is: "refused", refusal: { code: "lapsed", floor: range.from + 1 } };
+      },
+    }));
+    const over = new AbortController();
+    const following = ann.client.follow(over.signal, () => undefined);
+    while (asked === 0) await Bun.sleep(10);
+    over.abort();
+    const isOver = await Promise.race([following.then(() => true), Bun.sleep(3000).then(() => false)]);
+    expect(isOver).toBe(true);
+    expect(ann.failures).toEqual([]);
+  });
+});

@@ -30,16 +30,25 @@ export class Inbox {
   readonly #device: Device;
   readonly #session: RelaySession;
   readonly #mailbox: MailboxId;
+  readonly #options: { readonly signal?: AbortSignal };
   #generation = GENERATION_FIRST;
 
-  constructor(device: Device, session: RelaySession, mailbox: MailboxId) {
+  /** `signal` aborts what is asked. */
+  constructor(
+    device: Device,
+    session: RelaySession,
+    { mailbox, signal }: { mailbox: MailboxId; signal?: AbortSignal | undefined },
+  ) {
     this.#device = device;
     this.#session = session;
     this.#mailbox = mailbox;
+    this.#options = signal === undefined ? {} : { signal };
   }
 
   command(seed: Uint8Array, body: SingleBody): Promise<CommandResult> {
-    return this.#inItsGeneration<CommandResult>(seed, (signing) => this.#session.command(body, signing));
+    return this.#inItsGeneration<CommandResult>(seed, (signing) =>
+      this.#session.command(body, signing, this.#options),
+    );
   }
 
   /** Makes it again where the relay has lost it, in a generation after all that it can have had. */
@@ -49,12 +58,14 @@ export class Inbox {
   }
 
   read(seed: Uint8Array, range: { from: number; bytesMax: number }): Promise<ReadResult> {
-    return this.#inItsGeneration<ReadResult>(seed, (signing) => this.#session.read(range, signing));
+    return this.#inItsGeneration<ReadResult>(seed, (signing) =>
+      this.#session.read(range, signing, this.#options),
+    );
   }
 
   take(seed: Uint8Array, take: EntryId): Promise<ReadResult> {
     return this.#inItsGeneration<ReadResult>(seed, (signing) =>
-      this.#session.take({ op: "take", take }, signing),
+      this.#session.take({ op: "take", take }, signing, this.#options),
     );
   }
 
@@ -70,8 +81,10 @@ export class Inbox {
   ): Promise<T | Refused> {
     for (let starts = 0; starts < STARTS_MAX; starts++) {
       const result = await withKey(this.#device, seed, (key) =>
-        patiently<T>(this.#device, () =>
-          attempt({ mailbox: this.#mailbox, generation: this.#generation, key }),
+        patiently<T>(
+          this.#device,
+          () => attempt({ mailbox: this.#mailbox, generation: this.#generation, key }),
+          this.#options.signal,
         ),
       );
       if (!("refusal" in result) || result.refusal.code !== "generation") return result;

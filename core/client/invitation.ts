@@ -62,7 +62,7 @@ export async function makeInvite(
   });
   const kept =
     waiting ?? (await addInvite(device, await prepareInvite(device, { name, addresses, session })));
-  await keepPublished(device, new Inbox(device, session, kept.place.mailbox), kept);
+  await keepPublished(device, new Inbox(device, session, { mailbox: kept.place.mailbox, signal }), kept);
   const { expiresMs } = kept.invite;
   return { uri: encodeInvite(device.crypto, kept.invite), addresses, expiresMs };
 }
