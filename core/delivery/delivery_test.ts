@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { limit } from "../ground/mod.ts";
-import { anotherReader, append, entry, id, READER, Recorder, setup, subscribe } from "./_double.ts";
+import { anotherReader, append, entry, id, OTHER, READER, Recorder, setup, subscribe } from "./_double.ts";
+import type { Subscription } from "./subscription.ts";
 
 describe("Delivery", () => {
   test("replays what is stored, says live once with the head, then pushes from memory", async () => {
@@ -191,6 +192,27 @@ describe("Delivery", () => {
     expect(all.outlet.sent).toEqual(["1:live@0", "2:live@0", "2:0"]);
     expect(all.delivery.subscriptions).toBe(0);
     expect(all.delivery.listens(id(1))).toBe(false);
+  });
+
+  test("a subscription that was given up while it stood in line is forgotten, though nothing moves", async () => {
+    const all = setup();
+    append(all, id(1));
+    subscribe(all, id(1), { request: 1 });
+    const made: WeakRef<Subscription>[] = [];
+    const add = all.delivery.add.bind(all.delivery);
+    all.delivery.add = (subscription) => {
+      made.push(new WeakRef(subscription));
+      add(subscription);
+    };
+    for (let times = 0; times < 1000; times += 1) {
+      expect(subscribe(all, id(1), { request: 2, reader: OTHER })).toBe(true);
+      all.stream.unsubscribe(2);
+    }
+    // A weak reference holds on until the turn in which it was made is over.
+    await Bun.sleep(1);
+    Bun.gc(true);
+    expect(made.filter((each) => each.deref() !== undefined).length).toBeLessThan(100);
+    expect(all.delivery.subscriptions).toBe(1);
   });
 
   test("a request id in use and more than SUBSCRIPTIONS_MAX are refused", () => {

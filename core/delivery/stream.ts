@@ -21,7 +21,7 @@ export class DeliveryStream implements Subscriber {
   readonly #outlet: Outlet;
   /** Few streams have many: an array is found through faster than a map of one weighs less. */
   #subscriptions: Subscription[] = [];
-  readonly #behind: Subscription[] = [];
+  #behind: Subscription[] = [];
   #creditBytes = 0;
   /** It stands in line for a turn or has one. */
   #inTurn = false;
@@ -133,6 +133,8 @@ export class DeliveryStream implements Subscriber {
   #forget(subscription: Subscription): void {
     if (subscription.ended) return;
     this.#subscriptions = this.#subscriptions.filter((each) => each !== subscription);
+    // While nothing moves, those in line would stay for as long as the stream does.
+    this.#behind = this.#behind.filter((each) => each !== subscription);
     this.#leave(subscription);
   }
 
@@ -148,7 +150,6 @@ export class DeliveryStream implements Subscriber {
   }
 
   #mayMove(): boolean {
-    while (this.#behind[0]?.ended === true) this.#behind.shift();
     return this.#behind.length > 0 && this.#creditBytes > 0 && this.#outlet.open;
   }
 
