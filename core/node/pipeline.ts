@@ -49,6 +49,16 @@ function bytesOf(batch: readonly Checked[]): number {
   return batch.reduce((bytes, asked) => bytes + asked.bytes, 0);
 }
 
+/** Bytes of what a store grew by: that it takes acknowledgements and readings says nothing of one that has no room. */
+function grownBy(batch: readonly Checked[], outcomes: readonly Outcome[]): number {
+  return bytesOf(
+    batch.filter((_, at) => {
+      const outcome = outcomes[at];
+      return outcome?.is === "appended" && outcome.fresh;
+    }),
+  );
+}
+
 function isUnavailable(outcome: Outcome): boolean {
   return outcome.is === "refused" && outcome.refusal.code === "unavailable";
 }
@@ -169,6 +179,11 @@ export class Pipeline {
     this.#options.events.storeWorks();
   }
 
+  /** A full disk still takes small batches in what room is left, and would be ready and not ready by turns. */
+  #tookMore(bytes: number): void {
+    if (bytes > 0 && bytes >= this.#failedBytes) this.#storeWorks();
+  }
+
   /** Before anything that is committed from now on is handed out from memory. */
   #catchUp(): void {
     if (!this.#wasLost) return;
@@ -225,8 +240,7 @@ export class Pipeline {
     this.#catchUp();
     // A store that is short of room keeps what takes none, and says why by a probe.
     if (outcomes.some(isUnavailable)) void this.probe();
-    // A full disk still takes small batches in what room is left, and would be ready and not ready by turns.
-    else if (this.#failure !== null && bytesOf(batch) >= this.#failedBytes) this.#storeWorks();
+    else if (this.#failure !== null) this.#tookMore(grownBy(batch, outcomes));
     const kept = outcomes.filter((outcome) => outcome.is === "appended");
     const promised = this.#promise(kept);
     if (promised === null) return this.#leaveOpen(batch);

@@ -196,6 +196,9 @@ describe("Pipeline", () => {
       "acknowledged",
     ]);
     expect(kit.pipeline.failure).toBe("the disk is full");
+    // What takes no room says nothing of a store that has none.
+    for (let times = 0; times < 3; times += 1) expect((await acknowledge()).is).toBe("acknowledged");
+    expect(kit.pipeline.failure).toBe("the disk is full");
     kit.moody.short = null;
     await kit.pipeline.probe();
     expect(kit.pipeline.failure).toBeNull();
