@@ -363,7 +363,9 @@ export class Pipeline {
           this.#done(asked);
         } catch (error) {
           this.#options.events.error(error);
-          this.#refuse(asked, { code: "unavailable", retryMs: limit.RETRY_MS_DEFAULT });
+          // What a TAKE was given is kept, and it gets that when it asks again.
+          const code = asked.command.body.op === "take" ? "busy" : "unavailable";
+          this.#refuse(asked, { code, retryMs: limit.RETRY_MS_DEFAULT });
         }
         return false;
       }),

@@ -1,5 +1,5 @@
 /** A store's front on the sockets' thread. The database is in a worker: commits wait for disks, and decisions take time. */
-import { Fault, type Hash, type MailboxId, type PublicKey } from "../ground/mod.ts";
+import { Fault, type Hash, limit, type MailboxId, type PublicKey } from "../ground/mod.ts";
 import type {
   BatchOptions,
   MailboxRow,
@@ -12,7 +12,7 @@ import type {
 } from "../mailbox/mod.ts";
 import type { CheckedCommand } from "../wire/mod.ts";
 import { type Others, packBatch, unpackOutcomes } from "./batch_message.ts";
-import { storeFault } from "./fault.ts";
+import { storeFault, type StoreFault } from "./fault.ts";
 import { Lane } from "./lane.ts";
 import type { NodePlace } from "./node_place.ts";
 import { nameOf } from "./place_name.ts";
@@ -46,19 +46,28 @@ function committing(lane: Lane, others: Others<CheckedCommand>) {
   return { number, op: request.op, message: bare ? number : { number, request } };
 }
 
+export interface FrontOptions {
+  /** How long the worker may take for a batch or a reading. Default limit.STORE_ANSWER_MS. */
+  readonly answerMs?: number;
+}
+
 class StoreFront implements MailboxStore {
   readonly #worker: Worker;
+  readonly #answerMs: number;
   readonly #waiting = new Map<number, Waiting>();
   readonly #name: string;
   /** Lanes that no batch is on. */
   readonly #lanes: Lane[] = [];
   #last = 0;
   #lastLane = 0;
+  /** Batches that weren't answered in time and still aren't. */
+  #late = 0;
   /** Why the worker is gone, once it is. */
   #ended: string | null = null;
 
-  constructor(name: string) {
+  constructor(name: string, { answerMs = limit.STORE_ANSWER_MS }: FrontOptions) {
     this.#name = name;
+    this.#answerMs = answerMs;
     this.#worker = new Worker(workerScript(), { name: "store" });
     this.#worker.addEventListener("message", ({ data }: MessageEvent<StoreAnswer>) => this.#answered(data));
     this.#worker.addEventListener("error", ({ message }) => this.#end(message.split("\n", 1)[0] ?? message));
@@ -103,7 +112,20 @@ class StoreFront implements MailboxStore {
     });
   }
 
+  /** In time, as readings are: a disk or a server that hangs keeps nobody waiting for good. */
   async commit(batch: readonly CheckedCommand[], options: BatchOptions): Promise<readonly Outcome[]> {
+    // What the worker was never asked to do it won't do later either.
+    if (this.#late > 0) throw this.#silence("store/unavailable", `Cannot write to ${this.#name}`);
+    const work = this.#commit(batch, options);
+    return this.#inTime(work, () => {
+      this.#late += 1;
+      const ended = (): void => void (this.#late -= 1);
+      work.then(ended, ended);
+      return this.#silence("store/unknown", `Cannot say whether ${this.#name} keeps a batch`);
+    });
+  }
+
+  async #commit(batch: readonly CheckedCommand[], options: BatchOptions): Promise<readonly Outcome[]> {
     const lane = this.#lanes.pop() ?? new Lane(--this.#lastLane);
     try {
       const others = packBatch(lane, batch, options);
@@ -115,16 +137,37 @@ class StoreFront implements MailboxStore {
     }
   }
 
+  #silence(code: "store/unknown" | "store/unavailable", told: string): StoreFault {
+    return storeFault(code, `${told}: it hasn't answered for ${this.#answerMs / 1000} s`);
+  }
+
+  /** Rejects with what `late` gives where `work` takes longer than it may; it goes on all the same. */
+  async #inTime<T>(work: Promise<T>, late: () => StoreFault): Promise<T> {
+    const { promise, reject } = Promise.withResolvers<never>();
+    const timer = setTimeout(() => reject(late()), this.#answerMs);
+    try {
+      return await Promise.race([work, promise]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  #read<T>(request: StoreRequest): Promise<T> {
+    return this.#inTime(this.ask<T>(request), () =>
+      this.#silence("store/unavailable", `Cannot read from ${this.#name}`),
+    );
+  }
+
   mailbox(id: MailboxId): Promise<MailboxRow | null> {
-    return this.ask({ op: "mailbox", id });
+    return this.#read({ op: "mailbox", id });
   }
 
   read(id: MailboxId, range: ReadRange): Promise<readonly StoredEntry[]> {
-    return this.ask({ op: "read", id, range });
+    return this.#read({ op: "read", id, range });
   }
 
   nodes(id: MailboxId, wanted: readonly NodePlace[]): Promise<readonly Hash[]> {
-    return this.ask({ op: "nodes", id, wanted });
+    return this.#read({ op: "nodes", id, wanted });
   }
 
   receipts(id: MailboxId, readers: readonly PublicKey[]): Promise<readonly Receipt[]> {
@@ -159,8 +202,8 @@ class StoreFront implements MailboxStore {
 }
 
 /** Opens `place` in a thread of its own; it is open when this resolves. Rejects with what the engine's opening throws. */
-export async function openFront(place: StorePlace): Promise<MailboxStore> {
-  const store = new StoreFront(place.kind === "sqlite" ? place.file.path : nameOf(place.url));
+export async function openFront(place: StorePlace, options: FrontOptions = {}): Promise<MailboxStore> {
+  const store = new StoreFront(place.kind === "sqlite" ? place.file.path : nameOf(place.url), options);
   try {
     await store.ask({ op: "open", place });
     return store;

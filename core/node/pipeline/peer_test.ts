@@ -4,7 +4,7 @@ import type { SigningKey } from "@dchat/crypto-wasm";
 import { create, newMailbox, plain, type TestMailbox } from "../../../test/harness/device.ts";
 import { openRaw, type RawStream } from "../../../test/harness/raw_stream.ts";
 import type { OpenedSession } from "../../client/session/mod.ts";
-import { entryId, limit, type Nonce } from "../../ground/mod.ts";
+import { entryId, Fault, limit, type Nonce } from "../../ground/mod.ts";
 import { type CommandBody, PROTOCOL_ID, signCommand } from "../../wire/mod.ts";
 import { type Kit, openKit } from "./_kit.ts";
 import { systemClock } from "../clock.ts";
@@ -107,6 +107,30 @@ describe("Pipeline", () => {
     }
     expect(seqs).toEqual(slots.map((slot) => slot - 1));
     expect(kit.errors).toEqual([]);
+  });
+
+  test("says of a take whose packages can't be read that it may be kept, and gives them when it is asked again", async () => {
+    const entry = kit.crypto.random.bytes(1024);
+    const body = {
+      op: "append",
+      id: randomId(),
+      turn: 0,
+      kind: "package",
+      slot: 1,
+      change: null,
+      entry,
+    } as const;
+    expect((await session.command(body, { ...box, key: box.owner })).is).toBe("appended");
+    const { store } = kit.moody;
+    const read = store.read.bind(store);
+    store.read = () => Promise.reject(new Fault("store/unavailable", "the disk is gone"));
+    const peer = await raw();
+    const asking = frame({ op: "take", take: randomId() }, box.writer);
+    await peer.write(asking);
+    expect((await peer.next()).reply).toMatchObject({ is: "refused", refusal: { code: "busy" } });
+    store.read = read;
+    await peer.write(asking);
+    expect((await peer.next()).reply).toMatchObject({ is: "entry", leaf: { seq: 0 } });
   });
 
   test("answers a burst of malformed frames and then resets the stream; the connection's bucket outlives it", async () => {
