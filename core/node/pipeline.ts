@@ -166,9 +166,14 @@ export class Pipeline {
     return true;
   }
 
+  /** What else uses the store was told this by it, which may be the only one to hear that the store was another's. */
+  heard(error: unknown): void {
+    if (isFault(error, "store/busy")) this.#wasLost = true;
+  }
+
   #storeFailed(error: unknown): void {
     this.#failure = error instanceof Error ? error.message : String(error);
-    if (isFault(error, "store/busy")) this.#wasLost = true;
+    this.heard(error);
     this.#options.events.storeFailed(error);
   }
 

@@ -301,6 +301,30 @@ describe("Pipeline", () => {
     expect(seqs).toEqual([0]);
   });
 
+  test("a store that was another's, as a sweep alone was told: subscribers look up what was committed meanwhile", async () => {
+    const seqs: number[] = [];
+    const [key] = box.readers;
+    if (key === undefined) throw new Error("no reader");
+    const sink = { live: () => undefined, ended: () => undefined };
+    session.subscribe(0, { ...box, key }, { ...sink, entry: ({ leaf }) => void seqs.push(leaf.seq) });
+    await settle();
+    const { store } = kit.moody;
+    const commit = store.commit.bind(store);
+    store.commit = async (batch, options) => {
+      await commit(batch, options);
+      throw unavailable(false).error;
+    };
+    expect((await append()).is).toBe("refused");
+    store.commit = commit;
+    await kit.pipeline.probe();
+    await settle();
+    expect(seqs).toEqual([]);
+    kit.pipeline.heard(new Fault("store/busy", "another relay has it"));
+    await kit.pipeline.probe();
+    await settle();
+    expect(seqs).toEqual([0]);
+  });
+
   test("more commands than a stream may have waiting are refused as busy, and the others are served", async () => {
     kit.moody.hold();
     // A session waits by itself; many of them share a connection's bound.

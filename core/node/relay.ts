@@ -69,11 +69,11 @@ export async function openRelay(options: RelayOptions): Promise<Relay> {
   ]);
   if (config.crypto.backends !== "fast") log.info("cryptography", { backends: [...crypto.backends] });
   const keys = stack.use(await openOwnKeys(store, { ...options, crypto, dataDir: dir.path }));
-  stack.use(openSweep({ store, clock, telemetry }));
   // Whoever listens knows; the pipeline is there before.
   const memory = { isFull: () => false };
   const slowReaderTimeoutMs = () => config.relay.slow_reader_timeout;
   const pipeline = openPipeline({ ...options, crypto, store, keys, telemetry, memory, slowReaderTimeoutMs });
+  stack.use(openSweep({ store, clock, telemetry, pipeline }));
   stack.use(keepProbing({ pipeline }));
   requireBudget(config.relay.max_memory);
   const edge = await openEdge(stack, edgeOptions({ ...options, crypto, keys, pipeline, telemetry, room }));
@@ -148,18 +148,17 @@ function openPipeline(parts: PipelineParts): Pipeline {
   });
 }
 
-interface Swept {
-  readonly store: MailboxStore;
-  readonly clock: Clock;
-  readonly telemetry: Telemetry;
-}
+type Swept = Pick<PipelineParts, "store" | "clock" | "telemetry"> & { readonly pipeline: Pipeline };
 
-function openSweep({ store, clock, telemetry }: Swept): AsyncDisposable {
+function openSweep({ store, clock, telemetry, pipeline }: Swept): AsyncDisposable {
   const { log, metrics } = telemetry;
   return openSweeper({
     store,
     clock,
-    error: (error) => telemetry.error("sweep", error),
+    error(error) {
+      telemetry.error("sweep", error);
+      pipeline.heard(error);
+    },
     halted(byMs) {
       metrics.expiryHalted(true);
       log.warn(
