@@ -228,6 +228,7 @@ function renewTls(config: Config, { edge, log }: { edge: Listener; log: Log }): 
       log.info("the TLS certificate was renewed");
     },
     onRefused: (error) => log.error("the new TLS certificate doesn't load; the old one stays", error),
+    onRestored: () => log.info("the TLS certificate's files are again those of the one that is shown"),
   });
 }
 

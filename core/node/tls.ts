@@ -4,7 +4,7 @@
  */
 import { readFileSync } from "node:fs";
 import type { TlsFiles } from "../edge/mod.ts";
-import { Fault, fileReason } from "../ground/mod.ts";
+import { Fault, fileReason, isFault } from "../ground/mod.ts";
 import type { Config } from "./config.ts";
 import { watchFolder } from "./config/watch.ts";
 
@@ -52,24 +52,33 @@ interface Watching {
   /** The files say something else than before. May throw; then onRefused hears of it and the next change is tried. */
   readonly onChange: (tls: TlsFiles) => void;
   readonly onRefused: (error: unknown) => void;
+  /** That is over, and the files are again those whose certificate is shown. */
+  readonly onRestored: () => void;
 }
 
 /** Watches the files of `config` until disposed; nothing where none are set. */
-export function watchTls(config: Config, { onChange, onRefused }: Watching): Disposable {
+export function watchTls(config: Config, { onChange, onRefused, onRestored }: Watching): Disposable {
   const paths = tlsPaths(config);
   if (paths === null) return { [Symbol.dispose]: () => undefined };
-  let seen = JSON.stringify(readTls(config));
+  let inForce = JSON.stringify(readTls(config));
+  /** Null where the files couldn't be read. */
+  let seen: string | null = inForce;
   let refused = "";
   let settling: ReturnType<typeof setTimeout> | undefined;
+  const take = (tls: TlsFiles | null): void => {
+    const text = JSON.stringify(tls);
+    if (tls === null || text === seen) return;
+    seen = text;
+    if (text === inForce) onRestored();
+    else onChange(tls);
+    inForce = text;
+    refused = "";
+  };
   const look = (): void => {
     try {
-      const tls = readTls(config);
-      refused = "";
-      const text = JSON.stringify(tls);
-      if (tls === null || text === seen) return;
-      seen = text;
-      onChange(tls);
+      take(readTls(config));
     } catch (error) {
+      if (isFault(error, "config/value")) seen = null;
       // Said once for as long as it lasts, not on every look.
       const what = String(error);
       if (what !== refused) onRefused(error);

@@ -61,13 +61,18 @@ test("watchTls() tells of a change once, and of one that can't be taken", async 
       if (tls.cert === "bad") throw new Error("no certificate");
     },
     onRefused: (error) => refused.push(error),
+    onRestored: () => seen.push("restored"),
   });
   write({ cert: "bad", key: "two" });
   while (refused.length === 0) await Bun.sleep(20);
   write({ cert: "three", key: "three" });
   while (seen.at(-1) !== "three") await Bun.sleep(20);
-  expect(seen).toEqual(["bad", "three"]);
-  expect(refused).toHaveLength(1);
+  rmSync(join(folder, "cert.pem"));
+  while (refused.length < 2) await Bun.sleep(20);
+  write({ cert: "three", key: "three" });
+  while (seen.at(-1) !== "restored") await Bun.sleep(20);
+  expect(seen).toEqual(["bad", "three", "restored"]);
+  expect(refused).toHaveLength(2);
 });
 
 test("watchTls() tells of a file that is missing once, and again where it is missing again", async () => {
@@ -77,6 +82,7 @@ test("watchTls() tells of a file that is missing once, and again where it is mis
   using _watching = watchTls(loadConfig({ env: both() }).config, {
     onChange: (tls) => void seen.push(tls.key),
     onRefused: (error) => refused.push(error),
+    onRestored: () => undefined,
   });
   for (let times = 1; times <= 2; times++) {
     rmSync(join(folder, "cert.pem"));

@@ -25,8 +25,10 @@ export interface ConfigWatchOptions {
   readonly load: LoadOptions;
   readonly loaded: LoadedConfig;
   onChange(change: ConfigChange): void;
-  /** The edit is wrong and the old configuration stays; `error` says what is wrong. */
+  /** The edit is wrong, or the file is gone, and the old configuration stays; `error` says what is wrong. */
   onRefused(error: unknown): void;
+  /** That is over, and the file says again what it said before. */
+  onRestored(): void;
 }
 
 /** Watches until disposed. In `onChange`, settings that need a restart still have their old values. */
@@ -37,11 +39,15 @@ export function watchConfig(options: ConfigWatchOptions): Disposable {
   let settling: ReturnType<typeof setTimeout> | undefined;
   const look = (): void => {
     try {
-      const next = loadConfig(options.load);
+      const next = loadConfig(withFile(options.load, seen));
+      const wasRefused = refused !== "";
       refused = "";
       const change = compare(seen, inForce, next);
       seen = next;
-      if (change === null) return;
+      if (change === null) {
+        if (wasRefused) options.onRestored();
+        return;
+      }
       inForce = change.loaded;
       options.onChange(change);
     } catch (error) {
@@ -67,6 +73,11 @@ export function watchConfig(options: ConfigWatchOptions): Disposable {
       watcher?.close();
     },
   };
+}
+
+/** A file that was read has to be there from then on: one that vanishes is no edit that takes all settings back. */
+function withFile(load: LoadOptions, { file }: LoadedConfig): LoadOptions {
+  return file === null ? load : { ...load, file };
 }
 
 /** Calls `changed` when the file at `path` may have; null where its folder can't be watched. */

@@ -2,18 +2,17 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { loadConfig } from "../config.ts";
+import { loadConfig, type LoadOptions } from "../config.ts";
 import { type ConfigChange, watchConfig } from "./watch.ts";
 
 let folder: string;
 beforeEach(() => (folder = mkdtempSync(join(tmpdir(), "dchat-watch-"))));
 afterEach(() => rmSync(folder, { recursive: true }));
 
-type Seen = ConfigChange | { readonly refused: string };
+type Seen = ConfigChange | { readonly refused: string } | "restored";
 
 /** Watches `path` and gives what it reports, one after the other. */
-function watched(path: string) {
-  const load = { env: {}, file: path };
+function watched(path: string, load: LoadOptions = { env: {}, file: path }) {
   const seen: Seen[] = [];
   let wake = Promise.withResolvers<void>();
   const report = (what: Seen): void => {
@@ -26,6 +25,7 @@ function watched(path: string) {
     loaded: loadConfig(load),
     onChange: report,
     onRefused: (error) => report({ refused: error instanceof Error ? error.message : String(error) }),
+    onRestored: () => report("restored"),
   });
   return {
     async next(): Promise<Seen> {
@@ -39,6 +39,7 @@ function watched(path: string) {
 }
 
 function changeOf(seen: Seen): ConfigChange {
+  if (seen === "restored") throw new Error(seen);
   if ("refused" in seen) throw new Error(seen.refused);
   return seen;
 }
@@ -66,6 +67,28 @@ describe("watchConfig()", () => {
     });
     writeFileSync(path, "[relay]\nmax_connections = 6\n");
     expect(changeOf(await watch.next()).loaded.config.relay.max_connections).toBe(6);
+  });
+
+  test("says of a file that was wrong or gone that it is as it was again, and takes no setting back meanwhile", async () => {
+    const path = join(folder, "dchat.toml");
+    const text = "[relay]\nmax_connections = 4\n";
+    writeFileSync(path, text);
+    // As where it is found and not named.
+    const cwd = process.cwd();
+    process.chdir(folder);
+    try {
+      using watch = watched(path, { env: {} });
+      for (const spoil of [() => rmSync(path), () => writeFileSync(path, "wrong")]) {
+        spoil();
+        expect(await watch.next()).toMatchObject({ refused: expect.stringContaining("dchat.toml") });
+        writeFileSync(path, text);
+        expect(await watch.next()).toBe("restored");
+      }
+      writeFileSync(path, "[relay]\nmax_connections = 6\n");
+      expect(changeOf(await watch.next()).applied).toEqual(["relay.max_connections"]);
+    } finally {
+      process.chdir(cwd);
+    }
   });
 
   test("sees a file that is replaced by rename, as editors do", async () => {

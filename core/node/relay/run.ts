@@ -67,6 +67,7 @@ export async function runRelay(options: RunRelayOptions): Promise<boolean> {
       if (waiting.length > 0) log.warn("configuration changed; a restart is needed", { waiting });
     },
     onRefused: (error) => log.error("the configuration's edit is wrong; the old one stays", error),
+    onRestored: () => log.info("the configuration is right again, and as it was"),
   });
   options.ready(relay);
   tidyLater();
