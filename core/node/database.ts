@@ -73,7 +73,7 @@ async function openAlone(options: DatabaseOptions, opening: Opening): Promise<Pl
   await using stack = new AsyncDisposableStack();
   if (options.config.database.url === undefined) stack.use(openDataDir(dataDirOf(options)));
   const place = stack.use(await openPlace(options, opening));
-  const others = await place.database.others();
+  const others = await place.database.hold("alone");
   if (others !== null) {
     throw new Fault<DatabaseCode>("database/in-use", `Cannot do that while ${others}; stop it first`);
   }
@@ -81,13 +81,13 @@ async function openAlone(options: DatabaseOptions, opening: Opening): Promise<Pl
   return { ...place, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
-/** The same beside others who read, with who works on it, in words. As far as that can be, no relay starts meanwhile. */
+/** The same beside others who read, with who works on it, in words; where nobody does, no relay starts meanwhile. */
 async function openShared(options: DatabaseOptions): Promise<Place & { readonly busy: string | null }> {
   await using stack = new AsyncDisposableStack();
   const shared =
     options.config.database.url === undefined ? stack.use(shareDataDir(dataDirOf(options))) : null;
   const place = stack.use(await openPlace(options, { by: "export" }));
-  const busy = shared?.holder ?? (await place.database.others());
+  const busy = shared?.holder ?? (await place.database.hold("shared"));
   const owned = stack.move();
   return { ...place, busy, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }

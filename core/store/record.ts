@@ -69,8 +69,11 @@ export interface StoreDatabase extends AsyncDisposable {
    * throws.
    */
   load(records: AsyncIterable<StoreRecord>, relay: PublicKey | null): Promise<void>;
-  /** Who else works on the database, in words; null where nobody does or it can't be told. */
-  others(): Promise<string | null>;
+  /**
+   * Keeps relays from the database until it is disposed of: for what writes to it alone, or shared with others who read
+   * it. Who works on it already, in words; null where nobody does. For SQLite the data directory's lock does so.
+   */
+  hold(how: "alone" | "shared"): Promise<string | null>;
 }
 
 /**

@@ -56,7 +56,7 @@ export function pathOf(options: DatabaseOptions): string {
 
 /** The store as a relay opens it. */
 export function open(options: DatabaseOptions): Promise<MailboxStore> {
-  return openStore({ url: options.config.database.url ?? null, path: pathOf(options) });
+  return openStore({ url: options.config.database.url ?? null, path: pathOf(options) }, { aloneMs: 0 });
 }
 
 /** Mailboxes with all that there is: turns, readers, receipts, packages taken and waiting, tombstones, a deleted one. */

@@ -18,8 +18,9 @@ import {
 } from "./connect.ts";
 import { nameOf } from "../place_name.ts";
 import { entryColumns, mailboxColumns, selectReaders, selectRelay } from "./load.ts";
-import { isLocked, lockedFault, relaysAt } from "./others.ts";
+import { isLocked, lockedFault } from "./others.ts";
 import { HUNG_S, openPulse } from "./pulse.ts";
+import { connectAlone, type Holding, takeDatabase } from "./relay_lock.ts";
 import { migratePostgres, POSTGRES_SCHEMA_VERSION, postgresVersion } from "./version.ts";
 import { countMade, insertEntries, insertMailboxes, insertTurns, putReaders, putReceipts } from "./write.ts";
 import {
@@ -54,7 +55,11 @@ const SOUND = "sound";
 
 class PostgresDatabase implements StoreDatabase {
   readonly #sql: Client;
+  readonly #url: string;
   readonly #name: string;
+  readonly #role: string;
+  /** What keeps relays away, once they are to be. */
+  #holding: Client | null = null;
   #reached: Promise<void> | null = null;
   /** What told that the connection was lost. */
   #lost: unknown = null;
@@ -62,9 +67,11 @@ class PostgresDatabase implements StoreDatabase {
   #isHung = false;
 
   constructor(url: string, by: string) {
+    this.#url = url;
     this.#name = nameOf(url);
+    this.#role = `${KEEPER_ROLE} ${by}`.trimEnd();
     this.#sql = connect(url, {
-      role: `${KEEPER_ROLE} ${by}`.trimEnd(),
+      role: this.#role,
       connections: 2,
       // Going through every row of a large store takes as long as it takes.
       settings: { statement_timeout: 0 },
@@ -81,6 +88,7 @@ class PostgresDatabase implements StoreDatabase {
     this.#pulse = openPulse(this.#sql, () => {
       this.#isHung = true;
       void this.#sql.end({ timeout: 0 });
+      void this.#holding?.end({ timeout: 0 });
     });
   }
 
@@ -211,13 +219,22 @@ class PostgresDatabase implements StoreDatabase {
     });
   }
 
-  others(): Promise<string | null> {
-    return this.#try(() => relaysAt(this.#sql, this.#name));
+  hold(how: Holding): Promise<string | null> {
+    return this.#try(() => takeDatabase((this.#holding ??= connectAlone(this.#url, this.#role)), how));
+  }
+
+  /** So that who comes next isn't told of a session that is only about to end. */
+  async #letGo(): Promise<void> {
+    const holding = this.#holding;
+    if (holding === null) return;
+    holding`SELECT pg_advisory_unlock_all()`.catch(() => undefined);
+    await close(holding, this.#lost);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#pulse?.[Symbol.dispose]();
     await close(this.#sql, this.#lost);
+    await this.#letGo();
   }
 }
 

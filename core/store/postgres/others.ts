@@ -1,24 +1,12 @@
-/** Who else works on a PostgreSQL database, by what their connections call themselves. */
+/** Who else works on a PostgreSQL database, by what they have locked there. */
 import { storeFault } from "../fault.ts";
-import { type Client, KEEPER_ROLE, RELAY_ROLE } from "./connect.ts";
-
-/** Relays that work on the database `name`, in words; null where none does. */
-export async function relaysAt(sql: Client, name: string): Promise<string | null> {
-  const rows = await sql<
-    { address: string | null }[]
-  >`SELECT host(client_addr) AS address FROM pg_stat_activity
-    WHERE datname = current_database() AND application_name = ${RELAY_ROLE}`;
-  const [first] = rows;
-  if (first === undefined) return null;
-  const count = `${rows.length} ${rows.length === 1 ? "connection" : "connections"}`;
-  return `a relay at ${first.address ?? "this machine"} works on ${name} (${count})`;
-}
+import { type Client, KEEPER_ROLE } from "./connect.ts";
 
 /** What a relay locks in the server, with a number of its own for each purpose: "rela" in ASCII. */
 export const RELAY_LOCK = 0x72_65_6c_61;
 
-/** The relay whose session has `number` of RELAY_LOCK, in words, with what ends that session where nothing else can; null where none has. */
-export async function relayHolding(sql: Client, number: number): Promise<string | null> {
+/** Who has `number` of RELAY_LOCK, in words, with what ends that session where nothing else can; null where nobody has. */
+export async function whoHolds(sql: Client, number: number): Promise<string | null> {
   const [row] = await sql<{ pid: number; role: string; address: string | null }[]>`
     SELECT a.pid, a.application_name AS role, host(a.client_addr) AS address
     FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
@@ -27,7 +15,8 @@ export async function relayHolding(sql: Client, number: number): Promise<string 
       AND l.classid::bigint = ${RELAY_LOCK} AND l.objid::bigint = ${number < 0 ? number + 2 ** 32 : number}`;
   if (row === undefined) return null;
   const session = `${row.role}, process ${row.pid} of the server; where nothing else is left of it, SELECT pg_terminate_backend(${row.pid}) ends that`;
-  return `a relay at ${row.address ?? "this machine"} works on it (${session})`;
+  const who = row.role.startsWith(KEEPER_ROLE) ? `\`${row.role}\`` : "a relay";
+  return `${who} at ${row.address ?? "this machine"} works on it (${session})`;
 }
 
 /** Whether an error says that somebody else held a lock for longer than one waits here. */

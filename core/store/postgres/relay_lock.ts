@@ -1,12 +1,13 @@
 /**
- * One relay at a time on a PostgreSQL database: subscribers of one would not hear of what another commits. A relay
- * holds a lock of the server's in a session of its own, and each of its transactions asks whether that session is
- * still there. The lock goes with the session; who takes it then waits for the transactions that asked before.
+ * One relay at a time on a PostgreSQL database, and none where a command fills or moves it: subscribers of one would not
+ * hear of what another commits. A relay holds a lock of the server's in a session of its own, and each of its
+ * transactions asks whether that session is still there. The lock goes with the session; who takes it then waits for
+ * the transactions that asked before.
  */
 import { limit } from "../../ground/mod.ts";
 import { reasonOf, storeFault, type StoreFault } from "../fault.ts";
 import { type Client, connect, RELAY_ROLE, type Sql } from "./connect.ts";
-import { RELAY_LOCK, relayHolding } from "./others.ts";
+import { RELAY_LOCK, whoHolds } from "./others.ts";
 
 /** Of RELAY_LOCK: whoever has this one is the relay. */
 const THE_RELAY = 0;
@@ -63,23 +64,10 @@ export class RelayLock {
 
   async #take(): Promise<boolean> {
     const sql = this.#sql;
-    // It rests most of the time. Older servers don't know the setting.
-    await sql`SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'idle_session_timeout'`;
-    const [relay] = await sql<{ held: boolean }[]>`
-      SELECT pg_try_advisory_lock(${RELAY_LOCK}::integer, ${THE_RELAY}::integer) AS held`;
-    if (relay?.held !== true) return this.#refused(sql, THE_RELAY);
-    const [writing] = await sql<{ quiet: boolean }[]>`
-      SELECT pg_try_advisory_xact_lock(${RELAY_LOCK}::integer, ${WRITING}::integer) AS quiet`;
-    if (writing?.quiet !== true) return this.#refused(sql, WRITING);
-    await sql`SELECT pg_advisory_lock(${RELAY_LOCK}::integer, ${this.#mark}::integer)`;
-    this.#why = "";
-    return true;
-  }
-
-  async #refused(sql: Client, number: number): Promise<false> {
-    const who = (await relayHolding(sql, number)) ?? "another relay worked on it a moment ago";
-    this.#why = `${who}, and a database has one relay at a time`;
-    return false;
+    const who = await takeDatabase(sql, "alone");
+    if (who === null) await sql`SELECT pg_advisory_lock(${RELAY_LOCK}::integer, ${this.#mark}::integer)`;
+    this.#why = who === null ? "" : `${who}, and a relay has its database for itself`;
+    return who === null;
   }
 
   /** One try; what asks for the lock next brings another. */
@@ -102,7 +90,27 @@ export class RelayLock {
   }
 }
 
-/** One connection for good: the lock goes with it. */
-function connectAlone(url: string): Client {
-  return connect(url, { role: RELAY_ROLE, connections: 1, isKept: true, settings: KEEPALIVE });
+/** alone: nobody else has it · shared: no relay has it, though others may share it. */
+export type Holding = "alone" | "shared";
+
+/** Takes the database for the session of `sql`, its only one, until that ends. Returns who has it, in words; null where it was taken. */
+export async function takeDatabase(sql: Client, how: Holding): Promise<string | null> {
+  // The session rests most of the time. Older servers don't know the setting.
+  await sql`SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'idle_session_timeout'`;
+  const take = sql.unsafe(how === "alone" ? "pg_try_advisory_lock" : "pg_try_advisory_lock_shared");
+  const [relay] = await sql<{ held: boolean }[]>`
+    SELECT ${take}(${RELAY_LOCK}::integer, ${THE_RELAY}::integer) AS held`;
+  if (relay?.held !== true) return whoIsThere(sql, THE_RELAY);
+  const [writing] = await sql<{ quiet: boolean }[]>`
+    SELECT pg_try_advisory_xact_lock(${RELAY_LOCK}::integer, ${WRITING}::integer) AS quiet`;
+  return writing?.quiet === true ? null : whoIsThere(sql, WRITING);
+}
+
+async function whoIsThere(sql: Client, number: number): Promise<string> {
+  return (await whoHolds(sql, number)) ?? "another relay worked on it a moment ago";
+}
+
+/** One connection for good, by which a database is taken: the lock goes with it. */
+export function connectAlone(url: string, role = RELAY_ROLE): Client {
+  return connect(url, { role, connections: 1, isKept: true, settings: KEEPALIVE });
 }

@@ -4,6 +4,7 @@ import postgres from "postgres";
 import { startPostgres, type TestPostgres } from "../../../test/harness/postgres.ts";
 import { isFault } from "../../ground/mod.ts";
 import { OPTIONS, Owner } from "../conformance/data.ts";
+import { openDatabase } from "../open.ts";
 import { openPostgresStore } from "../postgres.ts";
 
 let server: TestPostgres;
@@ -92,6 +93,28 @@ describe("openPostgresStore() for one relay alone", () => {
     const endMs = performance.now() + 10_000;
     while ((await told(store.probe(0))) !== "done" && performance.now() < endMs) await Bun.sleep(50);
     expect(await told(store.commit([owner.append()], OPTIONS))).toBe("done");
+  });
+
+  test("a command finds it whatever it calls itself, and keeps relays away once it has gone", async () => {
+    const relay = await openPostgresStore({ url: `${url}?application_name=mine`, aloneMs: 0 });
+    for (const how of ["alone", "shared"] as const) {
+      await using command = await openDatabase({ url, path: "" }, "export");
+      expect(await command.hold(how)).toContain("a relay at 127.0.0.1 works on it (mine, process ");
+    }
+    await relay[Symbol.asyncDispose]();
+    const first = await openDatabase({ url, path: "" }, "export");
+    const second = await openDatabase({ url, path: "" }, "export");
+    expect([await first.hold("shared"), await second.hold("shared")]).toEqual([null, null]);
+    await using filling = await openDatabase({ url, path: "" }, "import");
+    const exports = "`dchat database export` at 127.0.0.1 works on it (dchat database export, process ";
+    expect(await filling.hold("alone")).toContain(exports);
+    expect(await told(open(0))).toContain(`store/busy Cannot start on postgres://127.0.0.1`);
+    expect(await told(open(0))).toContain(exports);
+    for (const each of [first, second]) await each[Symbol.asyncDispose]();
+    expect(await filling.hold("alone")).toBeNull();
+    expect(await told(open(0))).toContain("`dchat database import` at 127.0.0.1 works on it");
+    await filling[Symbol.asyncDispose]();
+    await using _ = await open(1_000);
   });
 
   test("nobody starts before what another relay began to commit has ended", async () => {

@@ -208,8 +208,7 @@ class SqliteDatabase implements StoreDatabase {
     }
   }
 
-  others(): Promise<string | null> {
-    // The lock on the data directory says so for SQLite.
+  hold(): Promise<string | null> {
     return Promise.resolve(null);
   }
 
