@@ -59,6 +59,8 @@ export const READERS_CACHED_MAX = 64 * 1024;
 export const SWEEP_ENTRIES_MAX = 512;
 /** Mailboxes that one sweep looks at in one transaction. */
 export const SWEEP_MAILBOXES_MAX = 64;
+/** When a sweep looks again at a mailbox that it found damaged. */
+export const SWEEP_DAMAGED_MS = 60 * 60 * SECOND_MS;
 
 /** A command names a time after which it no longer counts; relays refuse one further away than this. */
 export const COMMAND_LIFETIME_MS_MAX = 7 * DAY_MS;

@@ -163,7 +163,11 @@ export interface MailboxStore extends AsyncDisposable {
   ): Promise<readonly Hash[]>;
   /** The receipts of those of `readers` that have one, in no order. One that is damaged is left out: it would pass for a forgery. */
   receipts(id: MailboxId, readers: readonly PublicKey[]): Promise<readonly Receipt[]>;
-  /** Removes what may go: expired bodies, bodies that all cursors have passed, old ids. Bounded work; true if there is more. */
+  /**
+   * Removes what may go: expired bodies, bodies that all cursors have passed, old ids. Bounded work; true if there is
+   * more. Throws Fault<"store/corrupt"> once it has done so beside a mailbox that is damaged, which it then leaves
+   * alone for limit.SWEEP_DAMAGED_MS.
+   */
   sweep(nowMs: number): Promise<boolean>;
   counts(): Promise<StoreCounts>;
   /**

@@ -1,4 +1,4 @@
-import type { Clock } from "../../ground/mod.ts";
+import { type Clock, isFault } from "../../ground/mod.ts";
 import { type ClockTrust, jumpedMs, type MailboxStore, readClock } from "../../mailbox/mod.ts";
 
 const SWEEP_EVERY_MS = 60_000;
@@ -34,10 +34,24 @@ export function openSweeper(options: SweeperOptions): AsyncDisposable {
     isHalted = byMs > 0;
     return isHalted ? null : nowMs;
   };
+  /** Resolves with whether there is more, and with null where a mailbox was damaged and the others' was done. */
+  const piece = async (nowMs: number): Promise<boolean | null> => {
+    try {
+      return await store.sweep(nowMs);
+    } catch (error) {
+      if (!isFault(error, "store/corrupt")) throw error;
+      options.error(error);
+      return null;
+    }
+  };
   const sweep = async (): Promise<void> => {
+    let before: boolean | null = true;
     // Piece by piece is the point, each by its own time: a long sweep may last for hours.
     for (let nowMs = time(); nowMs !== null && !closed; nowMs = time()) {
-      if (!(await store.sweep(nowMs))) return;
+      const more = await piece(nowMs);
+      // Where damage is all that there is it is time enough the next time.
+      if (more === false || (more === null && before === null)) return;
+      before = more;
       await Bun.sleep(PAUSE_MS);
     }
   };

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { limit } from "../../ground/mod.ts";
+import { Fault, limit } from "../../ground/mod.ts";
 import { openSweeper, type SweeperOptions } from "./sweep.ts";
 
 /** A store whose sweeps the test scripts: each answer is whether there is more, or an error. */
@@ -55,6 +55,18 @@ describe("openSweeper()", () => {
     await using _ = openSweeper(options);
     await until(() => store.times.length >= 4);
     expect(store.times.slice(0, 4)).toEqual([1_000_000, 1_000_010, 1_000_020, 1_000_030]);
+  });
+
+  test("goes on beside a mailbox that is damaged, and says so; where nothing else is left it waits", async () => {
+    const { store, options, told } = setup();
+    const damage = new Fault("store/corrupt", "entry 7 is damaged");
+    store.answers.push(damage, true, damage, damage, true);
+    await using _ = openSweeper({ ...options, everyMs: 500 });
+    await until(() => store.times.length > 0);
+    await Bun.sleep(250);
+    expect(store.times).toHaveLength(4);
+    expect(told).toHaveLength(3);
+    await until(() => store.times.length >= 5);
   });
 
   test("takes no sweep for a jump of the clock, however long it takes", async () => {

@@ -199,8 +199,10 @@ class PostgresEngine implements StoreEngine {
     });
   }
 
-  sweep(nowMs: number): Promise<boolean> {
-    return this.#transaction((sql) => sweepPostgres(sql, nowMs));
+  async sweep(nowMs: number): Promise<boolean> {
+    const { more, damage } = await this.#transaction((sql) => sweepPostgres(sql, nowMs));
+    if (damage !== null) throw damage;
+    return more;
   }
 
   counts(): Promise<StoreCounts> {

@@ -1,5 +1,5 @@
 /** Removes bodies that may go, a bounded number at a time; their rows stay for proofs, a deleted mailbox's go too. */
-import { limit } from "../../ground/mod.ts";
+import { isFault, limit } from "../../ground/mod.ts";
 import { passedBy } from "../../mailbox/mod.ts";
 import { hex } from "../hashes.ts";
 import { bytesArray, numberArray } from "./array.ts";
@@ -46,12 +46,30 @@ async function sweepExpired(sql: Sql, nowMs: number): Promise<number> {
   return places.length;
 }
 
-/** Plain bodies of one mailbox that all its readers have passed. Returns how many entries were looked at. */
-async function sweepPassed(
-  sql: Sql,
-  record: MailboxRecord,
-  options: { readonly nowMs: number; readonly left: number },
-): Promise<number> {
+interface PassedOptions {
+  readonly nowMs: number;
+  readonly left: number;
+  /** Told of a mailbox that is damaged: it is left alone for a while, and holds up nobody else's. */
+  readonly damaged: (error: Error) => void;
+}
+
+/** As lookAtPassed. */
+async function sweepPassed(sql: Sql, record: MailboxRecord, options: PassedOptions): Promise<number> {
+  try {
+    return await lookAtPassed(sql, record, options);
+  } catch (error) {
+    if (!isFault(error, "store/corrupt")) throw error;
+    options.damaged(error);
+    await sql`UPDATE mailbox SET sweep_ms = ${options.nowMs + limit.SWEEP_DAMAGED_MS} WHERE id = ${record.id}`;
+    return 1;
+  }
+}
+
+/**
+ * Plain bodies of one mailbox that all its readers have passed. Returns how many entries were looked at. Throws
+ * Fault<"store/corrupt"> before it changes anything.
+ */
+async function lookAtPassed(sql: Sql, record: MailboxRecord, options: PassedOptions): Promise<number> {
   const readers = await selectReaders(sql, [record.id]);
   const row = mailboxRow(record, readers.get(hex(record.id)) ?? []);
   const range = await sql<
@@ -78,18 +96,27 @@ async function sweepDeleted(sql: Sql, id: Uint8Array, left: number): Promise<num
   return count;
 }
 
-/** Sweeps inside the caller's transaction; true if another sweep has work. */
-export async function sweepPostgres(sql: Sql, nowMs: number): Promise<boolean> {
+export interface Swept {
+  /** Another sweep has work. */
+  readonly more: boolean;
+  /** What kept one of the mailboxes from being looked at; null where nothing did. */
+  readonly damage: Error | null;
+}
+
+/** Sweeps inside the caller's transaction. */
+export async function sweepPostgres(sql: Sql, nowMs: number): Promise<Swept> {
+  let damage: Error | null = null;
+  const damaged = (error: Error): void => void (damage ??= error);
   let left = limit.SWEEP_ENTRIES_MAX - (await sweepExpired(sql, nowMs));
-  if (left <= 0) return true;
+  if (left <= 0) return { more: true, damage };
   const due = await sql<MailboxRecord[]>`SELECT ${mailboxColumns(sql)} FROM mailbox
     WHERE sweep_ms IS NOT NULL AND sweep_ms <= ${nowMs} ORDER BY sweep_ms
     LIMIT ${limit.SWEEP_MAILBOXES_MAX} FOR UPDATE SKIP LOCKED`;
   for (const record of due) {
     left -= record.deleted
       ? await sweepDeleted(sql, record.id, left)
-      : await sweepPassed(sql, record, { nowMs, left });
-    if (left <= 0) return true;
+      : await sweepPassed(sql, record, { nowMs, left, damaged });
+    if (left <= 0) return { more: true, damage };
   }
-  return due.length === limit.SWEEP_MAILBOXES_MAX;
+  return { more: due.length === limit.SWEEP_MAILBOXES_MAX, damage };
 }

@@ -308,9 +308,10 @@ export class SqliteEngine implements StoreEngine {
 
   /** As MailboxStore.sweep. */
   sweep(nowMs: number): boolean {
-    const { more, changed } = this.#transaction(() => sweepSqlite(this.#db, nowMs));
+    const { more, changed, damage } = this.#transaction(() => sweepSqlite(this.#db, nowMs));
     this.#done += LOOK_AFTER;
     this.#cache.forget(changed);
+    if (damage !== null) throw damage;
     return more;
   }
 

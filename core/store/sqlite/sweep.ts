@@ -1,6 +1,6 @@
 /** Removes bodies that may go, a bounded number at a time; their rows stay for proofs, a deleted mailbox's go too. */
 import type { Database } from "bun:sqlite";
-import { limit } from "../../ground/mod.ts";
+import { isFault, limit } from "../../ground/mod.ts";
 import { passedBy } from "../../mailbox/mod.ts";
 import { mailboxRow, type ReaderRecord, readerRow, type SqliteEntry, type SqliteMailbox } from "../row.ts";
 import { ENTRY_COLUMNS, MAILBOX_COLUMNS } from "./columns.ts";
@@ -20,6 +20,8 @@ class Sweep {
   readonly #nowMs: number;
   readonly #gone = new Map<number, Gone>();
   #left = limit.SWEEP_ENTRIES_MAX;
+  /** The first that was met; null where all was sound. */
+  damage: Error | null = null;
 
   constructor(db: Database, nowMs: number) {
     this.#db = db;
@@ -62,8 +64,22 @@ class Sweep {
       .all(this.#nowMs, limit.SWEEP_MAILBOXES_MAX);
   }
 
-  /** Plain bodies that all readers have passed and whose retention is over. */
+  /** As #passed; a mailbox that is damaged is left alone for a while, and holds up nobody else's. */
   passed(record: SqliteMailbox): void {
+    try {
+      this.#passed(record);
+    } catch (error) {
+      if (!isFault(error, "store/corrupt")) throw error;
+      this.damage ??= error;
+      this.#db
+        .query("UPDATE mailbox SET sweep_ms = ?2 WHERE box = ?1")
+        .run(record.box, this.#nowMs + limit.SWEEP_DAMAGED_MS);
+      this.#left -= 1;
+    }
+  }
+
+  /** Plain bodies that all readers have passed and whose retention is over. Throws before it changes anything. */
+  #passed(record: SqliteMailbox): void {
     const readers = this.#db
       .query<ReaderRecord, [number]>("SELECT key, cursor, lapsed, sum FROM reader WHERE box = ?1")
       .all(record.box)
@@ -133,6 +149,8 @@ export interface Swept {
   readonly more: boolean;
   /** Numbers of the mailboxes whose rows moved. */
   readonly changed: ReadonlySet<number>;
+  /** What kept one of the mailboxes from being looked at; null where nothing did. */
+  readonly damage: Error | null;
 }
 
 /** Sweeps inside the caller's transaction. */
@@ -146,5 +164,6 @@ export function sweepSqlite(db: Database, nowMs: number): Swept {
     else sweep.passed(record);
   }
   const changed = sweep.settle();
-  return { more: sweep.isSpent || due.length === limit.SWEEP_MAILBOXES_MAX, changed };
+  const more = sweep.isSpent || due.length === limit.SWEEP_MAILBOXES_MAX;
+  return { more, changed, damage: sweep.damage };
 }
