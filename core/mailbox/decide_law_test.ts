@@ -206,6 +206,8 @@ function words(outcome: Outcome): string {
         .filter((value) => typeof value !== "object")
         .join(" ")
         .replace(/^expired .*/, "expired");
+    case "damaged":
+      return "damaged";
     case "generation":
       return `generation ${outcome.row.generation}`;
     case "created":

@@ -5,6 +5,8 @@ import type { EntryRow, MailboxRow } from "./port.ts";
 
 export type Outcome =
   | { readonly is: "refused"; readonly refusal: Refusal }
+  /** A store's answer alone: it can't read what it holds of the mailbox, so nothing was kept. `what` is for operators. */
+  | { readonly is: "damaged"; readonly what: string }
   /** The mailbox's generation is another; the pipeline signs the statement from `row.started`. */
   | { readonly is: "generation"; readonly row: MailboxRow }
   | { readonly is: "created"; readonly row: MailboxRow }

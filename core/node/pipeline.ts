@@ -294,6 +294,9 @@ export class Pipeline {
     switch (outcome.is) {
       case "refused":
         return this.#refuse(asked, outcome.refusal);
+      case "damaged":
+        this.#options.events.error(new Fault("store/corrupt", outcome.what));
+        return this.#refuse(asked, { code: "unavailable", retryMs: limit.RETRY_MS_DEFAULT });
       case "generation":
         return this.#refuse(asked, this.#voice.generation(outcome.row));
       case "created":

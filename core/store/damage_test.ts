@@ -7,7 +7,7 @@ import { join } from "node:path";
 import postgres from "postgres";
 import { startPostgres, type TestPostgres } from "../../test/harness/postgres.ts";
 import { isFault } from "../ground/mod.ts";
-import type { MailboxStore } from "../mailbox/mod.ts";
+import type { MailboxStore, Outcome } from "../mailbox/mod.ts";
 import { key, NOW_MS, OPTIONS, Owner } from "./conformance/data.ts";
 import { openStore } from "./open.ts";
 
@@ -57,6 +57,9 @@ const CASES = [
   ["entry of PostgreSQL", postgresql, "UPDATE entry SET kind = 77"],
 ] as const;
 
+/** Outcomes by what they are. */
+const kinds = (outcomes: readonly Outcome[]): string[] => outcomes.map(({ is }) => is);
+
 /** A mailbox of two entries of which one may go. */
 async function fill(store: MailboxStore): Promise<Owner> {
   const owner = new Owner();
@@ -78,5 +81,36 @@ for (const [what, open, sql] of CASES) {
     expect((await store.mailbox(sound.mailbox))?.entriesHeld).toBe(1);
     // Looked at again later, and not with each piece.
     expect(await store.sweep(NOW_MS + 1)).toBe(false);
+  });
+}
+
+for (const [what, open] of [
+  ["SQLite", sqlite],
+  ["PostgreSQL", postgresql],
+] as const) {
+  test(`commit() of ${what} keeps what others of a batch say, and refuses a damaged mailbox's alone`, async () => {
+    const { store, spoil } = await open();
+    await using _ = store;
+    const owners = Array.from({ length: 5 }, () => new Owner());
+    await store.commit(
+      owners.map((owner) => owner.create()),
+      OPTIONS,
+    );
+    const [damaged = new Owner()] = owners;
+    const literal = what === "SQLite" ? `x'${damaged.mailbox.toHex()}'` : `'\\x${damaged.mailbox.toHex()}'`;
+    await spoil(
+      `UPDATE mailbox SET owner = ${what === "SQLite" ? "'text'" : "'\\x00'"} WHERE id = ${literal}`,
+    );
+    const batch = [...owners, ...owners].map((owner) => owner.append());
+    const outcomes = await store.commit(batch, OPTIONS);
+    const each = ["damaged", "appended", "appended", "appended", "appended"];
+    expect(kinds(outcomes)).toEqual([...each, ...each]);
+    expect(outcomes[0]).toMatchObject({ what: expect.stringContaining(damaged.mailbox.toHex()) });
+    expect(outcomes.flatMap((one) => (one.is === "appended" ? [one.entry.seq] : []))).toEqual([
+      0, 0, 0, 0, 1, 1, 1, 1,
+    ]);
+    expect(kinds(await store.commit([damaged.append()], OPTIONS))).toEqual(["damaged"]);
+    const [, sound = damaged] = owners;
+    expect((await store.mailbox(sound.mailbox))?.size).toBe(2);
   });
 }

@@ -3,6 +3,7 @@
  * go beside a commit. A store's code is loaded when it is opened, since each relay has one kind.
  */
 import { assert, isFault, unreachable } from "../ground/mod.ts";
+import { commitApart } from "./apart.ts";
 import { packOutcomes, unpackBatch } from "./batch_message.ts";
 import type { StoreEngine } from "./engine.ts";
 import { reasonOf } from "./fault.ts";
@@ -39,7 +40,8 @@ async function commit(number: number, { memory, others }: CommitRequest): Promis
   assert(lane !== undefined, "a lane's first batch brings its memory");
   if (!lane.stays) lanes.delete(number);
   const { batch, options } = unpackBatch(lane, others);
-  return packOutcomes(lane, await opened().commit(batch, options), batch);
+  const outcomes = await commitApart(batch, (part) => opened().commit(part, options));
+  return packOutcomes(lane, outcomes, batch);
 }
 
 async function answer(request: Exclude<StoreRequest, CommitRequest>): Promise<unknown> {

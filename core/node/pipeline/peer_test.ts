@@ -133,6 +133,19 @@ describe("Pipeline", () => {
     expect((await peer.next()).reply).toMatchObject({ is: "entry", leaf: { seq: 0 } });
   });
 
+  test("refuses what comes for a damaged mailbox, names the damage, and stays ready for all others", async () => {
+    const damaged = { is: "damaged", what: "Cannot read mailbox 7" } as const;
+    const { store } = kit.moody;
+    const commit = store.commit.bind(store);
+    store.commit = (batch) => Promise.resolve(batch.map(() => damaged));
+    const answer = await session.command(plain(kit.crypto), { ...box, key: box.writer });
+    expect(answer).toMatchObject({ is: "refused", refusal: { code: "unavailable" } });
+    expect(kit.errors).toEqual([new Fault("store/corrupt", damaged.what)]);
+    expect(kit.pipeline.failure).toBeNull();
+    store.commit = commit;
+    await append(1);
+  });
+
   test("answers a burst of malformed frames and then resets the stream; the connection's bucket outlives it", async () => {
     const burst = (limit.MALFORMED_PER_SECOND_MAX * limit.RATE_BURST_MS) / 1000;
     const { connection } = kit.pair();
