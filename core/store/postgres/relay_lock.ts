@@ -97,6 +97,9 @@ export type Holding = "alone" | "shared";
 export async function takeDatabase(sql: Client, how: Holding): Promise<string | null> {
   // The session rests most of the time. Older servers don't know the setting.
   await sql`SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'idle_session_timeout'`;
+  const [server] = await sql<{ isStandby: boolean }[]>`SELECT pg_is_in_recovery() AS "isStandby"`;
+  // Its locks are its own: nothing shows of who has the server that it follows.
+  if (server?.isStandby === true) return "a relay may work on the server that this one is a standby of";
   const take = sql.unsafe(how === "alone" ? "pg_try_advisory_lock" : "pg_try_advisory_lock_shared");
   const [relay] = await sql<{ held: boolean }[]>`
     SELECT ${take}(${RELAY_LOCK}::integer, ${THE_RELAY}::integer) AS held`;

@@ -117,6 +117,18 @@ describe("openPostgresStore() for one relay alone", () => {
     await using _ = await open(1_000);
   });
 
+  test("nobody takes a standby for a database where no relay works", async () => {
+    await using follower = await startPostgres();
+    const there = await follower.database();
+    await (await openPostgresStore({ url: there, aloneMs: 0 }))[Symbol.asyncDispose]();
+    await follower.stop();
+    await follower.startStandby();
+    await using command = await openDatabase({ url: there, path: "" }, "export");
+    const says = "a relay may work on the server that this one is a standby of";
+    expect([await command.hold("shared"), await command.hold("alone")]).toEqual([says, says]);
+    expect(await told(openPostgresStore({ url: there, aloneMs: 0 }))).toContain(says);
+  });
+
   test("nobody starts before what another relay began to commit has ended", async () => {
     await using store = await open(0);
     const owner = new Owner();
