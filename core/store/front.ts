@@ -171,7 +171,7 @@ class StoreFront implements MailboxStore {
   }
 
   receipts(id: MailboxId, readers: readonly PublicKey[]): Promise<readonly Receipt[]> {
-    return this.ask({ op: "receipts", id, readers });
+    return this.#read({ op: "receipts", id, readers });
   }
 
   sweep(nowMs: number): Promise<boolean> {
