@@ -14,13 +14,11 @@ import { HandshakeTurns } from "./handshake_turns.ts";
 import type { Origin } from "./origin.ts";
 import { linkLimits } from "./link_limits.ts";
 import type { Access, EdgeEvents, EdgeLimits } from "./port.ts";
+import { Ticks } from "./ticks.ts";
 import { TimingWheel } from "./wheel.ts";
 
 /** One write's size: as much as a largest Noise frame, so that little is kept when a socket stops taking. */
 const WRITE_BYTES_MAX = 66 * 1024;
-const WHEEL_TICK_MS = 250;
-/** A tick that comes this late says that this process stood still. */
-const STALL_MS = 4 * WHEEL_TICK_MS;
 
 export interface DriverOptions {
   readonly clock: Clock;
@@ -57,10 +55,7 @@ export class Driver implements LinkEvents<Connection> {
   #scheduled = false;
   #dirty: Connection[] = [];
   #flushing: Connection[] = [];
-  #timer: ReturnType<typeof setInterval> | null = null;
-  #tickedMs: number;
-  /** Whether the last tick came late and ended nobody; the next one does, however late. */
-  #spared = false;
+  readonly #ticks: Ticks;
   #lastId = 0;
   #resting = false;
 
@@ -70,8 +65,8 @@ export class Driver implements LinkEvents<Connection> {
     this.limits = options.limits;
     this.#linkLimits = linkLimits(options.limits);
     this.#events = options.events;
-    this.#tickedMs = options.clock.monotonic();
-    this.#wheel = new TimingWheel(this.#tickedMs);
+    this.#wheel = new TimingWheel(options.clock.monotonic());
+    this.#ticks = new Ticks(options.clock, (now) => this.#wheel.advance(now, this.#due));
     this.#handshakes = new HandshakeTurns(this.clock, (connection) => this.#flush(connection));
   }
 
@@ -131,10 +126,7 @@ export class Driver implements LinkEvents<Connection> {
     }
     this.#events?.arrived?.(connection);
     this.#wheel.arm(connection);
-    if (this.#timer === null) {
-      this.#tickedMs = this.clock.monotonic();
-      this.#timer = setInterval(() => this.#tick(), WHEEL_TICK_MS);
-    }
+    this.#ticks.start();
     if (connection.link.queue.length > 0) this.output(connection.link);
   }
 
@@ -190,8 +182,7 @@ export class Driver implements LinkEvents<Connection> {
     if (connection.established && connection.inbound) this.admission.releasePeer(connection.link.peerBytes);
     this.#events?.left?.(connection);
     if (this.connections.size > 0) return;
-    if (this.#timer !== null) clearInterval(this.#timer);
-    this.#timer = null;
+    this.#ticks.stop();
     this.onEmpty?.();
   }
 
@@ -365,14 +356,6 @@ export class Driver implements LinkEvents<Connection> {
   #overrun(connection: Connection): void {
     this.#events?.limited("HELD_INPUT_BYTES_MAX", connection.remoteAddress);
     this.drop(connection, "sent more than was taken");
-  }
-
-  #tick(): void {
-    const now = this.clock.monotonic();
-    // After a stall of our own, what peers sent meanwhile is read before anybody is called silent.
-    this.#spared = !this.#spared && now - this.#tickedMs > STALL_MS;
-    this.#tickedMs = now;
-    if (!this.#spared) this.#wheel.advance(now, this.#due);
   }
 
   readonly #due = (connection: Connection): void => {
