@@ -12,6 +12,7 @@ import { Admission } from "./admission.ts";
 import { HandshakeSlots } from "./handshake_slots.ts";
 import { HandshakeTurns } from "./handshake_turns.ts";
 import type { Origin } from "./origin.ts";
+import { InputTurns } from "./input_turns.ts";
 import { linkLimits } from "./link_limits.ts";
 import type { Access, EdgeEvents, EdgeLimits } from "./port.ts";
 import { Ticks } from "./ticks.ts";
@@ -50,6 +51,7 @@ export class Driver implements LinkEvents<Connection> {
   readonly #events: EdgeEvents | null;
   readonly #wheel: TimingWheel<Connection>;
   readonly #handshakes: HandshakeTurns<Connection>;
+  readonly #inputs: InputTurns<Connection>;
   readonly #out = new Uint8Array(HEADROOM_BYTES + WRITE_BYTES_MAX);
   readonly #pulled = this.#out.subarray(HEADROOM_BYTES);
   #scheduled = false;
@@ -68,6 +70,7 @@ export class Driver implements LinkEvents<Connection> {
     this.#wheel = new TimingWheel(options.clock.monotonic());
     this.#ticks = new Ticks(options.clock, (now) => this.#wheel.advance(now, this.#due));
     this.#handshakes = new HandshakeTurns(this.clock, (connection) => this.#flush(connection));
+    this.#inputs = new InputTurns(this.clock, (connection) => this.#flush(connection));
   }
 
   nextId(): number {
@@ -137,7 +140,10 @@ export class Driver implements LinkEvents<Connection> {
     try {
       if (held === null && !this.#waits(connection)) {
         const taken = this.#take(connection, bytes);
-        if (taken < bytes.length) this.#hold(connection, bytes.subarray(taken));
+        if (taken < bytes.length) {
+          this.#hold(connection, bytes.subarray(taken));
+          if (!this.#rests(connection)) this.#goOnLater(connection);
+        }
       } else if (held === null) {
         this.#hold(connection, bytes);
         this.#handshakes.wait(connection);
@@ -267,7 +273,7 @@ export class Driver implements LinkEvents<Connection> {
     setImmediate(this.#turn);
   }
 
-  /** Once a turn of the event loop: output first, then handshakes that waited. */
+  /** Once a turn of the event loop: output first, then handshakes and what else waited. */
   readonly #turn = (): void => {
     this.#scheduled = false;
     const dirty = this.#dirty;
@@ -279,6 +285,7 @@ export class Driver implements LinkEvents<Connection> {
     }
     dirty.length = 0;
     if (this.#handshakes.begin()) this.#schedule();
+    if (this.#inputs.begin()) this.#schedule();
   };
 
   /** A handshake under way goes on: its time would be over before the rest is. What is closed reads until it is left. */
@@ -296,7 +303,8 @@ export class Driver implements LinkEvents<Connection> {
     const beganMs = this.clock.monotonic();
     const { establishedMs, link } = connection;
     const wasAsked = link.isAsked;
-    const taken = this.#rests(connection) ? 0 : link.receive(bytes, beganMs);
+    const taken = this.#rests(connection) ? 0 : this.#inputs.take(connection, bytes, beganMs);
+    if (this.#inputs.isSpent) this.#schedule();
     // Its place on the wheel was the answer's last moment; the next question may be due before that.
     if (wasAsked && !link.isAsked && !connection.gone) this.#wheel.arm(connection);
     if (establishedMs === 0) this.#handshakes.spent(this.clock.monotonic() - beganMs);
@@ -309,6 +317,12 @@ export class Driver implements LinkEvents<Connection> {
     connection.heldInput = new ByteQueue(this.pool);
     connection.heldInput.append(bytes);
     connection.pause();
+  }
+
+  /** What it still holds waits until others had their turn. */
+  #goOnLater(connection: Connection): void {
+    this.#inputs.wait(connection);
+    this.#schedule();
   }
 
   #flush(connection: Connection): void {
@@ -326,11 +340,13 @@ export class Driver implements LinkEvents<Connection> {
       if (connection.blockedMs === 0) this.#write(connection);
       const held = connection.heldInput;
       if (connection.gone || held === null || link.isFull || this.#rests(connection)) break;
+      if (this.#inputs.has(connection)) break;
       connection.heldInput = null;
       held.skip(this.#take(connection, held.peek(held.length)));
       if (connection.gone) return;
-      if (held.length > 0) connection.heldInput = held;
-      else connection.resume();
+      if (held.length === 0) connection.resume();
+      else connection.heldInput = held;
+      if (held.length > 0 && !link.isFull) return this.#goOnLater(connection);
     }
     if (connection.gone || !link.isClosed || connection.blockedMs > 0 || link.queue.length > 0) return;
     if (connection.endSocket()) this.lost(connection, "closed");

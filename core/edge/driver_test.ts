@@ -8,7 +8,7 @@ import { noiseIdentity } from "./own.ts";
 
 /** A connection that was secured long ago, on a socket that takes everything. */
 class Stub extends Connection {
-  readonly inbound = false;
+  readonly inbound = true;
   readonly kind = "tcp";
   readonly remotePort = 1;
   override establishedMs = 1;
@@ -31,16 +31,19 @@ class Stub extends Connection {
   override terminateSocket(): void {}
 }
 
-test("received() holds input in many pieces while the link takes none, and passes it on in order", () => {
-  const driver = new Driver({ clock, limits: LIMITS, events: null });
+/** One of a driver's connections. */
+function connect(driver: Driver): Stub {
   using identity = crypto.ed25519.generate();
   const noise = noiseIdentity(crypto, identity);
   const profile = driver.profile({ role: "dialler", noise, protocols: () => null, expectedPeer: null });
-  const connection = new Stub(
-    driver,
-    driver.admission.count("127.0.0.1"),
-    (owner) => new Link(profile, owner, 0),
-  );
+  return new Stub(driver, driver.admission.count("127.0.0.1"), (owner) => new Link(profile, owner, 0));
+}
+
+test("received() holds input in many pieces while the link takes none, and passes it on in order", () => {
+  // Its turns have no end.
+  const still = { ...clock, monotonic: () => 1000 };
+  const driver = new Driver({ clock: still, limits: LIMITS, events: null });
+  const connection = connect(driver);
   const taken: Buffer[] = [];
   // It takes some of what it is given, as a link does that is full soon.
   connection.link.receive = (bytes) => {
@@ -60,4 +63,39 @@ test("received() holds input in many pieces while the link takes none, and passe
   expect(Buffer.concat(taken).equals(sent)).toBe(true);
   expect([connection.paused, connection.heldInput]).toEqual([false, null]);
   driver.drop(connection, "over");
+});
+
+test("received() keeps nobody waiting for all that another brought, and passes that on in order in later turns", async () => {
+  const own = { nowMs: 1000, now: () => 0, monotonic: () => own.nowMs };
+  const driver = new Driver({ clock: own, limits: LIMITS, events: null });
+  const [flooding, honest] = [connect(driver), connect(driver)];
+  const taken: Buffer[] = [];
+  let honestBytes = 0;
+  // Each portion costs half of what a turn has.
+  flooding.link.receive = (bytes, _now, most) => {
+    own.nowMs += limit.INPUT_TURN_MS / 2;
+    const length = Math.min(bytes.length, most?.bytes ?? Infinity);
+    taken.push(Buffer.from(bytes.subarray(0, length)));
+    return length;
+  };
+  honest.link.receive = (bytes) => {
+    honestBytes += bytes.length;
+    return bytes.length;
+  };
+  for (const each of [flooding, honest]) driver.add(each);
+  const sent = crypto.random.bytes(10 * limit.INPUT_PORTION_BYTES);
+  driver.received(flooding, sent);
+  expect([flooding.paused, taken.length]).toEqual([true, 2]);
+  driver.received(honest, new Uint8Array(100));
+  expect([honest.paused, honestBytes]).toEqual([false, 100]);
+  const turns: number[] = [];
+  while (flooding.heldInput !== null && turns.length < 20) {
+    const before = taken.length;
+    await new Promise((resolve) => setImmediate(resolve));
+    turns.push(taken.length - before);
+  }
+  expect(Math.max(...turns)).toBe(2);
+  expect(Buffer.concat(taken).equals(sent)).toBe(true);
+  expect(flooding.paused).toBe(false);
+  for (const each of [flooding, honest]) driver.drop(each, "over");
 });

@@ -171,6 +171,16 @@ export const HANDSHAKE_TURN_MS_MAX = 0.5;
 /** Devices talk for as long after one said something that has been here for longer than the second of these. */
 export const HANDSHAKE_TALK_MS = 10;
 export const HANDSHAKE_NEW_MS = SECOND_MS;
+/**
+ * What of input is more than a portion has so much of a turn of the event loop, from all connections together: a socket
+ * brings up to half a MiB at once and, where no other is ready, eleven times that, which in frames of a byte are 300,000.
+ */
+export const INPUT_TURN_MS = 0.5;
+/** A portion: what anybody may bring in a turn, and what is dealt with between two looks at the clock. */
+export const INPUT_PORTION_FRAMES = 64;
+export const INPUT_PORTION_BYTES = 64 * KIB;
+/** Connections whose input may wait for another turn, each with what a socket brings at once; more is taken at once. */
+export const INPUT_WAITING_MAX = 64;
 export const KEEPALIVE_INTERVAL_MS = 60 * SECOND_MS;
 export const KEEPALIVE_TIMEOUT_MS = 30 * SECOND_MS;
 export const SLOW_READER_TIMEOUT_MS = 30 * SECOND_MS;

@@ -49,6 +49,9 @@ export interface LinkProfile<Owner> {
   readonly expectedPeer: Uint8Array | null;
 }
 
+/** How much of what it is given a link takes in one go; its last frame may end beyond `bytes`. */
+const ALL = { frames: Infinity, bytes: Infinity };
+
 type Phase = "security" | "handshake" | "muxer" | "open" | "closed";
 
 export class Link<Owner> implements MuxerHost<Owner> {
@@ -128,17 +131,18 @@ export class Link<Owner> implements MuxerHost<Owner> {
 
   /**
    * Takes bytes from the transport, borrowed until it returns, and says how many it took: fewer than all only
-   * where isFull, and then the caller keeps the rest until more was pulled.
+   * where isFull, and then the caller keeps the rest until more was pulled, or where there are more than `most`.
    */
-  receive(bytes: Uint8Array, now: number): number {
+  receive(bytes: Uint8Array, now: number, most = ALL): number {
     this.now = now;
+    const end = Math.min(bytes.length, most.bytes);
     let at = 0;
-    while (at < bytes.length && !this.isClosed && !this.isFull) {
+    for (let frames = 0; at < end && frames < most.frames && !this.isClosed && !this.isFull; frames++) {
       if (this.#phase === "security") at = this.#security(bytes, at);
       else at = this.#frame(bytes, at);
     }
     if (this.isClosed) return bytes.length;
-    if (at < bytes.length) this.limited("LINK_OUTPUT_MARK_BYTES");
+    if (at < bytes.length && this.isFull) this.limited("LINK_OUTPUT_MARK_BYTES");
     return at;
   }
 

@@ -194,6 +194,23 @@ describe("Link", () => {
     expect(answered + pullAll(pair.listener.link).length).toBeGreaterThan(8 * 5000 * 12);
   });
 
+  test("receive() stops behind as many frames or bytes as it may take, and hits no limit by that", () => {
+    const { dialler, listener } = openPair();
+    const sealed: Uint8Array[] = [];
+    for (let at = 0; at < 10; at++) {
+      dialler.link.queue.append(frame(1, 0, 99, 0));
+      sealed.push(pullAll(dialler.link));
+    }
+    const bytes = Buffer.concat(sealed);
+    const each = bytes.length / 10;
+    const most = { frames: Infinity, bytes: Infinity };
+    expect(listener.link.receive(bytes.slice(), 0, { ...most, frames: 3 })).toBe(3 * each);
+    const rest = bytes.slice(3 * each);
+    expect(listener.link.receive(rest, 0, { ...most, bytes: each + 1 })).toBe(2 * each);
+    expect(listener.link.receive(rest.slice(2 * each), 0)).toBe(5 * each);
+    expect([listener.limited, listener.closed]).toEqual([[], null]);
+  });
+
   test("bulk flows both ways at once, over a transport that holds little of it", () => {
     const got = { up: 0, down: 0 };
     const pouring = (way: "up" | "down"): LinkStreamHandler<Side> => ({
