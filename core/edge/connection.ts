@@ -1,5 +1,12 @@
 import { Fault, isFault } from "../ground/mod.ts";
-import { type ByteQueue, type Link, type PeerId, observedAddress, peerIdOf } from "../link/mod.ts";
+import {
+  type Address,
+  type ByteQueue,
+  type Link,
+  type PeerId,
+  observedAddress,
+  peerIdOf,
+} from "../link/mod.ts";
 import type { Driver } from "./driver.ts";
 import type { Origin } from "./origin.ts";
 import type { EdgeConnection, EdgeStream, StreamHandler } from "./port.ts";
@@ -55,7 +62,7 @@ export abstract class Connection implements EdgeConnection, Timed {
   /** Whether it came in by a listener and so counts against its limits. */
   abstract readonly inbound: boolean;
   abstract readonly remotePort: number;
-  abstract readonly kind: "tcp" | "ws";
+  abstract readonly kind: Address["transport"];
   /**
    * Gives the socket the `length` bytes after HEADROOM_BYTES of `bytes`, copied where it keeps some; false when it
    * takes no more for now.

@@ -31,7 +31,7 @@ import type {
 } from "./port.ts";
 import { reachableAddresses } from "./reachable.ts";
 import { TcpConnection } from "./tcp.ts";
-import { WebSocketConnection } from "./websocket.ts";
+import { SecureWebSocketConnection, WebSocketConnection } from "./websocket.ts";
 
 export interface ListenOptions {
   readonly crypto: Pick<Crypto, "ed25519" | "x25519" | "noise">;
@@ -62,6 +62,13 @@ export interface Beside {
   readonly noise: OwnNoise;
   readonly admission?: Admission;
 }
+
+/** What drives a socket, by the transport of the address that it came to. */
+const CONNECTIONS = {
+  tcp: TcpConnection,
+  ws: WebSocketConnection,
+  wss: SecureWebSocketConnection,
+} satisfies Record<Address["transport"], unknown>;
 
 /** One address that is listened on. */
 interface Bound {
@@ -260,7 +267,7 @@ export class EdgeListener implements Listener {
         shared: this.#shared,
         tls: isSecure ? this.#tls : null,
         link,
-        connection: address.transport === "tcp" ? TcpConnection : WebSocketConnection,
+        connection: CONNECTIONS[address.transport],
       });
     } catch (error) {
       throw bindFault(address, error);

@@ -2,7 +2,8 @@ import { expect, test } from "bun:test";
 import { canCertify, certificate } from "../../test/harness/certificate.ts";
 import { requireOrSkip } from "../../test/harness/require.ts";
 import { LIMITS, clock, crypto, failure, listen, until } from "./_kit.ts";
-import { ping } from "./ask.ts";
+import { decodeMultiaddr } from "../link/mod.ts";
+import { identify, ping } from "./ask.ts";
 import { openDialler } from "./dialler.ts";
 import type { Dialler, TlsFiles } from "./port.ts";
 
@@ -20,7 +21,12 @@ test.if(present)(
     await using ours = await listen({}, [ADDRESS], tls);
     expect(ours.listener.addresses[0]).toMatch(/^\/ip4\/127\.0\.0\.1\/tcp\/\d+\/tls\/ws$/);
     await using trusting = dialler(tls);
-    await ping(await trusting.dial({ address: ours.address }));
+    const connection = await trusting.dial({ address: ours.address });
+    await ping(connection);
+    const { observedAddress } = await identify(connection);
+    expect(decodeMultiaddr(observedAddress ?? new Uint8Array(0))).toMatch(
+      /^\/ip4\/127\.0\.0\.1\/tcp\/\d+\/tls\/ws$/,
+    );
     await using strict = openDialler({ crypto, limits: LIMITS, clock });
     expect(await failure(strict.dial({ address: ours.address }))).toMatchObject({ code: "edge/dial" });
     const old = Bun.spawn(["openssl", "s_client", "-connect", `127.0.0.1:${ours.port}`, "-tls1_2"], {

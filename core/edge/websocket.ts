@@ -29,7 +29,7 @@ const [LETTER_MIN, LETTER_MAX] = [0x41, 0x5a];
  * libp2p's own share one deadline.
  */
 export class WebSocketConnection extends SocketConnection {
-  readonly kind = "ws";
+  readonly kind: "ws" | "wss" = "ws";
   /** What there is of the request. */
   #head: Buffer | null = null;
   /** Null until the upgrade. */
@@ -140,4 +140,9 @@ export class WebSocketConnection extends SocketConnection {
     this.driver.beside(0, bytes.length);
     return this.give(bytes, 0, bytes.length);
   }
+}
+
+/** One whose socket has TLS. */
+export class SecureWebSocketConnection extends WebSocketConnection {
+  override readonly kind = "wss";
 }

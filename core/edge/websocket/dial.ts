@@ -8,15 +8,23 @@ import type { Origin } from "../origin.ts";
 /** How often a dialled WebSocket that is full is looked at. */
 const DRAIN_LOOK_MS = 5;
 
+interface DialledOptions {
+  readonly origin: Origin;
+  readonly port: number;
+  readonly kind: "ws" | "wss";
+  readonly link: MakeLink;
+}
+
 /** A WebSocket that was dialled. The platform gives no word when it drains, so it is looked at. */
 class WebSocketDialled extends Connection {
   readonly inbound = false;
-  readonly kind = "ws";
+  readonly kind: "ws" | "wss";
   readonly remotePort: number;
   readonly #socket: WebSocket;
 
-  constructor(driver: Driver, socket: WebSocket, options: { origin: Origin; port: number; link: MakeLink }) {
+  constructor(driver: Driver, socket: WebSocket, options: DialledOptions) {
     super(driver, options.origin, options.link);
+    this.kind = options.kind;
     this.#socket = socket;
     this.remotePort = options.port;
   }
@@ -73,7 +81,8 @@ export async function dialWebSocket(
       return;
     }
     const origin = driver.admission.count(address.host.name);
-    connection = new WebSocketDialled(driver, socket, { origin, port: address.port, link: attempt.link });
+    const { port } = address;
+    connection = new WebSocketDialled(driver, socket, { origin, port, kind: scheme, link: attempt.link });
     connection.waiter = attempt.settle;
     driver.add(connection);
     resolve(connection);
