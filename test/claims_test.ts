@@ -44,6 +44,7 @@ describe("claims", () => {
     for (const { result } of shown.values()) {
       for (const [at, of] of (result.plots ?? []).entries()) {
         const file = join(root, "docs/bench", plotFile(result.name, at));
+        if (process.env["DCHAT_WRITE_DOCS"] === "1") await Bun.write(file, plot(result, of));
         expect(await Bun.file(file).text(), file).toBe(plot(result, of));
       }
     }

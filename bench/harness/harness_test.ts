@@ -89,6 +89,22 @@ test("plot() draws a line for each subject and escapes names", () => {
   expect(some.match(/<circle/g)).toHaveLength(2);
 });
 
+test("plot() gives eight subjects a colour each, and their names room", () => {
+  const name = (at: number) => `subject ${at}, with a thing`;
+  const rows = Array.from({ length: 16 }, (_, at) => ({
+    subject: name(at % 8),
+    parameters: { connections: at < 8 ? 10 : 100 },
+    figures: { rssKib: at + 1 },
+  }));
+  const svg = plot({ ...result, rows }, { title: "memory", x: "connections", y: "rssKib" });
+  const colours = [...svg.matchAll(/<polyline[^>]* stroke="(#\w+)"/g)].map(([, colour]) => colour);
+  expect(new Set(colours).size).toBe(8);
+  const width = Number(/viewBox="0 0 (\d+) /.exec(svg)?.[1]);
+  const left = Number(new RegExp(`<text x="([\\d.]+)"[^>]*>${name(7)}`).exec(svg)?.[1]);
+  // Of a font of 12 pixels a letter takes up to 6.6 of them, taken together.
+  expect(left + name(7).length * 6.6).toBeLessThan(width);
+});
+
 test("plot() draws a bar for each row in groups, its height by the figure, and leaves out the others", () => {
   const row = (subject: string, window: number, cpuUs: number) => ({
     subject,

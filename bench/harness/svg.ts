@@ -1,12 +1,25 @@
 /** What plots are drawn with: a frame, its ticks, labels, a legend. Readable on light and dark pages. */
 
-export const WIDTH = 640;
+export const WIDTH = 680;
 export const HEIGHT = 360;
 export const LEFT = 72;
-export const RIGHT = 150;
+/** Room for the legend: names of some 25 characters. */
+export const RIGHT = 190;
 export const TOP = 36;
 export const BOTTOM = 52;
-const COLOURS = ["#2563eb", "#d97706", "#059669", "#dc2626", "#7c3aed", "#64748b"];
+/** As many as a plot may have subjects. */
+const COLOURS = [
+  "#2563eb",
+  "#d97706",
+  "#059669",
+  "#dc2626",
+  "#7c3aed",
+  "#64748b",
+  "#0891b2",
+  "#db2777",
+  "#65a30d",
+  "#78350f",
+];
 
 /** A subject's colour, by its place among the subjects. */
 export function colourOf(index: number): string {
