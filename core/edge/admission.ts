@@ -7,9 +7,6 @@ import { MemoryBudget } from "./memory.ts";
 import { type Origin, Origins, isLoopback, subnetOf } from "./origin.ts";
 import type { Access, EdgeLimits } from "./port.ts";
 
-/** A burst is this many seconds' worth of the rate. */
-const BURST_SECONDS = 4;
-
 /** How full a process is when somebody asks to come in. */
 interface Fullness {
   readonly limits: EdgeLimits;
@@ -46,7 +43,7 @@ export class Admission {
     if (this.isMemoryFull(fullness)) return "MEMORY_BYTES_MAX";
     const perSecond =
       limits.acceptsPerSecondMax ?? (isLoopback(address) ? 0 : limit.ACCEPTS_PER_SECOND_MAX_DEFAULT);
-    const bucket = { perSecond, burst: perSecond * BURST_SECONDS };
+    const bucket = { perSecond, burst: (perSecond * limit.RATE_BURST_MS) / 1000 };
     if (perSecond > 0 && !this.#accepts.take(rateKey(address), now, bucket)) return "ACCEPTS_PER_SECOND_MAX";
     const origin = this.#origins.admit(address, limits);
     if (typeof origin !== "string") this.#connections++;
