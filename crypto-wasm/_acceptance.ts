@@ -1,6 +1,6 @@
 /** For tests: adversarial Ed25519 signatures, and a BigInt oracle for what ZIP-215 says of them. */
 import { ed25519 } from "@noble/curves/ed25519.js";
-import { createHash } from "node:crypto";
+import { sha512 } from "@noble/hashes/sha2.js";
 import type { SignedMessage } from "./port.ts";
 
 const { Point } = ed25519;
@@ -41,7 +41,7 @@ export const small: SignedMessage[] = SMALL_ORDER.flatMap((key) =>
 );
 
 function challenge(...parts: readonly Uint8Array[]): bigint {
-  const digest = createHash("sha512").update(Buffer.concat(parts)).digest();
+  const digest = sha512(new Uint8Array(Buffer.concat(parts)));
   return Fn.create(BigInt(`0x${digest.toReversed().toHex()}`));
 }
 

@@ -4,3 +4,6 @@ export const COLUMNS: readonly ("fast" | "portable")[] =
 
 /** The options that open the first of them. */
 export const FITTING: { readonly backends: "fast" | "portable" } = { backends: COLUMNS[0] ?? "portable" };
+
+/** Whether this is a browser's page, which has nothing of node:crypto. */
+export const IN_BROWSER = "document" in globalThis;

@@ -38,5 +38,5 @@ export function everything(crypto: Crypto): string[] {
     Uint8Array.of(Number(crypto.ed25519.verify(signing.publicKey, bytes, signature))),
     Uint8Array.of(Number(crypto.noise.verifyPeer(signing.publicKey, bytes, signature))),
   ];
-  return all.map((one) => (one === null ? "null" : Buffer.from(one).toString("hex")));
+  return all.map((one) => (one === null ? "null" : one.join()));
 }

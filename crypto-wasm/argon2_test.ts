@@ -7,7 +7,7 @@
  */
 import { describe, expect, test } from "bun:test";
 import { argon2d, argon2i, argon2id } from "@noble/hashes/argon2.js";
-import crypto from "node:crypto";
+import * as crypto from "node:crypto";
 import { passwords } from "./_each_backend.ts";
 import type { BackendName } from "./part.ts";
 

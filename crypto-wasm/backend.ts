@@ -1,4 +1,4 @@
-import { nativeParts } from "./native/mod.ts";
+import { nativeParts } from "#native";
 import type { BackendName, Parts } from "./part.ts";
 import { openRandom } from "./random.ts";
 import { openSodium, sodiumParts } from "./sodium/mod.ts";

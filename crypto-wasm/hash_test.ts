@@ -4,6 +4,7 @@ import { blake3 } from "@noble/hashes/blake3.js";
 import { hkdf } from "@noble/hashes/hkdf.js";
 import { sha256 } from "@noble/hashes/sha2.js";
 import { bytes, LENGTHS, MIB, refusal, WRONG } from "./_attack.ts";
+import { IN_BROWSER } from "./_columns.ts";
 import { each, hashes } from "./_each_backend.ts";
 
 test("every backend hashes every length around a block, and 1 MiB, alike, in one piece and in three", () => {
@@ -34,7 +35,7 @@ test("every backend hashes every length around a block, and 1 MiB, alike, in one
       ]);
     }
     const xof = hashes("shake256").map(({ it }) => it(data, 137).toHex());
-    expect([length, new Set(xof).size, xof.length]).toEqual([length, 1, 2]);
+    expect([length, new Set(xof).size, xof.length]).toEqual([length, 1, IN_BROWSER ? 1 : 2]);
     for (const { it } of each("blake3")) {
       for (const key of [undefined, bytes(32, 6)]) {
         const due = blake3(data, key === undefined ? {} : { key });

@@ -1,8 +1,9 @@
+import { verifyPeerOther } from "#native";
 import { expectBytes, expectData, expectOneOf } from "./argument.ts";
 import type { KeysAhead } from "./keys_ahead.ts";
-import { verifyPeerOther } from "./noise_peer.ts";
 import type { Parts } from "./part.ts";
 import type { Hash, NoiseCrypto, X25519 } from "./port.ts";
+import { verifySecp256k1 } from "./secp256k1.ts";
 
 const KEY_BYTES = 32;
 const SIGNATURE_BYTES = 64;
@@ -47,6 +48,7 @@ export function openNoise(parts: NoiseParts, { x25519, sha256, ahead }: NoiseKey
       expectBytes("key", key);
       expectBytes("message", message);
       expectBytes("signature", signature);
+      if (type === "secp256k1") return verifySecp256k1(key, sha256(message), signature);
       return verifyPeerOther(type, key, message, signature);
     },
   };

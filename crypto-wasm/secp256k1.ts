@@ -3,7 +3,6 @@
  * node:crypto knows no such curve. Everything here is public, so nothing needs constant time. It takes a few
  * milliseconds, and checks only that a peer holds its key: no decision of two parties rests on it.
  */
-import { createHash } from "node:crypto";
 
 const P = 2n ** 256n - 2n ** 32n - 977n;
 const N = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n;
@@ -22,17 +21,19 @@ const G: Point = {
   z: 1n,
 };
 
-/** Whether `signature` (DER) over SHA-256 of `message` holds under `key` (SEC 1 point); null where the key is no point. */
-export function verifySecp256k1(key: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean | null {
+/**
+ * Whether `signature` (DER) holds under `key` (SEC 1 point), over the message whose SHA-256 is `digest`; null where the
+ * key is no point.
+ */
+export function verifySecp256k1(key: Uint8Array, digest: Uint8Array, signature: Uint8Array): boolean | null {
   const point = decodePoint(key);
   if (point === null) return null;
   const parsed = parseDer(signature);
   if (parsed === null) return false;
   const { r, s } = parsed;
   if (r <= 0n || r >= N || s <= 0n || s >= N) return false;
-  const digest = toBigInt(createHash("sha256").update(message).digest());
   const inverse = invert(s, N);
-  const sum = shamir(point, (digest * inverse) % N, (r * inverse) % N);
+  const sum = shamir(point, (toBigInt(digest) * inverse) % N, (r * inverse) % N);
   if (sum.z === 0n) return false;
   const zInverse = invert(sum.z, P);
   return mod(sum.x * zInverse * zInverse) % N === r;
@@ -44,7 +45,7 @@ function mod(value: bigint): bigint {
 }
 
 function toBigInt(bytes: Uint8Array): bigint {
-  return BigInt(`0x${Buffer.from(bytes).toString("hex") || "0"}`);
+  return bytes.reduce((sum, byte) => (sum << 8n) | BigInt(byte), 0n);
 }
 
 /** The inverse by the extended Euclidean algorithm; `value` isn't 0 modulo the prime. */

@@ -1,7 +1,7 @@
 /** One member runs @noble/curves' FROST, the others this one: a key generated together, and signatures by either's sum. */
 import { expect, test } from "bun:test";
-import { createHash } from "node:crypto";
 import { ed25519, ed25519_FROST as noble } from "@noble/curves/ed25519.js";
+import { sha512 } from "@noble/hashes/sha2.js";
 import { BUILDS } from "../wasm/_builds.ts";
 import { agreed, get, randomBytes } from "./_ceremony.ts";
 import { type FrostAgreement, type FrostMembership, openFrost, SigningPackage } from "./mod.ts";
@@ -68,7 +68,8 @@ function generated(settings: FrostAgreement, frost: ReturnType<typeof openFrost>
 /** The tag that commitments of a member's share carry (docs/protocol/frost.md). */
 function shareTag({ encoded, publicKey, members }: FrostMembership["group"], member: number): Uint8Array {
   const at = 5 + 32 + members.indexOf(member) * 34 + 2;
-  const hash = createHash("sha512").update("dchat frost commitments v2").update(publicKey);
+  const label = new TextEncoder().encode("dchat frost commitments v2");
+  const hash = sha512.create().update(label).update(publicKey);
   return hash
     .update(encoded.subarray(at, at + 32))
     .digest()

@@ -1,4 +1,7 @@
-/** The engine's own cryptography: node:crypto KeyObjects and Bun's hashes (BoringSSL under both). */
+/**
+ * The engine's own cryptography: node:crypto KeyObjects and Bun's hashes (BoringSSL under both). It is imported as
+ * "#native", which for browsers is absent.ts: they have only WebCrypto, whose answers come later.
+ */
 import type { Parts } from "../part.ts";
 import { aesGcm } from "./aes.ts";
 import { fromSeed, seedOf, signEd25519, verifyStrict } from "./ed25519.ts";
@@ -14,6 +17,11 @@ import {
 } from "./hash.ts";
 import { argon2id, hasArgon2id } from "./password.ts";
 import { agree, fromSecret } from "./x25519.ts";
+
+export { verifyPeerOther } from "./peer.ts";
+
+/** Whether a pool has threads. A browser's would lose what they are sent while their script still fetches the module. */
+export const RUNS_THREADS = true;
 
 /** Bun's hashes; other engines have none that are as small, and take libsodium's. */
 function bunHashes(): Partial<Parts> {

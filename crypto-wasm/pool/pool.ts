@@ -1,3 +1,4 @@
+import { RUNS_THREADS } from "#native";
 import {
   type Check,
   expectArray,
@@ -22,7 +23,7 @@ export interface CryptoPoolOptions {
   readonly frost?: Frost;
   /** As in `openCrypto`. */
   readonly backends?: "fast" | "portable";
-  /** Threads; 1 by default. Each starts when there is something for it. */
+  /** Threads; 1 by default, none in a browser. Each starts when there is something for it. */
   readonly workers?: number;
   /** Batches of fewer signatures stay in place, where their answers come sooner. */
   readonly signaturesMin?: number;
@@ -140,7 +141,11 @@ export function openCryptoPool(options: CryptoPoolOptions): CryptoPool {
   const { ed25519, signaturesMin = SIGNATURES_MIN, waitingMax = WAITING_MAX } = options;
   const build = options.backends === "portable" ? "portable" : "auto";
   const script = options.script ?? workerScript();
-  const threads = new Threads(options.workers ?? 1, waitingMax, () => new Thread(script, build));
+  const threads = new Threads(
+    options.workers ?? Number(RUNS_THREADS),
+    waitingMax,
+    () => new Thread(script, build),
+  );
 
   async function start(items: readonly SignedMessage[]): Promise<readonly number[]> {
     expectArray("items", items);

