@@ -1,6 +1,6 @@
 /**
- * Hostile peers beside honest ones: what the honest notice of peers who attack without pause, and of zombies, who
- * shake hands and are never heard of again. What churn leaves in memory is growth_bench.ts.
+ * Hostile peers beside honest ones: what the honest notice of peers who attack without pause, of a few who send as much
+ * as they can, and of zombies, who shake hands and are never heard of again. What churn leaves in memory is growth_bench.ts.
  */
 import { numberOf, openEdgeHost, openLoad, tell, tookMs } from "./harness/edge_subject.ts";
 import { round, spread } from "./harness/quantile.ts";
@@ -13,10 +13,13 @@ const SECONDS: Readonly<Record<Size, number>> = { small: 1, standard: 10, large:
 /** As in production where the run is long enough for it; an answer may take half as long again. */
 const KEEPALIVE_MS: Readonly<Record<Size, number>> = { small: 1000, standard: 10_000, large: 60_000 };
 const LOOK_MS = 250;
+/** Connections that flood: what takes turns among the few of them is what one of them waits for. */
+const FLOODING = 4;
 
 export const benchmark: Benchmark = {
   name: "hostile",
-  about: "honest devices beside hostile ones and beside zombies: latency, losses, how soon zombies are gone",
+  about:
+    "honest devices beside hostile ones, a flood and zombies: latency, losses, how soon zombies are gone",
   standard: false,
   versions: () => ({}),
   async run({ size, progress }) {
@@ -28,8 +31,9 @@ export const benchmark: Benchmark = {
     const alone = await measureHonest(scene, "alone");
     const elsewhere = await besideOneAttacked(scene);
     const beside = await besideHostile(scene, "beside hostile");
+    const flooded = await besideFlood(scene);
     const haunted = await besideZombies(scene);
-    const rows = [alone, elsewhere, beside, haunted];
+    const rows = [alone, elsewhere, beside, flooded, haunted];
     const sum = (name: string) => rows.reduce((total, { figures }) => total + (figures[name] ?? 0), 0);
     return {
       rows,
@@ -105,6 +109,16 @@ async function besideHostile(scene: Scene, beside: string, address = scene.addre
   hostile.say("tries");
   const tries = numberOf(await hostile.next(), "tries");
   return { ...row, figures: { ...row.figures, tries } };
+}
+
+async function besideFlood(scene: Scene): Promise<Row> {
+  await settled(scene);
+  const load = [scene.address, String(FLOODING), "flood"];
+  await using hostile = await openLoad("hostile_load.ts", load, { background: true });
+  const row = await measureHonest(scene, "beside a flood", FLOODING);
+  hostile.say("sentMib");
+  const sentMib = round(numberOf(await hostile.next(), "sentMib"));
+  return { ...row, figures: { ...row.figures, sentMib } };
 }
 
 async function besideZombies(scene: Scene): Promise<Row> {

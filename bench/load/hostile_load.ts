@@ -1,7 +1,8 @@
 /**
  * Peers that mean harm, of several kinds in equal shares, who come again when they are cut off; or, with a third
- * argument `zombies`, peers that shake hands, never read or say anything again, and don't come back. argv: ADDRESS
- * COUNT [zombies]. It prints a line when they have come, and `{"tries": N}` for each line on stdin.
+ * argument, peers that shake hands and don't come back: `zombies` never read or say anything again, `flood` sends frames
+ * of a byte each, as fast as they are taken. argv: ADDRESS COUNT [zombies|flood]. It prints a line
+ * when they have come, and `{"tries": N, "sentMib": M}` for each line on stdin.
  */
 import { type Hostile, connectBare, connectHostile } from "../../core/edge/_kit.ts";
 import { frame } from "../../core/link/_pair.ts";
@@ -11,8 +12,10 @@ const port = Number(/\/tcp\/(\d+)/.exec(address)?.[1]);
 const PAUSE_MS = 1000;
 const BEGINNING = new TextEncoder().encode("\u0013/multistream/1.0.0\n\u0007/noise\n");
 const ZOMBIES_AT_ONCE = 32;
+const FLOOD_PIECE_BYTES = 256 * 1024;
 let tries = 0;
 let came = 0;
+let sentBytes = 0;
 
 /** Says nothing, or a byte a second of a handshake that never ends. */
 async function slow(dribbles: boolean): Promise<void> {
@@ -85,6 +88,38 @@ async function zombies(count: number): Promise<void> {
   await Promise.all(Array.from({ length: ZOMBIES_AT_ONCE }, walker));
 }
 
+async function flood(count: number): Promise<void> {
+  const floods = await Promise.all(Array.from({ length: count }, () => connectHostile(port)));
+  for (const hostile of floods) {
+    hostile.socket.pause();
+    void pour(hostile);
+  }
+}
+
+/** Sends answers to pings, a byte in each frame of Noise: the most work that bytes can ask for. */
+async function pour(hostile: Hostile): Promise<void> {
+  const answer = frame(2, 2, 0, 0);
+  const piece = new Uint8Array(FLOOD_PIECE_BYTES);
+  const sealed = new Uint8Array(1024);
+  let byte = 0;
+  while (!hostile.closed) {
+    let length = 0;
+    while (length + sealed.length <= piece.length) {
+      hostile.link.queue.append(answer.subarray(byte, byte + 1));
+      byte = (byte + 1) % answer.length;
+      const frameBytes = hostile.link.pull(sealed);
+      piece.set(sealed.subarray(0, frameBytes), length);
+      length += frameBytes;
+    }
+    for (let at = 0; at < length && !hostile.closed;) {
+      const taken = Math.max(0, hostile.socket.write(piece.subarray(at, length)));
+      at += taken;
+      sentBytes += taken;
+      await Bun.sleep(taken === 0 ? 1 : 0);
+    }
+  }
+}
+
 async function all(count: number): Promise<void> {
   for (let index = 0; index < count; index++) {
     void forEver(KINDS[index % KINDS.length] ?? garbage);
@@ -93,7 +128,9 @@ async function all(count: number): Promise<void> {
   while (came < count / 2) await Bun.sleep(50);
 }
 
-await (who === "zombies" ? zombies : all)(Number(countText));
+const PEERS = { all, zombies, flood };
+if (!Object.hasOwn(PEERS, who)) throw new Error(`${who} are no hostile peers`);
+await PEERS[who as keyof typeof PEERS](Number(countText));
 console.log(JSON.stringify({ ready: true }));
-for await (const line of console) console.log(JSON.stringify({ tries, line }));
+for await (const line of console) console.log(JSON.stringify({ tries, sentMib: sentBytes / 2 ** 20, line }));
 process.exit(0);
