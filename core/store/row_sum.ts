@@ -78,6 +78,14 @@ export function turnSum(mailbox: Uint8Array, turn: TurnRow): number {
   return finish();
 }
 
+/**
+ * What sums of receipts add up to, of which 32 bits count: receipts outlive their readers, so there can be more of them
+ * than a number adds up exactly.
+ */
+export function addSums(one: number, other: number): number {
+  return (one + other) % 2 ** 32;
+}
+
 export function receiptSum(receipt: Receipt): number {
   begin(receipt.mailbox);
   put(receipt.reader);

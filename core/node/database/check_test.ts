@@ -99,6 +99,19 @@ for (const kind of KINDS) {
       expect(await backupDatabase({ ...here, file: places.file() })).toBe(1);
     });
 
+    test("adds up the receipts of a mailbox that has had more readers than a number counts exactly", async () => {
+      const here = await place(kind);
+      await fill(here);
+      // As by 2 ** 23 receipts more, whose sums are multiples of what counts.
+      await sql(
+        here,
+        "UPDATE mailbox SET receipt_sum = receipt_sum + 36028797018963968 WHERE receipt_sum > 0",
+      );
+      expect((await checkDatabase(here)).damage).toEqual([]);
+      await sql(here, "UPDATE mailbox SET receipt_sum = receipt_sum + 1 WHERE receipt_sum > 0");
+      expect((await checkDatabase(here)).damage).not.toEqual([]);
+    });
+
     test("names a mailbox that is gone with all its rows, and one whose tombstone is", async () => {
       const here = await place(kind);
       const { ids, deleted } = await fill(here);

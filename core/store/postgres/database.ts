@@ -45,7 +45,16 @@ import {
   type TurnRecord,
   turnRow,
 } from "../row.ts";
-import { entrySum, mailboxSum, readersSum, readerSum, receiptSum, relaySum, turnSum } from "../row_sum.ts";
+import {
+  addSums,
+  entrySum,
+  mailboxSum,
+  readersSum,
+  readerSum,
+  receiptSum,
+  relaySum,
+  turnSum,
+} from "../row_sum.ts";
 import { requireVersion } from "../version.ts";
 
 /** Entries fetched and inserted at a time. */
@@ -263,7 +272,7 @@ async function* mailboxRecords(sql: Sql, record: MailboxRecord): AsyncGenerator<
     yield* turnsOf(sql, id);
     let receipts = 0;
     for await (const each of receiptsOf(sql, id)) {
-      receipts += receiptSum(each.receipt);
+      receipts = addSums(receipts, receiptSum(each.receipt));
       yield each;
     }
     if (receipts !== record.receiptSum) yield lackingRows(id, "receipts");

@@ -38,7 +38,7 @@ export const mailboxColumns = (sql: Sql) => sql`
   retention_ms AS "retentionMs", size, peaks, turn, version, floor, entries_held AS "entriesHeld",
   bytes_held AS "bytesHeld", created_ms AS "createdMs", deleted, started_size AS "startedSize",
   started_root AS "startedRoot", started_ms AS "startedMs", sum, swept, sweep_ms AS "sweepMs",
-  reader_sum AS "readerSum", receipt_sum AS "receiptSum"`;
+  reader_sum AS "readerSum", receipt_sum & 4294967295 AS "receiptSum"`;
 
 /** Columns of an entry but for its body. */
 export const entryColumns = (sql: Sql) => sql`

@@ -31,7 +31,16 @@ import {
   type TurnRecord,
   turnRow,
 } from "../row.ts";
-import { entrySum, mailboxSum, readersSum, readerSum, receiptSum, relaySum, turnSum } from "../row_sum.ts";
+import {
+  addSums,
+  entrySum,
+  mailboxSum,
+  readersSum,
+  readerSum,
+  receiptSum,
+  relaySum,
+  turnSum,
+} from "../row_sum.ts";
 import { ENTRY_COLUMNS, MAILBOX_COLUMNS } from "./columns.ts";
 import { isThere, migrateSqlite, openSqliteFile, openSqliteRaw, sqliteFault, sqliteVersion } from "./open.ts";
 import { SQLITE_SCHEMA_VERSION } from "./schema_version.ts";
@@ -249,7 +258,7 @@ function* mailboxRecords(db: Database, record: SqliteMailbox): Generator<StoreRe
     yield* turnsOf(db, box, row.id);
     let receipts = 0;
     for (const each of receiptsOf(db, box, row.id)) {
-      receipts += receiptSum(each.receipt);
+      receipts = addSums(receipts, receiptSum(each.receipt));
       yield each;
     }
     if (receipts !== record.receiptSum) yield lackingRows(row.id, "receipts");
