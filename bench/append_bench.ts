@@ -67,7 +67,7 @@ export const benchmark: Benchmark = {
         rows,
         ratios: ratios(rows, SHAPES[size]),
         notes,
-        plots: [{ title: "appends acknowledged", x: "writers", y: "perSecond", log: "x" }],
+        plots: [{ title: "Appends acknowledged after a sync", x: "writers", y: "perSecond", log: "xy" }],
       };
     } finally {
       rmSync(dir, { recursive: true, force: true });

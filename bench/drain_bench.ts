@@ -66,7 +66,7 @@ async function measureDrain(dir: string, size: Size, progress: (text: string) =>
     subject: "dchat",
     parameters: { what: "live", entries: numberOf(answer, "sent") },
     figures: {
-      perSecond: round(numberOf(answer, "delivered") / numberOf(answer, "seconds")),
+      deliveredPerSecond: round(numberOf(answer, "delivered") / numberOf(answer, "seconds")),
       ...spread(tookMs(answer), "Ms"),
       cpuUs: round(((cpuMs - before.cpuMs) * 1000) / numberOf(answer, "delivered")),
       rssKib: await restedKib(subject),
@@ -76,6 +76,6 @@ async function measureDrain(dir: string, size: Size, progress: (text: string) =>
   return {
     rows,
     ratios: [atLeast("live messages delivered over sent", round(complete), 1)],
-    plots: [{ title: "Entries a second to one device", bars: ["what"], y: "perSecond" }],
+    plots: [{ title: "Stored entries read by one device", bars: ["what"], y: "perSecond" }],
   };
 }

@@ -124,8 +124,30 @@ test("plot() draws a bar for each row in groups, its height by the figure, and l
   expect(second / first).toBeCloseTo(2, 1);
   expect(first / third).toBeCloseTo(2, 1);
   expect(fourth).toBe(0);
-  expect(svg).toContain("window 8");
+  expect(svg).toContain("8 under way");
+  expect(svg).toContain("upward: µs of CPU");
   expect(svg).not.toMatch(/NaN|Infinity|9k/);
+});
+
+test("plot() breaks labels between words, so that those of five groups don't overlap", () => {
+  const besides = [
+    "alone",
+    "beside another relay under attack",
+    "beside hostile",
+    "beside a flood",
+    "beside",
+  ];
+  const rows = besides.map((beside) => ({ subject: "dchat", parameters: { beside }, figures: { p99Ms: 1 } }));
+  const svg = plot({ ...result, rows }, { title: "p99", bars: ["beside"], y: "p99Ms" });
+  const labels = [...svg.matchAll(/<text x="([\d.]+)" y="([\d.]+)"[^>]*font-size="10">([^<]*)</g)];
+  expect(labels.map(([, , , words]) => words).join(" ")).toBe(besides.join(" "));
+  for (const [, x, y, words = ""] of labels) {
+    const next = labels.find(([, other, same]) => same === y && Number(other) > Number(x));
+    if (next === undefined) continue;
+    const [, at, , others = ""] = next;
+    // Of a font of 10 pixels a letter takes up to 5.5 of them, taken together.
+    expect(Number(at) - Number(x)).toBeGreaterThan(((words.length + others.length) / 2) * 5.5);
+  }
 });
 
 test("withFigures() makes what stands between marks anew, says what isn't measured, and refuses a name it doesn't know", () => {

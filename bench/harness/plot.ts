@@ -17,6 +17,10 @@ import {
   upward,
   WIDTH,
 } from "./svg.ts";
+import { axisWords, groupWords, wrapped } from "./words.ts";
+
+/** Of a group's label, in pixels, and how wide a letter of it is. */
+const LABEL = { size: 10, line: 12, letter: 5.2 };
 
 /** The plot's SVG text. */
 export function plot(result: Result, of: Plot): string {
@@ -57,7 +61,7 @@ function curve(result: Result, of: Curve): string {
     ];
   });
   const parts = [...ticks, ...rungs(y), ...drawn, ...legend([...series.keys()])];
-  return picture(of.title, `${of.x}; ${of.y} upward`, parts);
+  return picture(of.title, `across: ${axisWords(of.x)}; upward: ${axisWords(of.y)}`, parts);
 }
 
 function seriesOf(result: Result, of: Curve): Map<string, Point[]> {
@@ -88,7 +92,8 @@ function bars(result: Result, of: Bars): string {
       of.bars.every((name) => parameters[name] !== undefined) &&
       has(parameters, of.where),
   );
-  const groupOf = (row: Row): string => of.bars.map((name) => `${name} ${row.parameters[name]}`).join(", ");
+  const groupOf = (row: Row): string =>
+    of.bars.map((name) => groupWords(name, row.parameters[name])).join(", ");
   const subjects = [...new Set(rows.map((row) => row.subject))];
   const groups = [...new Set(rows.map(groupOf))];
   const y = axis([0, ...rows.map((row) => row.figures[of.y] ?? 0)], false);
@@ -104,8 +109,17 @@ function bars(result: Result, of: Bars): string {
       text(x + width * 0.45, py(value) - 4, short(value), "middle", 'font-size="9"'),
     ];
   });
-  const labels = groups.map((group, at) =>
-    text(LEFT + (at + 0.5) * groupWidth, HEIGHT - BOTTOM + 18, group, "middle", 'font-size="10"'),
+  const labels = groups.flatMap((group, at) =>
+    wrapped(group, groupWidth / LABEL.letter).map((words, line) =>
+      text(
+        LEFT + (at + 0.5) * groupWidth,
+        HEIGHT - BOTTOM + 16 + line * LABEL.line,
+        words,
+        "middle",
+        `font-size="${LABEL.size}"`,
+      ),
+    ),
   );
-  return picture(of.title, `${of.y} upward`, [...rungs(y), ...drawn, ...labels, ...legend(subjects)]);
+  const parts = [...rungs(y), ...drawn, ...labels, ...legend(subjects)];
+  return picture(of.title, `upward: ${axisWords(of.y)}`, parts);
 }

@@ -6,7 +6,8 @@ export const LEFT = 72;
 /** Room for the legend: names of some 25 characters. */
 export const RIGHT = 190;
 export const TOP = 36;
-export const BOTTOM = 52;
+/** Room for three lines of labels, and what lies along the bottom. */
+export const BOTTOM = 76;
 /** As many as a plot may have subjects. */
 const COLOURS = [
   "#2563eb",
