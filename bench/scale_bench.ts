@@ -187,17 +187,30 @@ function plots() {
   ];
 }
 
-/** The last step over the first, where nothing waits for the disk to be read. */
+/**
+ * The last step over the first, where nothing waits for the disk to be read. The first lies in memory once it was asked
+ * for, so it is measured twice, and the better of both counts: what disturbs one of them would pass for growth that
+ * isn't there, or hide some that is.
+ */
 function ratios(rows: readonly Row[]): Ratio[] {
   const own = rows.filter(({ subject }) => subject === "dchat");
   const [first, last] = [own.at(0), own.at(-1)];
-  const growth = (name: string): number =>
-    round((last?.figures[name] ?? Number.NaN) / (first?.figures[name] ?? Number.NaN));
+  const begun = rows.filter(
+    ({ subject, parameters }) =>
+      subject.startsWith("dchat") &&
+      !subject.includes("postgresql") &&
+      parameters["entries"] === first?.parameters["entries"],
+  );
+  const growth = (name: string, better: (...values: number[]) => number = Math.min): number =>
+    round(
+      (last?.figures[name] ?? Number.NaN) /
+        better(...begun.map(({ figures }) => figures[name] ?? Number.NaN)),
+    );
   const over = `${last?.parameters["entries"]} entries over ${first?.parameters["entries"]}`;
   return [
     atMost(`memory at rest, ${over}`, growth("rssKib"), 1.25),
     atMost(`from exec to /ready, ${over}`, growth("startMs"), 1.25),
     atMost(`CPU of an append, ${over}`, growth("cpuUs"), 1.4),
-    atLeast(`appends a second, ${over}`, growth("perSecond"), 0.8),
+    atLeast(`appends a second, ${over}`, growth("perSecond", Math.max), 0.8),
   ];
 }
