@@ -4,6 +4,7 @@ import {
   type ByteQueue,
   type Link,
   type PeerId,
+  type Portion,
   observedAddress,
   peerIdOf,
 } from "../link/mod.ts";
@@ -70,6 +71,11 @@ export abstract class Connection implements EdgeConnection, Timed {
   abstract put(bytes: Uint8Array, length: number): boolean;
   /** Gives the socket what put() kept; false where some still waits. */
   abstract putRest(): boolean;
+  /** Gives the link what came from the socket, borrowed, and says how much of it went; see Link.receive(). */
+  take(bytes: Uint8Array, now: number, most: Portion): number {
+    return this.link.receive(bytes, now, most);
+  }
+
   abstract pause(): void;
   abstract resume(): void;
   /**

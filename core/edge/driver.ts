@@ -157,9 +157,9 @@ export class Driver implements LinkEvents<Connection> {
     }
   }
 
-  /** Bytes that passed a socket and were no link's. */
-  beside(received: number, sent: number): void {
-    this.#events?.bytes(received, sent);
+  /** Bytes that a socket was given and that are no link's. */
+  wrote(length: number): void {
+    this.#events?.bytes(0, length);
   }
 
   /** The socket takes no more for now. */

@@ -1,11 +1,13 @@
 import { type Clock, limit } from "../ground/mod.ts";
-import type { Link } from "../link/mod.ts";
+import { ALL, type Link, type Portion } from "../link/mod.ts";
 
-const PORTION = { frames: limit.INPUT_PORTION_FRAMES, bytes: limit.INPUT_PORTION_BYTES };
+const PORTION: Portion = { frames: limit.INPUT_PORTION_FRAMES, bytes: limit.INPUT_PORTION_BYTES };
 
 interface Receiver {
-  readonly link: Pick<Link<unknown>, "receive" | "isFull">;
+  readonly link: Pick<Link<unknown>, "isFull">;
   readonly inbound: boolean;
+  /** Takes input, borrowed, `most` of it at once, and says how much. */
+  take(bytes: Uint8Array, now: number, most: Portion): number;
 }
 
 /**
@@ -31,19 +33,20 @@ export class InputTurns<T> {
   }
 
   /**
-   * Gives a link input, borrowed, and says how much it took: fewer bytes than all where it is full or has to wait.
+   * Gives a connection input, borrowed, and says how much it took: fewer bytes than all where it is full or has to wait.
    * Whom we dialled doesn't wait: some of these sockets can't be paused, and what they bring meanwhile has a bound.
    */
-  take({ link, inbound }: Receiver, bytes: Uint8Array, beganMs: number): number {
+  take(receiver: Receiver, bytes: Uint8Array, beganMs: number): number {
+    const { link, inbound } = receiver;
     // What waits is held, and that has a bound too.
-    if (!inbound || this.#waiting.size >= limit.INPUT_WAITING_MAX) return link.receive(bytes, beganMs);
-    let taken = link.receive(bytes, beganMs, PORTION);
+    if (!inbound || this.#waiting.size >= limit.INPUT_WAITING_MAX) return receiver.take(bytes, beganMs, ALL);
+    let taken = receiver.take(bytes, beganMs, PORTION);
     let spentMs = this.#spentMs;
     while (taken < bytes.length && !link.isFull) {
       const now = this.#clock.monotonic();
       spentMs = this.#spentMs + now - beganMs;
       if (spentMs >= limit.INPUT_TURN_MS) break;
-      taken += link.receive(bytes.subarray(taken), now, PORTION);
+      taken += receiver.take(bytes.subarray(taken), now, PORTION);
     }
     this.#spentMs = spentMs;
     return taken;

@@ -11,15 +11,16 @@ function open(portions: readonly number[], inbound = true) {
   const took: number[] = [];
   const turns: InputTurns<number> = new InputTurns(clock, take);
   function take(who: number): void {
-    const link = {
-      isFull: false,
-      receive: (bytes: Uint8Array, _now: number, most?: { bytes: number }) => {
+    const one = {
+      link: { isFull: false },
+      inbound,
+      take: (bytes: Uint8Array, _now: number, most: { bytes: number }) => {
         clock.nowMs += limit.INPUT_TURN_MS;
         took.push(who);
-        return Math.min(bytes.length, most?.bytes ?? Infinity);
+        return Math.min(bytes.length, most.bytes);
       },
     };
-    left[who] = (left[who] ?? 0) - turns.take({ link, inbound }, new Uint8Array(left[who] ?? 0), clock.nowMs);
+    left[who] = (left[who] ?? 0) - turns.take(one, new Uint8Array(left[who] ?? 0), clock.nowMs);
     if (left[who] > 0) turns.wait(who);
   }
   return { turns, took, left, take };

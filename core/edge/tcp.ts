@@ -29,9 +29,6 @@ export abstract class SocketConnection extends Connection {
     return this.gone ? 0 : this.socket.remotePort;
   }
 
-  /** Takes what came from the socket; it is the connection's to write on and to keep. */
-  abstract receive(bytes: Buffer): void;
-
   /** Gives the socket `length` of `bytes` from `at` on and keeps a copy of what it doesn't take; false where it kept some. */
   protected give(bytes: Uint8Array, at: number, length: number): boolean {
     const taken = Math.max(0, this.socket.write(bytes, at, length));
@@ -65,10 +62,6 @@ export class TcpConnection extends SocketConnection {
   readonly kind = "tcp";
   #shut = false;
 
-  receive(bytes: Buffer): void {
-    this.driver.received(this, bytes);
-  }
-
   put(bytes: Uint8Array, length: number): boolean {
     return this.give(bytes, HEADROOM_BYTES, length);
   }
@@ -93,7 +86,8 @@ function isPeers(error: Error): boolean {
 /** Handlers that all sockets of a process share: each finds its connection on the socket. */
 export const socketHandlers = {
   data(socket: TcpSocket, bytes: Buffer): void {
-    socket.data?.receive(bytes);
+    const connection = socket.data;
+    connection?.driver.received(connection, bytes);
   },
   drain(socket: TcpSocket): void {
     const connection = socket.data;

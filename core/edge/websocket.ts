@@ -1,5 +1,6 @@
 /** WebSockets that come in, RFC 6455: framing between a socket and the link that any other socket has. */
 import { limit } from "../ground/mod.ts";
+import type { Portion } from "../link/mod.ts";
 import { HEADROOM_BYTES } from "./connection.ts";
 import { SocketConnection } from "./tcp.ts";
 import {
@@ -22,6 +23,7 @@ import {
 
 const END_OF_HEAD = Buffer.from("\r\n\r\n");
 /** Methods of HTTP begin with one of these; TLS, multistream-select and most of what else strays here doesn't. */
+const NO_BYTES = new Uint8Array(0);
 const [LETTER_MIN, LETTER_MAX] = [0x41, 0x5a];
 
 /**
@@ -41,15 +43,20 @@ export class WebSocketConnection extends SocketConnection {
   /** How far we are with the end: our Close is written, and then nothing more is. */
   #end: "open" | "closed" | "shut" = "open";
 
-  receive(bytes: Buffer): void {
-    if (this.#deaf) this.driver.beside(bytes.length, 0);
-    else if (this.#frames !== null) this.#read(this.#frames, bytes);
-    else this.#ask(bytes);
+  override take(bytes: Uint8Array, now: number, most: Portion): number {
+    const at = this.#frames === null && !this.#deaf ? this.#ask(bytes) : 0;
+    const frames = this.#frames;
+    if (frames === null || this.#deaf) return bytes.length;
+    const taken = at + frames.read(bytes.subarray(at), this.link, now, most);
+    if (this.gone) return bytes.length;
+    if (this.blockedMs === 0 && !this.#pong()) this.driver.blocked(this);
+    if (frames.ending !== null) this.#finish(frames.ending);
+    return taken;
   }
 
   put(bytes: Uint8Array, length: number): boolean {
     const at = writeHead(bytes, HEADROOM_BYTES, length);
-    this.driver.beside(0, HEADROOM_BYTES - at);
+    this.driver.wrote(HEADROOM_BYTES - at);
     return this.give(bytes, at, HEADROOM_BYTES - at + length);
   }
 
@@ -79,28 +86,33 @@ export class WebSocketConnection extends SocketConnection {
     return false;
   }
 
-  /** Takes a part of the request for the upgrade. */
-  #ask(bytes: Buffer): void {
-    this.driver.beside(bytes.length, 0);
-    const head = this.#head === null ? bytes : Buffer.concat([this.#head, bytes]);
+  /** Takes a part of the request for the upgrade, and says how much of the bytes was its. */
+  #ask(bytes: Uint8Array): number {
+    const before = this.#head?.length ?? 0;
+    const head = Buffer.concat([this.#head ?? NO_BYTES, bytes]);
     const first = head[0] ?? 0;
-    if (first < LETTER_MIN || first > LETTER_MAX) return this.#refuse(NO_REQUEST);
+    if (first < LETTER_MIN || first > LETTER_MAX) {
+      this.#refuse(NO_REQUEST);
+      return bytes.length;
+    }
     const end = head.subarray(0, limit.WEBSOCKET_HEAD_BYTES_MAX).indexOf(END_OF_HEAD);
     if (end < 0 && head.length < limit.WEBSOCKET_HEAD_BYTES_MAX) this.#head = head;
     else if (end < 0) {
       this.driver.limited(this.link, "WEBSOCKET_HEAD_BYTES_MAX");
       this.#refuse(HEAD_TOO_LONG);
-    } else this.#answer(head, end);
+    } else {
+      this.#answer(head.toString("latin1", 0, end));
+      return end + END_OF_HEAD.length - before;
+    }
+    return bytes.length;
   }
 
-  #answer(head: Buffer, end: number): void {
-    const asked = parseUpgrade(head.toString("latin1", 0, end));
+  #answer(request: string): void {
+    const asked = parseUpgrade(request);
     if (typeof asked !== "string") return this.#refuse(asked);
     this.#head = null;
     this.#frames = new FrameReader();
     if (!this.#say(encodeUpgrade(asked))) this.driver.blocked(this);
-    const rest = head.subarray(end + END_OF_HEAD.length);
-    if (rest.length > 0) this.#read(this.#frames, rest);
   }
 
   #refuse(refusal: Refusal): void {
@@ -108,15 +120,6 @@ export class WebSocketConnection extends SocketConnection {
     this.#head = null;
     if (!this.#say(encodeRefusal(refusal))) this.driver.blocked(this);
     this.link.close(`no WebSocket: HTTP ${refusal.status}`);
-  }
-
-  #read(frames: FrameReader, bytes: Uint8Array): void {
-    const plain = frames.read(bytes);
-    this.driver.beside(bytes.length - plain.length, 0);
-    if (plain.length > 0) this.driver.received(this, plain);
-    if (this.gone) return;
-    if (this.blockedMs === 0 && !this.#pong()) this.driver.blocked(this);
-    if (frames.ending !== null) this.#finish(frames.ending);
   }
 
   /** The other end said Close, or broke the rules. */
@@ -137,7 +140,7 @@ export class WebSocketConnection extends SocketConnection {
   }
 
   #say(bytes: Uint8Array): boolean {
-    this.driver.beside(0, bytes.length);
+    this.driver.wrote(bytes.length);
     return this.give(bytes, 0, bytes.length);
   }
 }

@@ -16,6 +16,7 @@ import { LENGTH_BYTES, NoiseTransport } from "./noise_transport.ts";
 import { ByteQueue } from "./byte_queue.ts";
 import { PartialFrame } from "./partial_frame.ts";
 import type { BufferPool } from "./pool.ts";
+import { ALL } from "./portion.ts";
 import { type LinkStream, type LinkStreamHandler, type ProtocolTable, noStream } from "./stream.ts";
 import { GO_AWAY } from "./yamux.ts";
 
@@ -48,9 +49,6 @@ export interface LinkProfile<Owner> {
   /** Multihash bytes of the only peer that a dialler accepts, or null. */
   readonly expectedPeer: Uint8Array | null;
 }
-
-/** How much of what it is given a link takes in one go; its last frame may end beyond `bytes`. */
-const ALL = { frames: Infinity, bytes: Infinity };
 
 type Phase = "security" | "handshake" | "muxer" | "open" | "closed";
 

@@ -27,4 +27,5 @@ export { ByteQueue } from "./byte_queue.ts";
 export { signPayload } from "./noise_payload.ts";
 export { type PeerId, parsePeerId, peerIdFromPublicKey, peerIdOf, publicKeyOfPeerId } from "./peer_id.ts";
 export { BufferPool } from "./pool.ts";
+export { ALL, type Portion } from "./portion.ts";
 export type { LinkStream, LinkStreamHandler, ProtocolTable } from "./stream.ts";

@@ -5,6 +5,7 @@
  */
 import { isUtf8 } from "node:buffer";
 import { limit } from "../../ground/mod.ts";
+import type { Link, Portion } from "../../link/mod.ts";
 
 const OPCODE = { continuation: 0, text: 1, binary: 2, close: 8, ping: 9, pong: 10 } as const;
 const FINAL = 0x80;
@@ -19,7 +20,8 @@ const CONTROL_BYTES_MAX = 125;
 const WHOLE_BYTES_MAX = 2 + MASK_BYTES + CONTROL_BYTES_MAX;
 /** From here on making a view of words is worth it. */
 const WORDS_FROM_BYTES = 64;
-const NO_BYTES = new Uint8Array(0);
+/** So many bytes of a payload count as one frame more where frames are counted: as many as a frame of Noise has, or fewer. */
+const FRAME_BYTES_LOG2 = 4;
 
 /** Why a connection is over: the code that our Close says, section 7.4.1, and a reason for ourselves. */
 export interface Ending {
@@ -49,6 +51,9 @@ export function isTooLong(ending: Ending): boolean {
   return ending === BROKEN.large;
 }
 
+/** Takes payloads. */
+export type Taker = Pick<Link<unknown>, "receive">;
+
 /** Reads what a client sends once it has its WebSocket. */
 export class FrameReader {
   /** What the last ping carried that nobody answered yet; earlier ones need no answer, section 5.5.3. */
@@ -68,27 +73,37 @@ export class FrameReader {
   #heldLength = 0;
 
   /**
-   * Takes the next bytes, cut anywhere, unmasks what they carry where it lies, moves it together and returns it: a
-   * part of `bytes`, which is the reader's to write on. Stops where `ending` says why.
+   * Takes the next bytes, cut anywhere, and gives the link what they carry, unmasked where it lies, so they are the
+   * reader's to write on. Says how many it took: fewer than all where the link is full, where there are more than
+   * `most`, or where `ending` says why nothing more is read.
    */
-  read(bytes: Uint8Array): Uint8Array {
+  read(bytes: Uint8Array, link: Taker, now: number, most: Portion): number {
     let at = 0;
-    let from = 0;
-    let to = 0;
-    while (at < bytes.length && this.ending === null) {
+    for (let frames = 0; at < bytes.length && frames < most.frames && this.ending === null; frames++) {
       if (this.#left === 0) {
         at = this.#head(bytes, at);
         continue;
       }
-      const length = Math.min(this.#left, bytes.length - at);
-      this.#unmask(bytes, at, length);
-      this.#left -= length;
-      if (to === 0) from = to = at;
-      if (to < at) bytes.copyWithin(to, at, at + length);
-      to += length;
-      at += length;
+      const length = Math.min(this.#left, bytes.length - at, most.bytes);
+      const taken = this.#give(bytes.subarray(at, at + length), link, now, most);
+      at += taken;
+      if (taken < length) break;
+      frames += length >> FRAME_BYTES_LOG2;
     }
-    return to === 0 ? NO_BYTES : bytes.subarray(from, to);
+    return at;
+  }
+
+  /** Gives the link a piece of a payload; what it doesn't take is left as it came. */
+  #give(piece: Uint8Array, link: Taker, now: number, most: Portion): number {
+    const mask = this.#mask;
+    this.#unmask(piece);
+    const taken = link.receive(piece, now, most);
+    this.#left -= taken;
+    if (taken === piece.length) return taken;
+    this.#mask = rotated(mask, taken & 3);
+    this.#unmask(piece.subarray(taken));
+    this.#mask = rotated(mask, taken & 3);
+    return taken;
   }
 
   /** Deals with a frame's head, or with a control frame, or keeps what there is of it; says where it stopped. */
@@ -161,16 +176,16 @@ export class FrameReader {
     const payload = new Uint8Array(bytes.subarray(start, start + ((bytes[at + 1] ?? 0) & 0x7f)));
     // A frame's payload is wholly behind it when a control frame comes, so the mask is free.
     this.#mask = readMask(bytes, at + 2);
-    this.#unmask(payload, 0, payload.length);
+    this.#unmask(payload);
     if (opcode === OPCODE.ping) this.ping = payload;
     else this.ending = endingOf(payload);
   }
 
-  #unmask(bytes: Uint8Array, from: number, length: number): void {
-    const end = from + length;
+  #unmask(bytes: Uint8Array): void {
+    const end = bytes.length;
     let mask = this.#mask;
-    let at = from;
-    if (length >= WORDS_FROM_BYTES) {
+    let at = 0;
+    if (end >= WORDS_FROM_BYTES) {
       for (; ((bytes.byteOffset + at) & 3) !== 0; at++) {
         bytes[at] = (bytes[at] ?? 0) ^ (mask & 0xff);
         mask = rotated(mask, 1);

@@ -4,6 +4,7 @@
  */
 import { describe, expect, test } from "bun:test";
 import { limit } from "../../ground/mod.ts";
+import { ALL } from "../../link/mod.ts";
 import { pattern, randomFrom } from "../../link/_pair.ts";
 import { HEADROOM_BYTES } from "../connection.ts";
 import { clientFrame, type FrameOptions, ServerFrames } from "./_kit.ts";
@@ -15,16 +16,33 @@ const MAX = limit.WEBSOCKET_MESSAGE_BYTES_MAX;
 const HELLO = new TextEncoder().encode("Hello");
 const NOTHING = new Uint8Array(0);
 
-/** Everything a reader made of `bytes`, which it is given in pieces that end at `cuts`. */
-function readAll(bytes: Uint8Array, cuts: readonly number[] = []) {
+interface Reading {
+  /** Where the pieces end that it is given. */
+  readonly cuts?: readonly number[];
+  readonly most?: typeof ALL;
+  /** How much of `length` the link takes. */
+  readonly takes?: (length: number) => number;
+}
+
+/** Everything a reader made of `bytes`. */
+function readAll(bytes: Uint8Array, { cuts = [], most = ALL, takes = (all) => all }: Reading = {}) {
   const reader = new FrameReader();
   const parts: Uint8Array[] = [];
+  const link = {
+    receive(payload: Uint8Array) {
+      const taken = takes(payload.length);
+      parts.push(payload.slice(0, taken));
+      return taken;
+    },
+  };
   let from = 0;
   for (const to of [...cuts, bytes.length]) {
     // A copy each: it writes on what it is given. At some offset, as a socket's buffers may be.
     const piece = new Uint8Array(3 + to - from).subarray(to % 4 === 3 ? 3 : to % 4);
     piece.set(bytes.subarray(from, to));
-    parts.push(reader.read(piece.subarray(0, to - from)).slice());
+    for (let at = 0; at < to - from && reader.ending === null;) {
+      at += reader.read(piece.subarray(at, to - from), link, 0, most);
+    }
     from = to;
   }
   return { payload: Buffer.concat(parts).toString("hex"), ping: hexOf(reader.ping), ending: reader.ending };
@@ -69,10 +87,7 @@ describe("FrameReader", () => {
       const frame = clientFrame(payload);
       const head = frame.length - length;
       for (const cuts of [[], [1], [head - 1], [head], [head + 1], [head + 2, head + 3], [head + 66]]) {
-        const read = readAll(
-          frame,
-          cuts.filter((cut) => cut <= frame.length),
-        );
+        const read = readAll(frame, { cuts: cuts.filter((cut) => cut <= frame.length) });
         expect(read.payload === payload.toHex()).toBe(true);
         expect(read.ending).toBeNull();
       }
@@ -83,13 +98,26 @@ describe("FrameReader", () => {
     const whole = readAll(STREAM);
     expect(whole).toEqual({ payload: STREAM_PAYLOAD, ping: hexOf(HELLO), ending: null });
     for (let cut = 0; cut <= STREAM.length; cut++) {
-      expect(readAll(STREAM, [cut])).toEqual(whole);
+      expect(readAll(STREAM, { cuts: [cut] })).toEqual(whole);
       const part = readAll(STREAM.subarray(0, cut));
       expect(part.ending).toBeNull();
       expect(STREAM_PAYLOAD.startsWith(part.payload)).toBe(true);
     }
     const everyByte = Array.from({ length: STREAM.length - 1 }, (_, at) => at + 1);
-    expect(readAll(STREAM, everyByte)).toEqual(whole);
+    expect(readAll(STREAM, { cuts: everyByte })).toEqual(whole);
+  });
+
+  test("takes a portion at a time: so many frames, or as many bytes as they could have", () => {
+    const took = (bytes: Uint8Array): number => {
+      const link = { receive: (payload: Uint8Array) => payload.length };
+      return new FrameReader().read(bytes, link, 0, { frames: 64, bytes: 65_536 });
+    };
+    const ping = clientFrame(NOTHING, { opcode: 9 });
+    expect(took(Buffer.concat(Array.from({ length: 1000 }, () => ping)))).toBe(64 * ping.length);
+    const byte = clientFrame(Uint8Array.of(1));
+    expect(took(Buffer.concat(Array.from({ length: 1000 }, () => byte)))).toBe(32 * byte.length);
+    const large = clientFrame(pattern(MAX));
+    expect(took(Buffer.concat([large, large]))).toBe(large.length - MAX + 65_536);
   });
 
   test("says which rule is broken, as soon as it is, and gives what came before", () => {
@@ -113,7 +141,7 @@ describe("FrameReader", () => {
       const before = clientFrame(pattern(9));
       const all = Buffer.concat([before, bytes, clientFrame(HELLO)]);
       for (const cuts of [[], [before.length], [before.length + 1], [before.length + 2]]) {
-        const read = readAll(all, cuts);
+        const read = readAll(all, { cuts });
         expect([what, read.ending?.code, read.payload]).toEqual([what, code, pattern(9).toHex()]);
       }
     }
@@ -152,17 +180,18 @@ describe("FrameReader", () => {
     const pings = Buffer.concat([1, 2, 3].map((n) => clientFrame(Uint8Array.of(n), { opcode: 9 })));
     expect(readAll(pings).ping).toBe("03");
     const largest = clientFrame(pattern(125), { opcode: 9 });
-    expect(readAll(largest, [1, 7, 130]).ping).toBe(pattern(125).toHex());
+    expect(readAll(largest, { cuts: [1, 7, 130] }).ping).toBe(pattern(125).toHex());
   });
 
-  test(`reads what a slow reader reads, of damaged and of random bytes, in any pieces (seed ${SEED})`, () => {
+  test(`reads what a slow reader reads, of damaged and of random bytes, in any pieces, for a link that takes any part (seed ${SEED})`, () => {
     const random = randomFrom(SEED);
     const below = (end: number): number => Math.floor(random() * end);
     for (let round = 0; round < CASES; round++) {
       const bytes = round % 5 === 0 ? randomBytes(below) : damaged(below);
       const cuts = Array.from({ length: below(6) }, () => below(bytes.length + 1)).sort((a, b) => a - b);
       const expected = slowRead(bytes);
-      const read = readAll(bytes, cuts);
+      const most = { frames: 1 + below(3), bytes: 1 + below(200) };
+      const read = readAll(bytes, { cuts, most, takes: (length) => below(length + 1) });
       const got = { payload: read.payload, ping: read.ping, code: read.ending?.code ?? null };
       expect([SEED, round, got]).toEqual([SEED, round, expected]);
     }
