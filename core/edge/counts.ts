@@ -8,7 +8,8 @@ export class Counts {
 
   /** Counts one more or one less of `key` and returns how many there are. */
   add(key: Uint8Array, change: 1 | -1): number {
-    const name = Buffer.from(key.buffer, key.byteOffset, key.length).toString("latin1");
+    // A copy: whoever asks for a key's buffer makes the engine keep an object more for as long as the key lives.
+    const name = Buffer.from(key).toString("latin1");
     const count = (this.#counts.get(name) ?? 0) + change;
     if (count > 0) this.#counts.set(name, count);
     else this.#counts.delete(name);
