@@ -1,6 +1,7 @@
 /** `dchat user send|receive|history`: what is said. */
 import type { NamedMessage } from "@dchat/core/client/mod.ts";
 import { limit } from "@dchat/core/ground/mod.ts";
+import { listenForSignals } from "@dchat/core/node/mod.ts";
 import { z } from "zod";
 import { command, type Context, exit, usage } from "./frame/mod.ts";
 import { noteAway, openDevice, userArgs, userShape } from "./user_open.ts";
@@ -33,8 +34,7 @@ export const send = command({
     await using user = await openDevice({ ...input, json, follow: wait }, context);
     const said = text === undefined || text === STDIN ? await readStdin() : text;
     if (said === "") throw usage("There is nothing to send: the text is empty");
-    const over = new AbortController();
-    using _ = untilSignalled(() => over.abort());
+    const over = untilSignalled();
     const sent = await user.client.send({ to, text: said, wait, signal: over.signal });
     const { style } = context.out;
     if (json) {
@@ -126,8 +126,7 @@ type UserClient = Awaited<ReturnType<typeof openDevice>>["client"];
 
 /** Until SIGINT or SIGTERM. News that come while some is being shown are shown in one go after it. */
 async function stay(client: UserClient, context: Context, json: boolean): Promise<void> {
-  const over = new AbortController();
-  using _ = untilSignalled(() => over.abort());
+  const over = untilSignalled();
   let failure: unknown = null;
   const show = inTurn(
     () => client.showNew((messages) => showMessages(messages, context, json), { signal: over.signal }),
@@ -144,15 +143,16 @@ async function stay(client: UserClient, context: Context, json: boolean): Promis
   if (failure !== null) throw failure;
 }
 
-/** Calls `stop` at the first SIGINT or SIGTERM; a second one ends the process. */
-function untilSignalled(stop: () => void): Disposable {
-  const signals = ["SIGINT", "SIGTERM"] as const;
-  for (const signal of signals) process.once(signal, stop);
-  return {
-    [Symbol.dispose]() {
-      for (const signal of signals) process.off(signal, stop);
-    },
-  };
+/**
+ * Aborts at the first SIGINT or SIGTERM; a second one that is meant ends the process. They are listened to until then,
+ * so that the second of two at once doesn't end it while it closes.
+ */
+function untilSignalled(): AbortController {
+  const over = new AbortController();
+  const { first, second } = listenForSignals();
+  void first.then(() => over.abort());
+  void second.then(() => process.exit(exit.failed));
+  return over;
 }
 
 /** Runs `work` whenever it is asked, one run at a time; what is asked meanwhile is done by one run more. */

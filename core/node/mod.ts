@@ -27,6 +27,7 @@ export {
   writeKeyFile,
 } from "./secret.ts";
 export { quietTerminal } from "./secret_prompt.ts";
+export { listenForSignals } from "./signals.ts";
 export type { User, UserCode, UserOptions } from "./user.ts";
 import type { LoadedConfig, LoadOptions } from "./config.ts";
 import type * as database from "./database.ts";

@@ -8,17 +8,12 @@ import type { LoadedConfig, LoadOptions } from "../config.ts";
 import { watchConfig } from "../config/watch.ts";
 import { defaultRelayDir } from "../data_dir.ts";
 import { openRelay, type Relay } from "../relay.ts";
+import { listenForSignals } from "../signals.ts";
 import { tidyLater } from "../tidy_later.ts";
 import { within } from "../within.ts";
 
-/**
- * A second signal counts only this long after the first: started by npx, a terminal's Ctrl-C arrives twice
- * within a millisecond.
- */
-const SECOND_SIGNAL_MS = 1000;
 /** Of the grace: a database that answers nothing is left without a farewell before that is over. */
 const CLOSING_MS = 1000;
-const SIGNALS = ["SIGTERM", "SIGINT"] as const;
 
 export interface RunRelayOptions {
   readonly loaded: LoadedConfig;
@@ -77,33 +72,6 @@ export async function runRelay(options: RunRelayOptions): Promise<boolean> {
   const inPeace = await Promise.race([end(relay, config.relay.grace), signals.second]);
   if (!inPeace) log.warn("ended before all was closed; what was acknowledged is on disk");
   return inPeace;
-}
-
-interface Signals extends Disposable {
-  /** The signal that says to stop. */
-  readonly first: Promise<string>;
-  /** Another one, late enough to be meant. */
-  readonly second: Promise<false>;
-}
-
-function listenForSignals(): Signals {
-  const first = Promise.withResolvers<string>();
-  const second = Promise.withResolvers<false>();
-  let firstMs: number | null = null;
-  const onSignal = (signal: string): void => {
-    if (firstMs === null) {
-      firstMs = performance.now();
-      first.resolve(signal);
-    } else if (performance.now() - firstMs >= SECOND_SIGNAL_MS) second.resolve(false);
-  };
-  for (const signal of SIGNALS) process.on(signal, onSignal);
-  return {
-    first: first.promise,
-    second: second.promise,
-    [Symbol.dispose]() {
-      for (const signal of SIGNALS) process.off(signal, onSignal);
-    },
-  };
 }
 
 /** Resolves with whether all was closed within the grace, of which some is left for that. */
