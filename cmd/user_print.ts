@@ -1,10 +1,7 @@
 /** How messages and contacts look, to people and to scripts. */
-import type { Contact, NamedMessage } from "@dchat/core/client/mod.ts";
+import { type Contact, type NamedMessage, OWN_NAME } from "@dchat/core/client/mod.ts";
 import { CONTENT_TIME_MS_MAX } from "@dchat/core/conversation/mod.ts";
 import { columns, type Context, jsonLine, printable, type Terminal, wrap } from "./frame/mod.ts";
-
-/** What own messages have as their sender. */
-const ME = "me";
 
 const pad = (value: number) => String(value).padStart(2, "0");
 
@@ -32,7 +29,7 @@ export function dayAndClock(ms: number): string {
 export function messageJson(message: NamedMessage): object {
   return {
     conversation: message.name,
-    sender: message.mine ? ME : message.name,
+    sender: message.mine ? OWN_NAME : message.name,
     sequence: message.seq,
     generation: message.generation,
     time: dateOf(message.timeMs).toISOString(),
@@ -73,7 +70,7 @@ export function messagesText(messages: readonly NamedMessage[], terminal: Termin
 }
 
 function sender(message: NamedMessage): string {
-  return message.mine ? ME : printable(message.name);
+  return message.mine ? OWN_NAME : printable(message.name);
 }
 
 /** Prints what is new: JSON lines, or text as it comes. */

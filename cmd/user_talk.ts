@@ -1,5 +1,5 @@
 /** `dchat user send|receive|history`: what is said. */
-import type { NamedMessage } from "@dchat/core/client/mod.ts";
+import { type NamedMessage, OWN_NAME } from "@dchat/core/client/mod.ts";
 import { limit } from "@dchat/core/ground/mod.ts";
 import { listenForSignals } from "@dchat/core/node/mod.ts";
 import { z } from "zod";
@@ -40,7 +40,7 @@ export const send = command({
     if (json) {
       context.json({
         conversation: sent.conversation,
-        sender: "me",
+        sender: OWN_NAME,
         sequence: sent.seq,
         generation: sent.generation,
         time: new Date(sent.timeMs).toISOString(),

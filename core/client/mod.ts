@@ -4,4 +4,5 @@ export { Client, type ClientOptions, type Contact, type NamedMessage, type Sent 
 export type { ClientCode } from "./fault.ts";
 export type { ClientEvents } from "./device.ts";
 export { memberCheck } from "./member.ts";
+export { OWN_NAME } from "./name.ts";
 export type * from "./port.ts";

@@ -6,14 +6,25 @@ import type { Device } from "./device.ts";
 import { isWaiting } from "./inbox.ts";
 
 const NAME_CHARACTERS_MAX = 64;
+/** Who wrote what this device's person wrote, to people and to scripts. */
+export const OWN_NAME = "me";
 
-/** A name that people may give: one line that prints, without spaces at its ends; throws Fault<"client/name">. */
+/**
+ * A name that people may give: one line that prints, without spaces at its ends, that nobody takes for their own;
+ * throws Fault<"client/name">.
+ */
 export function parseName(text: string): string {
   const isPlain = text === text.trim() && text.length > 0 && !/[\p{C}\p{Zl}\p{Zp}]/u.test(text);
   if (!isPlain || text.length > NAME_CHARACTERS_MAX) {
     throw fault(
       "client/name",
       `A name is one line of 1 to ${NAME_CHARACTERS_MAX} characters without spaces around it, got ${JSON.stringify(text)}`,
+    );
+  }
+  if (folded(text) === OWN_NAME) {
+    throw fault(
+      "client/name",
+      `${JSON.stringify(text)} is what stands beside your own messages; choose another with --name`,
     );
   }
   return text;

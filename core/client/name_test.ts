@@ -40,6 +40,12 @@ test("parseName() takes one line of 1 to 64 characters without spaces around it"
     expect(() => parseName(bad)).toThrow("A name is one line");
 });
 
+test("parseName() refuses the name that a person's own messages have, in any case", () => {
+  for (const own of ["me", "ME", "\uff4de"])
+    expect(() => parseName(own)).toThrow("stands beside your own messages");
+  expect(parseName("mel")).toBe("mel");
+});
+
 test("conversationNamed() says what there is where the name is of none", () => {
   const keeper = keeperOf(["bob", "Zoë"], [{ name: "carol", stage: "open" }]);
   expect(() => conversationNamed(keeper, "carol")).toThrow('Your invitation to "carol" waits');
