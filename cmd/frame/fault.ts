@@ -106,6 +106,7 @@ export const meanings: Record<Code, Meaning> = {
   "client/damaged": { exit: exit.failed },
   "client/keys": { exit: exit.failed },
   "client/refused": { exit: exit.failed },
+  "client/astray": { exit: exit.failed, mend: "dchat user invite begins another conversation." },
   "client/away": { exit: exit.failed },
   "database/foreign": { exit: exit.failed },
   "database/damaged": {

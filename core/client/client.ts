@@ -17,13 +17,14 @@ import { safetyNumber } from "../identity/mod.ts";
 import { sameId } from "../wire/mod.ts";
 import { fault } from "./fault.ts";
 import { acceptInvite } from "./acceptance.ts";
+import { follows } from "./astray.ts";
 import { butItWaits, isAway, isLate, untilLate } from "./away.ts";
 import { type ClientEvents, conversationOf, type Device, dialRelay, putAlarm } from "./device.ts";
 import { follow } from "./follow.ts";
 import { catchUp } from "./founding.ts";
 import { Inbox, isWaiting } from "./inbox.ts";
 import { dropOver, makeInvite, tendInvite, toTend, watchInbox } from "./invitation.ts";
-import { deliver, enqueue } from "./outbox.ts";
+import { deliver, enqueue, takeBack } from "./outbox.ts";
 import { conversationNamed } from "./name.ts";
 import { inPool, pause } from "./patience.ts";
 import type { DialRelay } from "./port.ts";
@@ -133,6 +134,7 @@ export class Client {
       await this.#tryConversation(id, options.signal, { onlySend: true })
         .catch((error: unknown) => this.#remember(id, error))
         .catch(async (error: unknown) => {
+          if (isFault(error, "client/astray")) await takeBack(this.#device, id, entry);
           throw (await find())?.seq === null ? butItWaits(error) : error;
         });
       const message = await find();
@@ -327,9 +329,11 @@ export class Client {
       await using session = await dialRelay(this.#device, target);
       const line = { device: this.#device, session, id, ...(signal === undefined ? {} : { signal }) };
       await catchUp(line, options);
-      if (await deliver(line)) return;
-      await sync(line);
-      await deliver(line);
+      if (!(await deliver(line))) {
+        await sync(line);
+        await deliver(line);
+      }
+      if (options.onlySend === true) await follows(line);
     };
     await this.#unlessAway(name, work, signal);
   }

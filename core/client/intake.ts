@@ -18,6 +18,7 @@ import {
 import type { Hash } from "../ground/mod.ts";
 import { sameHash } from "../merkle/mod.ts";
 import type { DeliveredEntry, Head, LeafPreimage } from "../wire/mod.ts";
+import { isAstray, noteAstray } from "./astray.ts";
 import { conversationOf, type Device, putAlarm } from "./device.ts";
 import { keepState, loadState } from "./group.ts";
 import { noteSeen } from "./forget.ts";
@@ -175,15 +176,16 @@ async function takePlain(intake: Intake, { leaf, entry }: DeliveredEntry): Promi
     return;
   if (entry === null) {
     intake.alarms.push(`entry ${leaf.seq} was gone before we could read it`);
-    if (leaf.seq < intake.acknowledged) intake.alarms.push(noteSetBack(keeper, conversation.id, leaf.seq));
+    if (leaf.seq < intake.acknowledged) intake.alarms.push(...noteSetBack(keeper, conversation.id, leaf.seq));
     return;
   }
   const opened = await openPlain(device.mls, intake.state, { id: leaf.id, entry });
   if (opened.is === "message") intake.state = opened.state;
   const isOwn = opened.is === "message" ? opened.sender.leaf === ownLeaf(intake) : opened.own;
-  if (isOwn) intake.alarms.push(noteSetBack(keeper, conversation.id, leaf.seq));
+  if (isOwn) intake.alarms.push(...noteSetBack(keeper, conversation.id, leaf.seq));
   const read = opened.is === "message" ? opened : await openByFormer(intake, { id: leaf.id, entry });
   if (read === null) {
+    if (isAstray(keeper, conversation.id)) return;
     const why = opened.is === "unreadable" ? opened.why : "";
     intake.alarms.push(`entry ${leaf.seq} can't be read: ${why}`);
     return;
@@ -253,9 +255,12 @@ async function takeControl(intake: Intake, { leaf, entry }: DeliveredEntry): Pro
   const control = { id: leaf.id, seq: leaf.seq, turn: leaf.turn, entry };
   const step = await openControl(device.mls, before, control);
   if (step.is === "skipped") {
-    if (!(await forkByFormer(intake, control))) {
-      intake.alarms.push(`control entry ${leaf.seq} is no valid commit; it was skipped`);
-    }
+    if ((await forkByFormer(intake, control)) || isAstray(keeper, conversation.id)) return;
+    intake.alarms.push(
+      step.own
+        ? noteAstray(keeper, conversation.id, leaf.seq)
+        : `control entry ${leaf.seq} is no valid commit; it was skipped`,
+    );
     return;
   }
   const group = encodeGroup(before.group);

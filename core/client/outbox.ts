@@ -11,6 +11,7 @@ import {
 } from "../conversation/mod.ts";
 import { entryId, type EntryId } from "../ground/mod.ts";
 import { fault, refusedFault } from "./fault.ts";
+import { assertFollows, isAstray } from "./astray.ts";
 import { conversationOf, type Device } from "./device.ts";
 import { keepState, keepWriter, loadState } from "./group.ts";
 import { countOwn, renewIfDue } from "./renewal.ts";
@@ -23,11 +24,12 @@ import { describe, sync } from "./sync.ts";
 /** Times that one entry may be sealed anew before we give up for now: each takes another member's commit. */
 const ROUNDS_MAX = 64;
 
-/** Seals a text and puts it into the outbox, in one transaction; throws Fault<"conversation/too-large">. */
+/** Seals a text and puts it into the outbox, in one transaction; throws Fault<"conversation/too-large" | "client/astray">. */
 export async function enqueue(device: Device, id: number, text: string): Promise<EntryId> {
   const entry = entryId(device.crypto.random.bytes(16));
   const consumed: Uint8Array[] = [];
   await device.store.transact(async (keeper) => {
+    assertFollows(keeper, id);
     const conversation = conversationOf(keeper, id);
     // A commit goes before the message.
     consumed.push(...(await renewIfDue(device, keeper, conversation)));
@@ -56,6 +58,16 @@ export async function enqueue(device: Device, id: number, text: string): Promise
   });
   device.crypto.wipe(...consumed);
   return entry;
+}
+
+/** What was to be sent, and can't be, doesn't wait any longer. */
+export function takeBack({ store }: Device, id: number, entry: EntryId): Promise<void> {
+  return store.transact((keeper) => {
+    const own = keeper.outgoing(id, entry);
+    if (own === null || own.sent !== null) return;
+    keeper.dropOutgoing(own.order);
+    keeper.dropMessage(id, entry);
+  });
 }
 
 /** Seals a waiting text for the current turn and keeps the bytes; returns what is to be wiped after the commit. */
@@ -113,7 +125,7 @@ async function prepare({ device, id }: Line): Promise<Next | null> {
   const consumed: Uint8Array[] = [];
   const next = await device.store.transact(async (keeper): Promise<Next | null> => {
     const [own, ...rest] = keeper.unsent(id);
-    if (own === undefined) return null;
+    if (own === undefined || isAstray(keeper, id)) return null;
     const state = loadState(keeper, conversationOf(keeper, id));
     if (own.kind === "control") await renewControl(device, keeper, { own, state });
     else if (own.sealed === null || isStale(own.sealed.epoch, { state, rest })) {

@@ -13,6 +13,7 @@ import {
   Reader,
 } from "../conversation/mod.ts";
 import { entryId } from "../ground/mod.ts";
+import { isAstray } from "./astray.ts";
 import type { Device } from "./device.ts";
 import { keepState, loadState } from "./group.ts";
 
@@ -81,7 +82,7 @@ export async function renewIfDue(
   keeper: Keeper,
   conversation: KeptConversation,
 ): Promise<readonly Uint8Array[]> {
-  if (!isDue(device, keeper, conversation)) return [];
+  if (!isDue(device, keeper, conversation) || isAstray(keeper, conversation.id)) return [];
   const before = loadState(keeper, conversation);
   if (before.pending !== null || before.group.groupActiveState.kind !== "active") return [];
   const { id } = conversation;

@@ -5,6 +5,7 @@
  */
 import { joined, type Keeper, type KeptConversation, Reader } from "../conversation/mod.ts";
 import { entryId } from "../ground/mod.ts";
+import { isAstray } from "./astray.ts";
 import { conversationOf, type Device } from "./device.ts";
 import { noteUndone, renewIfDue } from "./renewal.ts";
 
@@ -31,10 +32,16 @@ function putFirst(keeper: Keeper, id: number, seq: number): void {
   keeper.putValue(nameOf(id), joined([{ u8: VERSION }, { u64: seq }]));
 }
 
-/** Notes that entry `seq` is from this device, or was acknowledged by it, and isn't known here. Returns the alarm. */
-export function noteSetBack(keeper: Keeper, id: number, seq: number): string {
-  putFirst(keeper, id, Math.min(seq, firstOf(keeper, id)));
-  return `this device wrote or acknowledged entry ${seq}, and its database doesn't know it: a backup seems to have been put in its place. Its keys are renewed, and what it sent since goes out again`;
+/**
+ * Notes that entry `seq` is from this device, or was acknowledged by it, and isn't known here. Returns the alarm, none
+ * where one was raised already that isn't mended yet.
+ */
+export function noteSetBack(keeper: Keeper, id: number, seq: number): readonly string[] {
+  const first = firstOf(keeper, id);
+  putFirst(keeper, id, Math.min(seq, first));
+  if (first !== NONE) return [];
+  const what = `this device wrote or acknowledged entry ${seq}, and its database doesn't know it: a backup seems to have been put in its place. Its keys are renewed once all is read, and what it sent since goes out again`;
+  return [what];
 }
 
 /** Once the log has been read: renews the keys, and seals anew what nobody may be able to open. Returns what is to be wiped. */
@@ -46,6 +53,7 @@ export async function mendSetBack(
   const first = firstOf(keeper, id);
   if (first === NONE) return [];
   putFirst(keeper, id, NONE);
+  if (isAstray(keeper, id)) return [];
   const conversation = conversationOf(keeper, id);
   noteUndone(keeper, conversation);
   const consumed = await renewIfDue(device, keeper, conversation);

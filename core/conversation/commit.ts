@@ -27,9 +27,10 @@ import { type Conversation, epochSecrets } from "./state.ts";
 export const DEVICES_MAX = 32;
 
 /** What reading a control entry led to. */
-export interface ControlStep extends Step {
-  readonly is: "won" | "lost" | "followed" | "skipped";
-}
+export type ControlStep =
+  | (Step & { readonly is: "won" | "lost" | "followed" })
+  /** `own`: this device has signed it, and the state is older than it is. */
+  | (Step & { readonly is: "skipped"; readonly own: boolean });
 
 /**
  * Prepares a commit that renews this device's keys. It counts once the log shows it (`openControl`); until then
@@ -80,7 +81,7 @@ export async function openControl(
   const { pending } = state;
   if (pending !== null && mls.crypto.equal(pending.id, control.id)) {
     if (!mls.crypto.equal(pending.entry, control.entry))
-      return { is: "skipped", state: { ...state, turn }, consumed: [] };
+      return { is: "skipped", own: false, state: { ...state, turn }, consumed: [] };
     return {
       is: "won",
       state: { ...state, turn, group: pending.next, pending: null },
@@ -88,7 +89,7 @@ export async function openControl(
     };
   }
   const followed = await follow(mls, state, control);
-  if (followed === null) return { is: "skipped", state: { ...state, turn }, consumed: [] };
+  if ("own" in followed) return { is: "skipped", own: followed.own, state: { ...state, turn }, consumed: [] };
   const consumed = [
     ...followed.consumed,
     ...epochSecrets(state.group),
@@ -105,25 +106,31 @@ async function follow(
   mls: Mls,
   state: Conversation,
   control: { id: EntryId; entry: Uint8Array },
-): Promise<{ group: GroupState; consumed: readonly Uint8Array[] } | null> {
+): Promise<{ group: GroupState; consumed: readonly Uint8Array[] } | { own: boolean }> {
   const message = await openOuter(mls, state, { id: control.id, kind: "control", entry: control.entry });
-  if (message?.contentType !== "commit") return null;
+  if (message?.contentType !== "commit") return { own: false };
   const client = clientState(mls, state.group);
+  const rule = pairRule(mls, state.group);
+  let own = false;
   try {
     const result = await processPrivateMessage(
       client,
       message,
       makePskIndex(client, {}),
       mls.suite,
-      pairRule(mls, state.group),
+      (incoming) => {
+        // Its signature holds by now, so nobody else can have made it.
+        own = incoming.kind === "commit" && incoming.senderLeafIndex === state.group.privatePath.leafIndex;
+        return rule(incoming);
+      },
     );
-    if (result.kind !== "newState" || result.actionTaken !== "accept") return null;
+    if (result.kind !== "newState" || result.actionTaken !== "accept") return { own };
     const { clientConfig: _, ...group } = result.newState;
-    if (group.groupActiveState.kind === "active" && !sameIdentities(mls, state.group, group)) return null;
+    if (group.groupActiveState.kind === "active" && !sameIdentities(mls, state.group, group)) return { own };
     return { group: { ...group, historicalReceiverData: new Map() }, consumed: result.consumed };
   } catch {
     // Whatever MLS refuses, all members refuse alike: they skip it.
-    return null;
+    return { own };
   }
 }
 

@@ -1,0 +1,69 @@
+/** Devices whose database was set back behind a change of their own keys: they say so, and nothing goes out unread. */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { type Chatter, openChatter, openPair, texts } from "../../test/harness/chat.ts";
+import { type Devices, openDevices } from "../../test/harness/device.ts";
+import { type SpawnedRelay, spawnRelay } from "../../test/harness/relay.ts";
+import { isFault } from "../ground/mod.ts";
+
+let relay: SpawnedRelay;
+let devices: Devices;
+
+beforeAll(async () => {
+  [relay, devices] = await Promise.all([spawnRelay(), openDevices()]);
+});
+
+afterAll(async () => {
+  await devices[Symbol.asyncDispose]();
+  await relay[Symbol.asyncDispose]();
+});
+
+/** More than a device writes without changing its keys. */
+const SENT = 40;
+
+/** Ann from a backup that lacks a change of her keys, which Bob has followed. */
+async function setBack(): Promise<{ ann: Chatter; bob: Chatter } & AsyncDisposable> {
+  await using stack = new AsyncDisposableStack();
+  const two = await openPair(devices, relay.address);
+  const [former, bob] = [stack.use(two.ann), stack.use(two.bob)];
+  await former.client.send({ to: "bob", text: "zero" });
+  const from = former.backUp();
+  for (let at = 0; at < SENT; at++) await former.client.send({ to: "bob", text: `${at}` });
+  await bob.client.sync();
+  const ann = stack.use(await openChatter(devices, { from }));
+  const owned = stack.move();
+  return { ann, bob, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
+
+const code = (sending: Promise<unknown>): Promise<unknown> => sending.catch((error: unknown) => error);
+
+describe("a database that was set back behind a change of its own keys", () => {
+  test("takes no text that nobody could read, and says that another conversation is needed", async () => {
+    await using both = await setBack();
+    const { ann, bob } = both;
+    for (const text of ["lost?", "lost too?"]) {
+      const error = await code(ann.client.send({ to: "bob", text, wait: true }));
+      expect(isFault(error, "client/astray")).toBe(true);
+      expect(String(error)).not.toContain("goes out");
+    }
+    const [one] = await ann.client.conversations();
+    expect(one?.unsent).toBe(0);
+    expect(await texts(ann, "bob")).not.toContain("lost?");
+    await bob.client.sync();
+    // Nothing of it reached the other side, not as rubbish either.
+    expect([...bob.alarms, ...bob.failures, ...ann.failures]).toEqual([]);
+    expect((await ann.client.contacts())[0]?.alarms.join()).toContain("start another conversation");
+  });
+
+  test("is told in a few words, and of what comes later in none", async () => {
+    await using both = await setBack();
+    const { ann, bob } = both;
+    await ann.client.sync();
+    await bob.client.send({ to: "ann", text: "answer" });
+    await ann.client.sync();
+    expect(ann.alarms).toEqual([
+      expect.stringContaining("a backup seems to have been put in its place"),
+      expect.stringContaining("start another conversation"),
+    ]);
+    expect(ann.failures).toEqual([]);
+  });
+});
