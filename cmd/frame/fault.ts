@@ -107,6 +107,7 @@ export const meanings: Record<Code, Meaning> = {
   "client/keys": { exit: exit.failed },
   "client/refused": { exit: exit.failed },
   "client/astray": { exit: exit.failed, mend: "dchat user invite begins another conversation." },
+  "client/ended": { exit: exit.failed, mend: "dchat user invite begins another conversation." },
   "client/away": { exit: exit.failed },
   "database/foreign": { exit: exit.failed },
   "database/damaged": {

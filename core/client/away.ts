@@ -18,9 +18,14 @@ export function isAway(error: unknown): boolean {
   );
 }
 
+/** Whether a conversation is at its end, which stays noted with it: nothing can be sent, nor will it later. */
+export function isOver(error: unknown): boolean {
+  return isFault(error, "client/ended") || isFault(error, "client/astray");
+}
+
 /** Whoever is told only that a send failed sends again, and both go out. */
 export function butItWaits(error: unknown): unknown {
-  if (!isFault(error)) return error;
+  if (!isFault(error) || isOver(error)) return error;
   const message = `${error.message}. The text waits in the outbox, and goes out with the next send or receive`;
   return new Fault(error.code, message, { cause: error });
 }

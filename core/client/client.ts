@@ -18,7 +18,7 @@ import { sameId } from "../wire/mod.ts";
 import { fault } from "./fault.ts";
 import { acceptInvite } from "./acceptance.ts";
 import { follows } from "./astray.ts";
-import { butItWaits, isAway, isLate, untilLate } from "./away.ts";
+import { butItWaits, isAway, isLate, isOver, untilLate } from "./away.ts";
 import { type ClientEvents, conversationOf, type Device, dialRelay, putAlarm } from "./device.ts";
 import { follow } from "./follow.ts";
 import { catchUp } from "./founding.ts";
@@ -132,9 +132,9 @@ export class Client {
             keeper.messages(id).findLast(({ mine, text }) => mine && text === options.text),
         );
       await this.#tryConversation(id, options.signal, { onlySend: true })
-        .catch((error: unknown) => this.#remember(id, error))
+        .catch((error: unknown) => (isOver(error) ? Promise.reject(error) : this.#remember(id, error)))
         .catch(async (error: unknown) => {
-          if (isFault(error, "client/astray")) await takeBack(this.#device, id, entry);
+          if (isOver(error)) await takeBack(this.#device, id, entry);
           throw (await find())?.seq === null ? butItWaits(error) : error;
         });
       const message = await find();
@@ -309,8 +309,9 @@ export class Client {
     }
   }
 
-  /** A relay that was caught stays noted with the conversation. Throws `error` on. */
-  async #remember(id: number, error: unknown): Promise<never> {
+  /** A relay that was caught stays noted with the conversation. Throws `error` on, unless it is that one is over. */
+  async #remember(id: number, error: unknown): Promise<void> {
+    if (isOver(error)) return;
     if (isFault(error, "client/untrue") || isFault(error, "session/untrue")) {
       await this.#device.store.transact((keeper) => putAlarm(keeper, id, error.message));
     }
@@ -358,12 +359,13 @@ export class Client {
         using turn = await turns.take();
         const whileOurs = AbortSignal.any([signal, turn.over]);
         const failed = (error: unknown) => {
-          if (whileOurs.aborted) return;
-          pauseMs = RETRY_MS_MAX;
-          this.#device.events.failed(called, error);
+          if (!whileOurs.aborted) this.#device.events.failed(called, error);
         };
         await stay(whileOurs)
-          .catch((error: unknown) => this.#remember(id, error))
+          .catch((error: unknown) => {
+            if (!whileOurs.aborted) pauseMs = RETRY_MS_MAX;
+            return this.#remember(id, error);
+          })
           .catch(failed);
       }
       await pause(pauseMs, signal).catch(() => undefined);

@@ -5,7 +5,8 @@ import type { Refusal } from "../wire/mod.ts";
  * unknown: no such conversation · name: a name that can't be had · invite: an invitation that isn't good any more ·
  * untrue: a relay was caught at a contradiction · damaged: the database lacks something · keys: others change the
  * keys faster than we write · refused: the relay won't, and nothing here can mend it · astray: the
- * database was set back behind a change of its own keys · away: it is going, and will
+ * database was set back behind a change of its own keys · ended: the mailbox
+ * was deleted · away: it is going, and will
  * be back.
  */
 export type ClientCode =
@@ -17,6 +18,7 @@ export type ClientCode =
   | "client/keys"
   | "client/refused"
   | "client/astray"
+  | "client/ended"
   | "client/away";
 
 /** A Fault of this folder; messages never hold text or keys. */

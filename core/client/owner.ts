@@ -5,10 +5,10 @@
  */
 import { type Conversation, membersOf, writerKey } from "../conversation/mod.ts";
 import type { Description } from "../wire/mod.ts";
-import { conversationOf, putAlarm, withKey } from "./device.ts";
+import { conversationOf, withKey } from "./device.ts";
 import { fault, refusedFault } from "./fault.ts";
 import { keepWriter, loadState } from "./group.ts";
-import { ask, current, type Line } from "./line.ts";
+import { ask, current, type Line, raise } from "./line.ts";
 
 /** The owner sets writer and reader keys to those of our epoch, and with that starts a turn. */
 export async function setKeys(line: Line, description: Description): Promise<void> {
@@ -45,11 +45,11 @@ function readersOf({ device }: Line, state: Conversation) {
 
 /**
  * The relay doesn't know the mailbox, or not us as its reader. The owner makes it again, in a generation after all
- * that we know of; where it is there after all, its keys are set anew. Throws Fault<"client/refused"> where it was
- * deleted.
+ * that we know of; where it is there after all, its keys are set anew. Throws Fault<"client/ended"> where it was
+ * deleted, which is told by then.
  */
 export async function makeAgain(line: Line): Promise<void> {
-  const { device, session, id, signal } = line;
+  const { device, session, signal } = line;
   const { place, position, ownerSeed, name } = await current(line);
   const state = await loaded(line);
   const writer = await writerKey(device.mls, state.group, 0);
@@ -63,12 +63,11 @@ export async function makeAgain(line: Line): Promise<void> {
     ),
   );
   if (result.is === "refused") {
-    const isDeleted = result.refusal.code === "gone";
+    if (result.refusal.code !== "gone")
+      throw refusedFault(`make the mailbox of ${name} again`, result.refusal);
     const what = "the other side has ended this conversation: its mailbox was deleted";
-    if (isDeleted) await device.store.transact((keeper) => putAlarm(keeper, id, what));
-    throw isDeleted
-      ? fault("client/refused", `Cannot reach ${name}: ${what}`)
-      : refusedFault(`make the mailbox of ${name} again`, result.refusal);
+    await raise(line, what);
+    throw fault("client/ended", `Cannot reach ${name}: ${what}`);
   }
   if (result.is !== "created" || result.generation !== position.generation) return;
   // It is there, and doesn't count us among its readers: a member has taken our key out.

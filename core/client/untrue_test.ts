@@ -247,7 +247,18 @@ describe("Client.sync()", () => {
     );
     await device[Symbol.asyncDispose]();
     await bob.client.sync();
-    expect(String(bob.failures.at(-1))).toContain("the other side has ended this conversation");
+    await bob.client.sync();
+    // Told once: what comes to an end is nothing that goes wrong each time.
+    expect(bob.alarms).toEqual([expect.stringContaining("the other side has ended this conversation")]);
+    expect(bob.failures).toEqual([]);
+    const sending = bob.client.send({ to: "ann", text: "too late", wait: true });
+    const error = await sending.catch((reason: unknown) => reason);
+    // Nor does a text wait that will never go out.
+    expect([isFault(error, "client/ended"), String(error)]).toEqual([
+      true,
+      expect.not.stringContaining("goes out"),
+    ]);
+    expect((await bob.client.conversations())[0]?.unsent).toBe(0);
     expect((await bob.client.contacts())[0]?.alarms.join()).toContain("ended this conversation");
     expect(await texts(bob, "ann")).toEqual(["last words"]);
   });
