@@ -1,4 +1,4 @@
-/** Devices whose database was set back behind a change of their own keys: they say so, and nothing goes out unread. */
+/** Devices that can't follow a change of keys: they say so, and nothing goes out that nobody reads. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { type Chatter, openChatter, openPair, texts } from "../../test/harness/chat.ts";
 import { type Devices, openDevices } from "../../test/harness/device.ts";
@@ -66,4 +66,26 @@ describe("a database that was set back behind a change of its own keys", () => {
     ]);
     expect(ann.failures).toEqual([]);
   });
+});
+
+test("a device whose change of keys went before it was read says so, and sends nothing that nobody could read", async () => {
+  await using both = await openPair(devices, relay.address);
+  const { ann, bob } = both;
+  for (let at = 0; at < SENT; at++) await ann.client.send({ to: "bob", text: `${at}` });
+  await ann.client.sync();
+  bob.bend((session) => ({
+    async read(range, signing, options) {
+      const result = await session.read(range, signing, options);
+      if (result.is === "refused") return result;
+      return { ...result, entries: result.entries.map((each) => ({ ...each, entry: null })) };
+    },
+  }));
+  await bob.client.sync();
+  const runs = bob.alarms.filter((what) => what.includes("were gone before we could read them"));
+  expect([runs.length, bob.alarms.length]).toEqual([2, 3]);
+  expect(bob.alarms.join()).toContain("a change of keys, was gone before we could read it");
+  const error = await code(bob.client.send({ to: "ann", text: "lost?", wait: true }));
+  expect(isFault(error, "client/astray")).toBe(true);
+  await ann.client.sync();
+  expect([...ann.alarms, ...ann.failures, ...bob.failures]).toEqual([]);
 });

@@ -5,7 +5,7 @@ import type { Refusal } from "../wire/mod.ts";
  * unknown: no such conversation · name: a name that can't be had · invite: an invitation that isn't good any more ·
  * untrue: a relay was caught at a contradiction · damaged: the database lacks something · keys: others change the
  * keys faster than we write · refused: the relay won't, and nothing here can mend it · astray: the
- * database was set back behind a change of its own keys · ended: the mailbox
+ * device can't follow a change of keys · ended: the mailbox
  * was deleted · away: it is going, and will
  * be back.
  */

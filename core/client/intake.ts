@@ -18,7 +18,7 @@ import {
 import type { Hash } from "../ground/mod.ts";
 import { sameHash } from "../merkle/mod.ts";
 import type { DeliveredEntry, Head, LeafPreimage } from "../wire/mod.ts";
-import { isAstray, noteAstray } from "./astray.ts";
+import { isAstray, noteGone, noteOwn } from "./astray.ts";
 import { conversationOf, type Device, putAlarm } from "./device.ts";
 import { keepState, loadState } from "./group.ts";
 import { noteSeen } from "./forget.ts";
@@ -37,6 +37,8 @@ export interface Intake {
   position: Position;
   readonly consumed: Uint8Array[];
   readonly alarms: string[];
+  /** Numbers of plain entries whose bodies had gone. */
+  readonly gone: number[];
   /** What the relay promised us and hasn't shown yet, by number. */
   readonly promised: ReadonlyMap<number, KeptOutgoing>;
   /** Entries below were acknowledged by this device, as the relay says. */
@@ -75,10 +77,12 @@ export async function takeEntries(
       position,
       consumed,
       alarms,
+      gone: [],
       promised: promisedTo(keeper, conversation),
       acknowledged: batch.acknowledged ?? 0,
     };
     for (const delivered of batch.entries) if (!(await takeEntry(intake, delivered))) break;
+    alarms.unshift(...goneAlarms(intake.gone));
     intake.state = { ...intake.state, turn: intake.position.turn };
     if (batch.head !== null) checkHead(device.crypto, intake.position, batch.head);
     await keepState(device, keeper, { id, before, after: intake.state });
@@ -90,6 +94,21 @@ export async function takeEntries(
   device.crypto.wipe(...consumed);
   for (const what of fresh) device.events.alarm(name, what);
   return position;
+}
+
+/** One for each run of numbers, which rise: whoever was away for long isn't told of every entry. */
+function goneAlarms(numbers: readonly number[]): string[] {
+  const runs: { first: number; last: number }[] = [];
+  for (const seq of numbers) {
+    const run = runs.at(-1);
+    if (run?.last === seq - 1) run.last = seq;
+    else runs.push({ first: seq, last: seq });
+  }
+  return runs.map(({ first, last }) =>
+    first === last
+      ? `entry ${first} was gone before we could read it`
+      : `entries ${first} to ${last} were gone before we could read them`,
+  );
 }
 
 function promisedTo(keeper: Keeper, { id, position }: KeptConversation): ReadonlyMap<number, KeptOutgoing> {
@@ -175,7 +194,7 @@ async function takePlain(intake: Intake, { leaf, entry }: DeliveredEntry): Promi
   if (keeper.outgoing(conversation.id, leaf.id) !== null || keeper.message(conversation.id, leaf.id) !== null)
     return;
   if (entry === null) {
-    intake.alarms.push(`entry ${leaf.seq} was gone before we could read it`);
+    intake.gone.push(leaf.seq);
     if (leaf.seq < intake.acknowledged) intake.alarms.push(...noteSetBack(keeper, conversation.id, leaf.seq));
     return;
   }
@@ -246,9 +265,7 @@ function checkSeen(intake: Intake, leaf: LeafPreimage, { head }: Content): boole
 async function takeControl(intake: Intake, { leaf, entry }: DeliveredEntry): Promise<void> {
   const { device, keeper, conversation } = intake;
   if (entry === null) {
-    intake.alarms.push(
-      `control entry ${leaf.seq} was gone before we could read it: new messages can't be opened`,
-    );
+    if (!isAstray(keeper, conversation.id)) intake.alarms.push(noteGone(keeper, conversation.id, leaf.seq));
     return;
   }
   const before = intake.state;
@@ -258,7 +275,7 @@ async function takeControl(intake: Intake, { leaf, entry }: DeliveredEntry): Pro
     if ((await forkByFormer(intake, control)) || isAstray(keeper, conversation.id)) return;
     intake.alarms.push(
       step.own
-        ? noteAstray(keeper, conversation.id, leaf.seq)
+        ? noteOwn(keeper, conversation.id, leaf.seq)
         : `control entry ${leaf.seq} is no valid commit; it was skipped`,
     );
     return;
