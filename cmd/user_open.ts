@@ -53,6 +53,8 @@ export interface OpenedUser extends User {
   readonly away: ReadonlyMap<string, string>;
   /** What went wrong by conversation; told already. */
   readonly failed: ReadonlyMap<string, string>;
+  /** Names of those who have accepted an invitation meanwhile; told already. */
+  readonly joined: ReadonlySet<string>;
   /** Addresses of the relay for new invitations. */
   addresses(): readonly string[];
 }
@@ -67,6 +69,7 @@ export async function openDevice(
   const { style } = context.err;
   const away = new Map<string, string>();
   const failed = new Map<string, string>();
+  const joined = new Set<string>();
   let skewed = false;
   const addresses = () => relayAddresses(config, { env, relayDir: input.relayDir });
   const user = await openUser({
@@ -82,6 +85,13 @@ export async function openDevice(
         if (input.follow === true && away.get(conversation) !== why)
           context.note(awayText(conversation, why, context));
         away.set(conversation, why);
+      },
+      joined: (conversation) => {
+        joined.add(conversation);
+        const compare = "compare the safety number, dchat user contacts shows it";
+        context.note(
+          `${style.good("joined")}  ${printable(conversation)} accepted your invitation; ${compare}`,
+        );
       },
       skewed: (what) => {
         if (skewed) return;
@@ -101,6 +111,7 @@ export async function openDevice(
     ...user,
     away,
     failed,
+    joined,
     addresses,
     [Symbol.asyncDispose]: () => user[Symbol.asyncDispose](),
   };

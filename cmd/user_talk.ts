@@ -86,7 +86,7 @@ async function readStdin(): Promise<string> {
 
 export const receive = command({
   about:
-    "Takes what waits at the relays, joins what was accepted, sends what waits in the outbox, prints what is new, each message once (again only where the command is killed while it prints; history has each once in any case), and ends; with --follow it stays until Ctrl-C. A line of JSON has conversation, sender (me for what you wrote), sequence, generation, time and text.",
+    "Takes what waits at the relays, joins what was accepted and says so, sends what waits in the outbox, prints what is new, each message once (again only where the command is killed while it prints; history has each once in any case), and ends; with --follow it stays until Ctrl-C. A line of JSON has conversation, sender (me for what you wrote), sequence, generation, time and text.",
   args: {
     follow: { type: "boolean", alias: "f", description: "Stay and print as messages come" },
     ...userArgs,
@@ -117,7 +117,8 @@ export const receive = command({
     await show();
     if (failure !== null) throw failure;
     if (noteAway(user, context) || user.failed.size > 0) return exit.failed;
-    if (shown === 0 && context.err.interactive) context.note(context.err.style.dim("Nothing new."));
+    const isNews = shown > 0 || user.joined.size > 0;
+    if (!isNews && context.err.interactive) context.note(context.err.style.dim("Nothing new."));
     return exit.done;
   },
 });

@@ -275,7 +275,7 @@ describe("dchat user invite and accept", () => {
     const { ann, bob } = pair;
     const { out } = await ann.user("invite", "--bootstrap", relay.address);
     await bob.user("accept", out.trim());
-    await ann.user("receive");
+    expect((await ann.user("receive")).err).toMatch(/^joined {2}\d{5}-\d{5} accepted your invitation/m);
     const [ofAnn, ofBob] = await Promise.all([
       ann.lines<{ name: string; safetyNumber: string }>("contacts"),
       bob.lines<{ name: string; safetyNumber: string }>("contacts"),

@@ -13,6 +13,8 @@ export interface ClientEvents {
   offline(conversation: string, why: string): void;
   /** Something went wrong with one conversation; the others go on. */
   failed(conversation: string, error: unknown): void;
+  /** Somebody has accepted an invitation of ours: the conversation is there. */
+  joined(conversation: string): void;
   /** A relay's clock is far from this machine's; `what` has both times. Work goes on. */
   skewed(what: string): void;
 }

@@ -315,15 +315,17 @@ async function joinByEntry(
   const sealed = { inbox: kept.place.mailbox, id: leaf.id, kind: "plain", entry } as const;
   const message = openFromInbox(device.mls, kept.invite.secret, sealed);
   if (message === null) return false;
-  return device.store.transact(async (keeper) => {
+  let joined: string | null = null;
+  const isUsed = await device.store.transact(async (keeper) => {
     const now = keeper.invites().find((one) => one.id === kept.id);
     // Another process has joined by it meanwhile.
     if (now?.stage !== "open") return true;
     const welcome = await openWelcome(device, kept, message);
     if (welcome === null) return false;
     const { group, peer, info } = welcome;
+    const name = freeName(device, keeper, { name: kept.name, peer: peer.identity });
     const id = keeper.addConversation({
-      name: freeName(device, keeper, { name: kept.name, peer: peer.identity }),
+      name,
       peer: peer.identity,
       createdMs: device.clock.now(),
       place: info.place,
@@ -345,6 +347,9 @@ async function joinByEntry(
       ownPackage: new Uint8Array(),
       pairReaderSeed: new Uint8Array(32),
     });
+    joined = name;
     return true;
   });
+  if (joined !== null) device.events.joined(joined);
+  return isUsed;
 }

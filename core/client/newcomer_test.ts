@@ -89,6 +89,7 @@ test("a device that a member adds is told once, and stays noted with the convers
       alarm: (_, what) => void told.push(what),
       offline: () => undefined,
       failed: () => undefined,
+      joined: () => undefined,
       skewed: () => undefined,
     },
   };

@@ -23,6 +23,7 @@ export interface Chatter extends AsyncDisposable {
   readonly alarms: readonly string[];
   readonly failures: readonly unknown[];
   readonly offline: readonly string[];
+  readonly joined: readonly string[];
   /** What a backup of the device has, as it is now. */
   backUp(): Backup;
   /** Passes each session through `bend` from now on. */
@@ -45,6 +46,7 @@ export async function openChatter(
   const alarms: string[] = [];
   const failures: unknown[] = [];
   const offline: string[] = [];
+  const joined: string[] = [];
   let bending: (session: Dialled) => Partial<RelaySession> = () => ({});
   const dial: DialRelay = async ({ addresses, relay }) => {
     const device = await devices.connect(addresses[0] ?? "", { relay });
@@ -74,6 +76,7 @@ export async function openChatter(
     events: {
       alarm: (_, what) => alarms.push(what),
       offline: (_, why) => offline.push(why),
+      joined: (name) => joined.push(name),
       skewed: () => undefined,
       failed: (_, error) => failures.push(error),
     },
@@ -84,6 +87,7 @@ export async function openChatter(
     alarms,
     failures,
     offline,
+    joined,
     backUp: () => {
       using database = new Database(path, { readonly: true });
       return { keys, database: database.serialize() };

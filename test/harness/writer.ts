@@ -18,6 +18,7 @@ await using user = await openUser({
   events: {
     alarm: (_, what) => say({ alarm: what }),
     offline: () => undefined,
+    joined: () => undefined,
     skewed: (what) => say({ alarm: what }),
     failed: (name, error) => say({ alarm: `${name}: ${String(error)}` }),
   },
