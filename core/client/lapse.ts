@@ -53,6 +53,7 @@ async function jump(line: Line, to: Position): Promise<Position> {
     const { position } = conversationOf(keeper, id);
     if (position.generation !== to.generation || position.size >= to.size)
       return { before: position, after: position };
+    keeper.addGap(id, { generation: to.generation, from: position.size, to: to.size });
     keeper.putPosition(id, to);
     return { before: position, after: to };
   });

@@ -215,6 +215,8 @@ export interface Keeper {
   dropSent(conversation: number, seq: number): void;
 
   addLeaf(leaf: KeptLeaf): void;
+  /** Of the entries from `from` to before `to` nothing is known in `generation`, whatever former ones had there. */
+  addGap(conversation: number, gap: { generation: number; from: number; to: number }): void;
   /** The leaf at `seq` of the log as it stood in `generation`. */
   leaf(conversation: number, at: { generation: number; seq: number }): KeptLeaf | null;
   /** Of the last generation that had it. */

@@ -1,4 +1,4 @@
-import { and, asc, count, desc, eq, isNotNull, isNull, lt, lte, sql as raw } from "drizzle-orm";
+import { and, asc, count, desc, eq, gte, isNotNull, isNull, lt, lte, sql as raw } from "drizzle-orm";
 import type { Keeper, KeptLeaf, KeptMessage, KeptOutgoing } from "../../conversation/mod.ts";
 import { entryId, hash, type Hash } from "../../ground/mod.ts";
 import type { DeviceSql, KeeperContext } from "./keeper.ts";
@@ -22,6 +22,7 @@ type Part = Pick<
   | "dropOutgoing"
   | "dropSent"
   | "addLeaf"
+  | "addGap"
   | "leaf"
   | "leafById"
   | "leaves"
@@ -34,6 +35,7 @@ export function outgoingKeeper(sql: DeviceSql, context: KeeperContext): Part {
     ...messageLists(sql, context),
     ...outgoingPart(sql, context),
     ...leafPart(sql),
+    ...leafRuns(sql),
   };
 }
 
@@ -184,7 +186,12 @@ function outgoingPart(
   };
 }
 
-function leafPart(sql: DeviceSql): Pick<Part, "addLeaf" | "leaf" | "leafById" | "leaves"> {
+/** A row that hides what former generations had at its number. */
+function isGap(row: typeof leaf.$inferSelect): boolean {
+  return row.leaf.length === 0;
+}
+
+function leafPart(sql: DeviceSql): Pick<Part, "addLeaf" | "leaf" | "leafById"> {
   const read = (row: typeof leaf.$inferSelect): KeptLeaf => ({
     conversation: row.conversation,
     generation: row.generation,
@@ -217,12 +224,32 @@ function leafPart(sql: DeviceSql): Pick<Part, "addLeaf" | "leaf" | "leafById" | 
         eq(leaf.seq, seq),
       );
       const row = sql.select().from(leaf).where(at).orderBy(desc(leaf.generation)).limit(1).get();
-      return row === undefined ? null : read(row);
+      return row === undefined || isGap(row) ? null : read(row);
     },
     leafById(conversation, id) {
       const at = and(eq(leaf.conversation, conversation), eq(leaf.id, Buffer.from(id)));
       const row = sql.select().from(leaf).where(at).orderBy(desc(leaf.generation)).limit(1).get();
       return row === undefined ? null : read(row);
+    },
+  };
+}
+
+function leafRuns(sql: DeviceSql): Pick<Part, "addGap" | "leaves"> {
+  return {
+    addGap(conversation, { generation, from, to }) {
+      const former = sql
+        .selectDistinct({ seq: leaf.seq })
+        .from(leaf)
+        .where(and(eq(leaf.conversation, conversation), gte(leaf.seq, from), lt(leaf.seq, to)))
+        .all();
+      const none = Buffer.alloc(0);
+      for (const { seq } of former) {
+        const unknown = { id: none, turn: 0, leaf: none, root: none };
+        sql
+          .insert(leaf)
+          .values({ conversation, generation, seq, ...unknown })
+          .run();
+      }
     },
     leaves(conversation, { generation, size }) {
       const at = and(
@@ -231,13 +258,14 @@ function leafPart(sql: DeviceSql): Pick<Part, "addLeaf" | "leaf" | "leafById" | 
         lt(leaf.seq, size),
       );
       const rows = sql.select().from(leaf).where(at).orderBy(asc(leaf.seq), asc(leaf.generation)).all();
-      const hashes: Hash[] = [];
+      const hashes: (Hash | null)[] = [];
       for (const row of rows) {
         if (row.seq > hashes.length) break;
         // Where generations overlap, the last one's leaf stands.
-        hashes[row.seq] = hash(Uint8Array.from(row.leaf));
+        hashes[row.seq] = isGap(row) ? null : hash(Uint8Array.from(row.leaf));
       }
-      return hashes;
+      const end = hashes.indexOf(null);
+      return hashes.slice(0, end === -1 ? hashes.length : end).filter((each) => each !== null);
     },
   };
 }

@@ -357,14 +357,18 @@ describe("Keeper", () => {
       add(1, 0, 10);
       add(1, 1, 11);
       add(2, 1, 21);
+      keeper.addGap(id, { generation: 3, from: 1, to: 5 });
       return {
+        gone: [keeper.leaf(id, { generation: 3, seq: 1 }), keeper.leaf(id, { generation: 3, seq: 2 })],
+        below: keeper.leaves(id, { generation: 3, size: 2 }),
         old: keeper.leaf(id, { generation: 1, seq: 1 })?.leaf,
         now: keeper.leaf(id, { generation: 2, seq: 1 })?.leaf,
         shared: keeper.leaf(id, { generation: 2, seq: 0 })?.leaf,
         all: keeper.leaves(id, { generation: 2, size: 2 }),
       };
     });
-    expect(found).toEqual({ old: leaf(11), now: leaf(21), shared: leaf(10), all: [leaf(10), leaf(21)] });
+    const [shared, all] = [leaf(10), [leaf(10), leaf(21)]];
+    expect(found).toEqual({ gone: [null, null], below: [shared], old: leaf(11), now: leaf(21), shared, all });
   });
 
   test("forgets what was sent below a number, never what waits", async () => {
