@@ -37,6 +37,7 @@ import {
 } from "../core/wire/mod.ts";
 
 import { DAY_MS, filled, key, NONCE, NOW_MS, POLICY, preimage, RELAY } from "./harness/vector_value.ts";
+import { evidenceVectors } from "./protocol_vectors_evidence.ts";
 import { replyVectors } from "./protocol_vectors_reply.ts";
 
 const OWNER_SEED = filled(32, 0x01);
@@ -309,6 +310,7 @@ export async function vectors(): Promise<ReadonlyMap<string, unknown>> {
   await using crypto = await openCrypto({ needs: [] });
   return new Map([
     ["command.json", plain(commandVectors(crypto))],
+    ["evidence.json", plain(evidenceVectors(crypto))],
     ["malformed.json", plain(malformedVectors(crypto))],
     ["merkle.json", plain(merkleVectors(crypto))],
     ["reply.json", plain(replyVectors())],

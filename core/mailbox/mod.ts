@@ -1,6 +1,8 @@
 /** The rules of mailboxes: pure decisions, the port of what they need, and checks of what relays say. */
 export { type ClockTrust, jumpedMs, readClock } from "./clock_trust.ts";
 export { decideBatch } from "./decide.ts";
+export { type Evidence, evidenceFlaw, type EvidenceSubject, subjectOf, timesOf } from "./evidence.ts";
+export { evidenceFields, type MailboxCode, parseEvidence } from "./evidence_document.ts";
 export { nextGeneration } from "./generation.ts";
 export { entryLeaf } from "./leaf.ts";
 export { type LoadKeys, loadKeys, packageKeys, type PackageKeys } from "./load.ts";

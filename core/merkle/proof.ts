@@ -114,6 +114,35 @@ export function makeProof(digest: Digest, plan: ProofPlan, hashes: readonly Hash
 }
 
 /**
+ * The path of leaf `index` in the tree that has these peaks at `size` and goes on with `leaves`; null where it needs
+ * what lies within a peak, as it does for leaves below `size`.
+ */
+export function proveFrom(
+  digest: Digest,
+  tree: { readonly peaks: readonly Hash[]; readonly size: number; readonly leaves: readonly Hash[] },
+  index: number,
+): Hash[] | null {
+  const { peaks, size, leaves } = tree;
+  const known = new Map(cover({ from: 0, to: size }).map((node, at) => [nameOf(node), peaks[at]]));
+  const nodeAt = (node: Node): Hash | null => {
+    const from = node.index * 2 ** node.level;
+    if (from + 2 ** node.level <= size) return known.get(nameOf(node)) ?? null;
+    if (node.level === 0) return leaves[from - size] ?? null;
+    const left = nodeAt({ level: node.level - 1, index: node.index * 2 });
+    const right = nodeAt({ level: node.level - 1, index: node.index * 2 + 1 });
+    return left === null || right === null ? null : nodeHash(digest, [left, right]);
+  };
+  if (!(index >= 0 && index < size + leaves.length)) return null;
+  const plan = planInclusion(index, size + leaves.length);
+  const hashes = plan.wanted.map(nodeAt).filter((node) => node !== null);
+  return hashes.length === plan.wanted.length ? makeProof(digest, plan, hashes) : null;
+}
+
+function nameOf({ level, index }: Node): string {
+  return `${level}:${index}`;
+}
+
+/**
  * The root that `path` leads to from `leaf` at `index` of a tree of `size` leaves (RFC 9162, 2.1.3.2), or null
  * where a path of that length can't belong there.
  */

@@ -8,6 +8,7 @@ import {
   type Node,
   planConsistency,
   planInclusion,
+  proveFrom,
   verifyConsistency,
   verifyInclusion,
 } from "./proof.ts";
@@ -247,5 +248,35 @@ describe("proofs", () => {
         expect(verifyConsistency(digest, claim)).toBe(false);
       }),
     );
+  });
+});
+
+describe("proveFrom()", () => {
+  const leaves = Array.from({ length: 40 }, (_, at) => leafHash(digest, new Uint8Array([at])));
+  const peaksAt = (size: number): Hash[] => {
+    const tree = { peaks: [] as Hash[], size: 0 };
+    for (const leaf of leaves.slice(0, size)) append(digest, tree, leaf);
+    return tree.peaks;
+  };
+
+  test("proves every leaf behind a tree that is known by its peaks alone", () => {
+    for (let total = 1; total <= leaves.length; total++) {
+      const root = rootOfLeaves(digest, leaves.slice(0, total));
+      for (let size = 0; size < total; size++) {
+        const tree = { peaks: peaksAt(size), size, leaves: leaves.slice(size, total) };
+        for (let index = size; index < total; index++) {
+          const proof = proveFrom(digest, tree, index) ?? [];
+          const claim = { index, size: total, leaf: leaves[index] ?? root, root, proof };
+          expect(verifyInclusion(digest, claim)).toBe(true);
+        }
+      }
+    }
+  });
+
+  test("proves nothing of leaves that it doesn't have", () => {
+    const tree = { peaks: peaksAt(8), size: 8, leaves: leaves.slice(8, 11) };
+    expect(proveFrom(digest, tree, 3)).toBeNull();
+    expect(proveFrom(digest, tree, 11)).toBeNull();
+    expect(proveFrom(digest, tree, -1)).toBeNull();
   });
 });

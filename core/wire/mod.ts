@@ -28,6 +28,14 @@ export { PATH_HASHES_MAX } from "./part_codec.ts";
 export { decodeReply, encodeReply } from "./reply_codec.ts";
 export { encodeCommand, signCommand, type SignOptions } from "./sign.ts";
 export {
+  decodeCertificate,
+  decodeHead,
+  decodePromise,
+  encodeCertificate,
+  encodeHead,
+  encodePromise,
+} from "./signed_codec.ts";
+export {
   batchStatement,
   certificateStatement,
   commandStatement,

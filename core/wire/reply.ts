@@ -59,6 +59,18 @@ export interface AppendPromise {
   readonly signature: Signature;
 }
 
+/** A head, and the certificate by which its signature is the relay's. */
+export interface SignedHead {
+  readonly certificate: NodeCertificate;
+  readonly head: Head;
+}
+
+/** A promise, and the certificate by which its signature is the relay's. */
+export interface SignedPromise {
+  readonly certificate: NodeCertificate;
+  readonly promise: AppendPromise;
+}
+
 /** An entry on its way to a reader; `entry` is null where its body has gone (a tombstone). */
 export interface DeliveredEntry {
   readonly leaf: LeafPreimage;
