@@ -12,14 +12,15 @@ import type {
   KeptMessage,
   Mls,
 } from "../conversation/mod.ts";
-import { type Clock, isFault, type PublicKey } from "../ground/mod.ts";
+import type { Clock, PublicKey } from "../ground/mod.ts";
 import { safetyNumber } from "../identity/mod.ts";
 import { sameId } from "../wire/mod.ts";
+import { allEvidence, type NamedEvidence, noteUntrue } from "./evidence.ts";
 import { fault } from "./fault.ts";
 import { acceptInvite } from "./acceptance.ts";
 import { follows } from "./astray.ts";
 import { butItWaits, isAway, isLate, isOver, untilLate } from "./away.ts";
-import { type ClientEvents, conversationOf, type Device, dialRelay, putAlarm } from "./device.ts";
+import { type ClientEvents, conversationOf, type Device, dialRelay } from "./device.ts";
 import { follow } from "./follow.ts";
 import { catchUp } from "./founding.ts";
 import { Inbox, isWaiting } from "./inbox.ts";
@@ -239,6 +240,11 @@ export class Client {
     );
   }
 
+  /** What proves that relays broke their word. */
+  evidence(): Promise<readonly NamedEvidence[]> {
+    return this.#device.store.transact(allEvidence);
+  }
+
   /** Everything that was said with somebody, in the order of the log, what waits last. */
   history(name: string): Promise<readonly NamedMessage[]> {
     return this.#device.store.transact((keeper) => {
@@ -312,9 +318,7 @@ export class Client {
   /** A relay that was caught stays noted with the conversation. Throws `error` on, unless it is that one is over. */
   async #remember(id: number, error: unknown): Promise<void> {
     if (isOver(error)) return;
-    if (isFault(error, "client/untrue") || isFault(error, "session/untrue")) {
-      await this.#device.store.transact((keeper) => putAlarm(keeper, id, error.message));
-    }
+    await noteUntrue(this.#device, id, error);
     throw error;
   }
 

@@ -1,5 +1,7 @@
 import { Fault } from "../ground/mod.ts";
-import type { Refusal } from "../wire/mod.ts";
+import type { Evidence } from "../mailbox/mod.ts";
+import type { Hash } from "../ground/mod.ts";
+import type { Refusal, SignedPromise } from "../wire/mod.ts";
 
 /**
  * unknown: no such conversation · name: a name that can't be had · invite: an invitation that isn't good any more ·
@@ -24,6 +26,25 @@ export type ClientCode =
 /** A Fault of this folder; messages never hold text or keys. */
 export function fault<Code extends ClientCode>(code: Code, message: string): Fault<Code> {
   return new Fault(code, message);
+}
+
+/** What it takes to show to others what the relay was caught at. */
+export interface UntrueProof {
+  readonly evidence?: Evidence | null;
+  /** A promise, and the leaf that stands in its place: evidence, once a head has it. */
+  readonly doubt?: { readonly promise: SignedPromise; readonly leaf: Hash } | null;
+}
+
+/** A relay was caught at a contradiction. */
+export class Untrue extends Fault<"client/untrue"> {
+  readonly evidence: Evidence | null;
+  readonly doubt: NonNullable<UntrueProof["doubt"]> | null;
+
+  constructor(message: string, { evidence = null, doubt = null }: UntrueProof = {}) {
+    super("client/untrue", message);
+    this.evidence = evidence;
+    this.doubt = doubt;
+  }
 }
 
 const WHY: Partial<Record<Refusal["code"], string>> = {

@@ -84,7 +84,7 @@ async function work(
   let revision = -1;
   while (!line.signal.aborted) {
     const batch = waiting.entries.splice(0);
-    const { head } = waiting;
+    const head = waiting.head === null ? null : { certificate: line.session.certificate, head: waiting.head };
     waiting.head = null;
     if (batch.length > 0 || head !== null) {
       // The head of "live" is of the entries before it, and those behind it may be in the batch already.

@@ -17,14 +17,16 @@ import {
 } from "../conversation/mod.ts";
 import type { Hash } from "../ground/mod.ts";
 import { sameHash } from "../merkle/mod.ts";
-import type { DeliveredEntry, Head, LeafPreimage } from "../wire/mod.ts";
+import type { DeliveredEntry, LeafPreimage, SignedHead } from "../wire/mod.ts";
 import { isAstray, noteGone, noteOwn } from "./astray.ts";
 import { conversationOf, type Device, putAlarm } from "./device.ts";
+import type { Untrue } from "./fault.ts";
+import { brokenBy, takeHead } from "./evidence.ts";
 import { keepState, loadState } from "./group.ts";
 import { noteSeen } from "./forget.ts";
 import { forkByFormer, openByFormer } from "./former.ts";
 import { noteSetBack } from "./set_back.ts";
-import { checkHead, followEntry, leafOf, untrue } from "./log.ts";
+import { followEntry, leafOf, untrue } from "./log.ts";
 import { newcomers } from "./newcomer.ts";
 import { noteRenewed } from "./renewal.ts";
 
@@ -35,6 +37,9 @@ export interface Intake {
   readonly conversation: KeptConversation;
   state: Conversation;
   position: Position;
+  /** As the batch began. */
+  readonly before: Position;
+  readonly batch: Batch;
   readonly consumed: Uint8Array[];
   readonly alarms: string[];
   /** Numbers of plain entries whose bodies had gone. */
@@ -45,23 +50,21 @@ export interface Intake {
   readonly acknowledged: number;
 }
 
+/** Entries as they were read. */
+interface Batch {
+  readonly generation: number;
+  readonly entries: readonly DeliveredEntry[];
+  readonly head: SignedHead | null;
+  /** Entries below were acknowledged by this device, as the relay says. */
+  readonly acknowledged?: number;
+}
+
 /**
  * Takes entries that follow one another. Those below the cursor are compared with what we have; a gap ends it. Where
  * another process has gone over to another generation since they were read, none of them is taken.
  * Returns the position after it. Throws Fault<"client/untrue">, with nothing kept.
  */
-export async function takeEntries(
-  device: Device,
-  id: number,
-  batch: {
-    /** In which they were read. */
-    readonly generation: number;
-    readonly entries: readonly DeliveredEntry[];
-    readonly head: Head | null;
-    /** Entries below were acknowledged by this device, as the relay says. */
-    readonly acknowledged?: number;
-  },
-): Promise<Position> {
+export async function takeEntries(device: Device, id: number, batch: Batch): Promise<Position> {
   const consumed: Uint8Array[] = [];
   const alarms: string[] = [];
   const { name, position, fresh } = await device.store.transact(async (keeper) => {
@@ -75,6 +78,8 @@ export async function takeEntries(
       conversation,
       state: before,
       position,
+      before: position,
+      batch,
       consumed,
       alarms,
       gone: [],
@@ -84,7 +89,8 @@ export async function takeEntries(
     for (const delivered of batch.entries) if (!(await takeEntry(intake, delivered))) break;
     alarms.unshift(...goneAlarms(intake.gone));
     intake.state = { ...intake.state, turn: intake.position.turn };
-    if (batch.head !== null) checkHead(device.crypto, intake.position, batch.head);
+    const at = { id, position: intake.position };
+    if (batch.head !== null) takeHead(device.crypto, keeper, { ...at, signed: batch.head });
     await keepState(device, keeper, { id, before, after: intake.state });
     alarms.push(...newcomers(device, conversation, { before, after: intake.state }));
     keeper.putPosition(id, intake.position);
@@ -133,7 +139,8 @@ async function takeEntry(intake: Intake, delivered: DeliveredEntry): Promise<boo
   }
   const promised = intake.promised.get(leaf.seq);
   if (promised !== undefined && !device.crypto.equal(promised.id, leaf.id)) {
-    throw untrue(`it promised entry ${leaf.seq} of ${conversation.name} to us and gives another's there`);
+    const what = `it promised entry ${leaf.seq} of ${conversation.name} to us and gives another's there`;
+    throw brokenPromise(intake, what, { own: promised, leaf: leafOf(device.crypto, delivered) });
   }
   const known = keeper.leafById(conversation.id, leaf.id);
   const first = standing(intake, known);
@@ -168,7 +175,8 @@ function moveOwn(intake: Intake, delivered: DeliveredEntry, hash: Hash): void {
   const { sent, sealed } = own;
   const isPromised = sent !== null && sent.generation === leaf.generation && sent.seq === leaf.seq;
   if (isPromised && !sameHash(sent.leaf, hash)) {
-    throw untrue(`it promised another entry ${leaf.seq} of ${conversation.name} than it gives`);
+    const what = `it promised another entry ${leaf.seq} of ${conversation.name} than it gives`;
+    throw brokenPromise(intake, what, { own, leaf: hash });
   }
   // By the hash, which stays where the body has gone.
   if (sealed !== null && !sameHash(device.crypto.hash.sha256(sealed.entry), leaf.entryHash)) {
@@ -176,6 +184,20 @@ function moveOwn(intake: Intake, delivered: DeliveredEntry, hash: Hash): void {
   }
   keeper.putOutgoing({ ...own, sent: { generation: leaf.generation, seq: leaf.seq, leaf: hash } });
   moveKnown(intake, delivered);
+}
+
+/** With proof, where the batch reaches as far as its signed head. */
+function brokenPromise(
+  { device, keeper, conversation, before, batch }: Intake,
+  what: string,
+  { own, leaf }: { own: KeptOutgoing; leaf: Hash },
+): Untrue {
+  const promise = keeper.promise(conversation.id, own.id);
+  if (promise === null) return untrue(what);
+  const { peaks, size } = before;
+  const leaves = batch.entries.filter((one) => one.leaf.seq >= size).map((one) => leafOf(device.crypto, one));
+  const evidence = brokenBy(device.crypto, promise, { peaks, size, leaves, signed: batch.head });
+  return untrue(what, { evidence, doubt: { promise, leaf } });
 }
 
 /** What is known by its id stands somewhere else now; a commit that was lost is there again. */

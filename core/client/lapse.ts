@@ -62,7 +62,8 @@ async function jump(line: Line, to: Position): Promise<Position> {
   return after;
 }
 
-async function entryAt(line: Line, seq: number): Promise<DeliveredEntry> {
+/** Entry `seq` as the relay gives it now, unchecked against the log. */
+export async function entryAt(line: Line, seq: number): Promise<DeliveredEntry> {
   const { device, session } = line;
   const { place, position, readerSeed, name } = await current(line);
   const { mailbox } = place;

@@ -1,10 +1,10 @@
 /** Follows a mailbox's Merkle log: every entry is hashed into the tree before anything of it is believed. */
 import type { Crypto } from "@dchat/crypto-wasm";
 import type { KeptLeaf, Position, SeenHead } from "../conversation/mod.ts";
-import type { Fault, Hash } from "../ground/mod.ts";
+import type { Hash } from "../ground/mod.ts";
 import { append, leafHash, rootOf, sameHash } from "../merkle/mod.ts";
-import { type DeliveredEntry, type Head, leafBytes } from "../wire/mod.ts";
-import { fault } from "./fault.ts";
+import { type DeliveredEntry, leafBytes } from "../wire/mod.ts";
+import { Untrue, type UntrueProof } from "./fault.ts";
 
 /** The tree after an entry, and what is kept of it. */
 export interface Followed {
@@ -12,8 +12,8 @@ export interface Followed {
   readonly kept: Omit<KeptLeaf, "conversation">;
 }
 
-export function untrue(what: string): Fault<"client/untrue"> {
-  return fault("client/untrue", `The relay contradicts itself: ${what}`);
+export function untrue(what: string, proof: UntrueProof = {}): Untrue {
+  return new Untrue(`The relay contradicts itself: ${what}`, proof);
 }
 
 /** Leaf of the log that an entry is. */
@@ -65,12 +65,4 @@ export function peaksOf(crypto: Crypto, leaves: readonly Hash[]): Hash[] {
 export function seenHead(crypto: Crypto, position: Position): SeenHead | null {
   if (position.size === 0) return null;
   return { generation: position.generation, size: position.size, root: rootOf(crypto.hash, position.peaks) };
-}
-
-/** Throws Fault<"client/untrue"> where a signed head is of the size that we have, and of another log. */
-export function checkHead(crypto: Crypto, position: Position, head: Head): void {
-  if (head.generation !== position.generation || head.size !== position.size) return;
-  if (!sameHash(head.root, rootOf(crypto.hash, position.peaks))) {
-    throw untrue(`its signed head at ${head.size} is not that of the entries it gave us`);
-  }
 }

@@ -1,6 +1,7 @@
 /** A device at work: sessions with relays, outbox, sync, contacts, over a sealed database through a port. */
 export { isAway } from "./away.ts";
 export { Client, type ClientOptions, type Contact, type NamedMessage, type Sent } from "./client.ts";
+export type { NamedEvidence } from "./evidence.ts";
 export type { ClientCode } from "./fault.ts";
 export type { ClientEvents } from "./device.ts";
 export { memberCheck } from "./member.ts";

@@ -10,6 +10,7 @@ import type {
   DeliveredEntry,
   Description,
   Head,
+  NodeCertificate,
   ReaderReceipt,
   Refusal,
 } from "../wire/mod.ts";
@@ -64,6 +65,8 @@ export interface SubscriptionSink {
  * connection ends before the answer, and Fault<"session/untrue"> when the relay's answer contradicts its signature.
  */
 export interface RelaySession extends AsyncDisposable {
+  /** By which the relay's identity speaks for this node: what its signatures are worth to others. */
+  readonly certificate: NodeCertificate;
   /** The relay's clock minus ours, as it said hello. */
   readonly skewMs: number;
   /** Resolves when the connection is over, saying why. */

@@ -1,15 +1,16 @@
 /** Bringing a conversation up to the relay's log: checked against what we had, read, kept, acknowledged. */
 import type { Position } from "../conversation/mod.ts";
 import { limit } from "../ground/mod.ts";
-import { type Description, type Head, sameId } from "../wire/mod.ts";
+import { type Description, sameId, type SignedHead } from "../wire/mod.ts";
 import { refusedFault } from "./fault.ts";
 import { conversationOf, publicOf, withKey } from "./device.ts";
+import { rewritten, takeHead, withPath } from "./evidence.ts";
 import { forgetRead } from "./forget.ts";
 import { startGeneration } from "./heal.ts";
 import { takeEntries } from "./intake.ts";
 import { jumpTo } from "./lapse.ts";
 import { ask, current, isPrefix, type Line, STARTS_MAX } from "./line.ts";
-import { checkHead, seenHead, untrue } from "./log.ts";
+import { seenHead, untrue } from "./log.ts";
 import { makeAgain } from "./owner.ts";
 import { patiently } from "./patience.ts";
 import type { ReadResult } from "./port.ts";
@@ -55,19 +56,22 @@ export async function sync(line: Line): Promise<Description> {
   const promised = await promisedSize(line);
   const description = await describe(line);
   const { generation, size } = description.head;
+  const signed = { certificate: line.session.certificate, head: description.head };
   if (generation === promised.generation && size < promised.size) {
     throw untrue(
       `it has ${size} entries of ${promised.name}, and promised us to keep entry ${promised.size - 1}`,
     );
   }
-  await checkConsistency(line, description.head);
+  await checkConsistency(line, signed);
   let { position, readerSeed } = await current(line);
   const own = description.readers.find(({ key }) => sameId(key, publicOf(line.device.crypto, readerSeed)));
   // A generation that has just begun may be of another log than the one that was acknowledged.
   const acknowledged = generation === promised.generation ? (own?.cursor ?? 0) : 0;
   while (position.size < size) {
     const before = position.size;
-    position = await readOn(line, { position, acknowledged });
+    position = await readOn(line, { position, acknowledged }).catch(async (error: unknown) => {
+      throw await withPath(line, error, signed);
+    });
     // Another process of this device has gone over to another.
     if (position.generation !== generation) return sync(line);
     if (position.size === before) throw untrue(`it says that it has ${size} entries and gives ${before}`);
@@ -106,26 +110,32 @@ async function readOn(
     if (result.refusal.code === "lapsed") return jumpTo(line, { position, floor: result.refusal.floor });
     throw refusedFault(`read what ${name} wrote`, result.refusal);
   }
-  const { entries, head } = result;
+  const { entries } = result;
   const { generation } = position;
+  const head = { certificate: session.certificate, head: result.head };
   return takeEntries(device, id, { generation, entries, head, acknowledged });
 }
 
 /** The relay's log must begin with ours. */
-async function checkConsistency(line: Line, head: Head): Promise<void> {
-  const { device } = line;
+async function checkConsistency(line: Line, signed: SignedHead): Promise<void> {
+  const { device, id } = line;
+  const { head } = signed;
   const { position, readerSeed, name } = await current(line);
   const ours = seenHead(device.crypto, position);
   if (ours === null) return;
   // Another process of this device has read on meanwhile, and checked what it read.
   if (head.generation !== position.generation || head.size < position.size) return;
-  if (head.size === position.size) return checkHead(device.crypto, position, head);
+  if (head.size === position.size) {
+    return device.store.transact((keeper) => takeHead(device.crypto, keeper, { id, position, signed }));
+  }
   const result = await ask(line, readerSeed, { op: "proveConsistency", from: position.size, to: head.size });
   if (result.is === "refused") throw refusedFault(`check the log of ${name}`, result.refusal);
   if (result.is !== "proof") throw untrue(`a proof was asked for, ${result.is} came`);
   // The proof is for the size that was asked for; the head beside it may be of a larger one.
   if (!isPrefix(device, { ours, head, path: result.path })) {
-    throw untrue(`its log of ${name} doesn't begin with the ${position.size} entries that it gave us`);
+    throw untrue(`its log of ${name} doesn't begin with the ${position.size} entries that it gave us`, {
+      evidence: await rewritten(line, signed),
+    });
   }
 }
 
@@ -139,7 +149,7 @@ export async function tidy(line: Line): Promise<number> {
 
 /** Takes over a turn that no entry shows (a reset), and mends what a backup did. */
 async function settle(line: Line, description: Description): Promise<void> {
-  const { device, id } = line;
+  const { device, session, id } = line;
   const consumed = await device.store.transact(async (keeper) => {
     const { position } = conversationOf(keeper, id);
     const isCurrent =
@@ -149,6 +159,8 @@ async function settle(line: Line, description: Description): Promise<void> {
       keeper.dropWriterSeeds(id, { from: position.turn + 1, below: Number.MAX_SAFE_INTEGER });
       keeper.putPosition(id, { ...position, turn: description.turn });
     }
+    const signed = { certificate: session.certificate, head: description.head };
+    takeHead(device.crypto, keeper, { id, position, signed });
     return mendSetBack(device, keeper, id);
   });
   device.crypto.wipe(...consumed);

@@ -145,12 +145,19 @@ describe("Client.sync()", () => {
     bob.bend((session) => {
       const forged = (each: DeliveredEntry): DeliveredEntry =>
         each.leaf.seq === 0 ? { ...each, leaf: { ...each.leaf, timeMs: each.leaf.timeMs + 1 } } : each;
-      const tree = { peaks: [] as Hash[], size: 0 };
       const rootAt = (entries: readonly DeliveredEntry[]) => {
+        const tree = { peaks: [] as Hash[], size: 0 };
         for (const { leaf } of entries) append(crypto.hash, tree, leafHash(crypto.hash, leafBytes(leaf)));
         return rootOf(crypto.hash, tree.peaks);
       };
       return {
+        async command(body, signing, options) {
+          const result = await session.command(body, signing, options);
+          if (result.is !== "described") return result;
+          const read = await session.read({ from: 0, bytesMax: 65_536 }, signing, options);
+          const root = rootAt(read.is === "refused" ? [] : read.entries.map(forged));
+          return { ...result, head: { ...result.head, root } };
+        },
         async read(range, signing, options) {
           const result = await session.read(range, signing, options);
           if (result.is === "refused") return result;

@@ -4,7 +4,7 @@
  * the seal.
  */
 import type { EntryId, Hash, MailboxId, PublicKey } from "../ground/mod.ts";
-import type { EntryKind, TurnChange } from "../wire/mod.ts";
+import type { EntryKind, SignedHead, SignedPromise, TurnChange } from "../wire/mod.ts";
 import type { SeenHead } from "./content.ts";
 import type { Invite } from "./invite.ts";
 import type { MailboxPlace } from "./place.ts";
@@ -112,6 +112,16 @@ export interface KeptOutgoing {
   readonly sent: { readonly generation: number; readonly seq: number; readonly leaf: Hash } | null;
 }
 
+/** What proves that a relay broke its word. */
+export interface KeptEvidence {
+  readonly number: number;
+  readonly conversation: number;
+  /** When it was found, by this device's clock. */
+  readonly foundMs: number;
+  /** As docs/protocol/evidence.md has it. */
+  readonly document: string;
+}
+
 /** One entry of a mailbox's log as this device verified it. */
 export interface KeptLeaf {
   readonly conversation: number;
@@ -213,6 +223,20 @@ export interface Keeper {
   dropOutgoing(order: number): void;
   /** Forgets what was sent below `seq`. */
   dropSent(conversation: number, seq: number): void;
+
+  /** The last verified head of the log that runs, or of one before it. */
+  head(conversation: number): SignedHead | null;
+  /** In place of the one before. */
+  putHead(conversation: number, head: SignedHead): void;
+  /** By which the relay is bound to keep an entry of ours; null where it gave none, or a head has shown the entry since. */
+  promise(conversation: number, id: EntryId): SignedPromise | null;
+  /** Of what was sent; it goes with it. */
+  putPromise(conversation: number, id: EntryId, promise: SignedPromise): void;
+  /** Forgets the promises of entries below `seq`, which a head has; the entries stay. */
+  dropPromises(conversation: number, seq: number): void;
+  /** In the order in which it was found. */
+  evidence(conversation: number): readonly KeptEvidence[];
+  addEvidence(evidence: Omit<KeptEvidence, "number">): void;
 
   addLeaf(leaf: KeptLeaf): void;
   /** Of the entries from `from` to before `to` nothing is known in `generation`, whatever former ones had there. */

@@ -190,13 +190,28 @@ export function verifyConsistency(
   if (first === size) return proof.length === 0 && sameHash(firstRoot, root);
   // Every tree begins with the empty one; its root is for the caller to know.
   if (first === 0) return proof.length === 0;
-  return climb(digest, claim);
+  const reached = climb(digest, claim);
+  return reached !== null && sameHash(reached.first, firstRoot) && sameHash(reached.root, root);
 }
 
+/**
+ * The root of the first `first` leaves that `proof` has on its way to `root`, whichever that is; null where it doesn't
+ * lead there, and where `first` is a power of two: then it isn't in the proof.
+ */
+export function firstRootOf(
+  digest: Digest,
+  claim: { first: number; size: number; root: Hash; proof: readonly Hash[] },
+): Hash | null {
+  if (!(claim.first > 0 && claim.first < claim.size)) return null;
+  const reached = climb(digest, { ...claim, firstRoot: null });
+  return reached !== null && sameHash(reached.root, claim.root) ? reached.first : null;
+}
+
+/** Both roots that a proof leads to. */
 function climb(
   digest: Digest,
-  claim: { first: number; size: number; firstRoot: Hash; root: Hash; proof: readonly Hash[] },
-): boolean {
+  claim: { first: number; size: number; firstRoot: Hash | null; proof: readonly Hash[] },
+): { first: Hash; root: Hash } | null {
   let node = claim.first - 1;
   let last = claim.size - 1;
   while (node % 2 === 1) {
@@ -204,13 +219,13 @@ function climb(
     last = Math.floor(last / 2);
   }
   // A complete old tree is itself the first node of the path.
-  const steps = node === 0 ? [claim.firstRoot, ...claim.proof] : claim.proof;
-  const start = steps[0];
-  if (start === undefined) return false;
+  const isWhole = node === 0;
+  const start = isWhole ? claim.firstRoot : claim.proof[0];
+  if (start === null || start === undefined) return null;
   let oldRoot = start;
   let newRoot = start;
-  for (const step of steps.slice(1)) {
-    if (last === 0) return false;
+  for (const step of isWhole ? claim.proof : claim.proof.slice(1)) {
+    if (last === 0) return null;
     if (node % 2 === 1 || node === last) {
       oldRoot = nodeHash(digest, [step, oldRoot]);
       newRoot = nodeHash(digest, [step, newRoot]);
@@ -224,5 +239,5 @@ function climb(
     node = Math.floor(node / 2);
     last = Math.floor(last / 2);
   }
-  return last === 0 && sameHash(oldRoot, claim.firstRoot) && sameHash(newRoot, claim.root);
+  return last === 0 ? { first: oldRoot, root: newRoot } : null;
 }

@@ -53,6 +53,7 @@ export async function openChatter(
     const { session } = device;
     const plain: Dialled = {
       relay: session.relay,
+      certificate: session.certificate,
       ttlMsMax: session.ttlMsMax,
       skewMs: session.skewMs,
       closed: session.closed,

@@ -9,6 +9,7 @@ import {
   type DeliveredEntry,
   encodeStreamControl,
   type Hello,
+  type NodeCertificate,
   PROTOCOL_VERSION,
   type Reply,
   signCommand,
@@ -123,7 +124,11 @@ class Session implements OpenedSession {
   }
 
   get relay(): PublicKey {
-    return this.#known.hello.certificate.relay;
+    return this.certificate.relay;
+  }
+
+  get certificate(): NodeCertificate {
+    return this.#known.hello.certificate;
   }
 
   get ttlMsMax(): number {

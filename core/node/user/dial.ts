@@ -128,6 +128,7 @@ type Dialled = Awaited<ReturnType<DialRelay>>;
 function ownConnection(session: Dialled, close: () => void): Dialled {
   return {
     relay: session.relay,
+    certificate: session.certificate,
     ttlMsMax: session.ttlMsMax,
     skewMs: session.skewMs,
     closed: session.closed,

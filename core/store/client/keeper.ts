@@ -4,6 +4,7 @@ import type { Keeper } from "../../conversation/mod.ts";
 import { conversationKeeper } from "./keeper_conversation.ts";
 import { epochKeeper } from "./keeper_epoch.ts";
 import { outgoingKeeper } from "./keeper_outgoing.ts";
+import { signedKeeper } from "./keeper_signed.ts";
 import type { Vault } from "./vault.ts";
 
 export type DeviceSql = BunSQLiteDatabase;
@@ -19,5 +20,6 @@ export function openKeeper(sql: DeviceSql, context: KeeperContext): Keeper {
     ...conversationKeeper(sql, context),
     ...epochKeeper(sql, context),
     ...outgoingKeeper(sql, context),
+    ...signedKeeper(sql, context),
   };
 }

@@ -160,6 +160,8 @@ function outgoingPart(
     generation: kept.sent?.generation ?? null,
     seq: kept.sent?.seq ?? null,
     leaf: kept.sent === null ? null : Buffer.from(kept.sent.leaf),
+    // Kept by itself; what is to be sent again has none.
+    ...(kept.sent === null ? { promise: null } : {}),
   });
   const list = (where: ReturnType<typeof and>) =>
     sql.select().from(outgoing).where(where).orderBy(asc(outgoing.order)).all().map(read);

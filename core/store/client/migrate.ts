@@ -1,9 +1,10 @@
 import type { Database } from "bun:sqlite";
 import first from "../../../migrations/client/0000_first.sql" with { type: "text" };
+import evidence from "../../../migrations/client/0001_evidence.sql" with { type: "text" };
 import { storeFault } from "../fault.ts";
 
 /** In order; `PRAGMA user_version` counts those that a database has had. */
-const MIGRATIONS: readonly string[] = [first];
+const MIGRATIONS: readonly string[] = [first, evidence];
 
 /**
  * Brings a device's database to this program's version, inside one transaction. No copy is kept of an older one: it

@@ -7,6 +7,7 @@ import {
   joined,
   type KeptAccept,
   type KeptConversation,
+  type KeptEvidence,
   type KeptInvite,
   type KeptMessage,
   parseInvite,
@@ -15,7 +16,17 @@ import {
 } from "../../conversation/mod.ts";
 import type { Crypto } from "@dchat/crypto-wasm";
 import { entryId, hash, type PublicKey, publicKey } from "../../ground/mod.ts";
-import type { TurnChange } from "../../wire/mod.ts";
+import {
+  decodeCertificate,
+  decodeHead,
+  decodePromise,
+  encodeCertificate,
+  encodeHead,
+  encodePromise,
+  type SignedHead,
+  type SignedPromise,
+  type TurnChange,
+} from "../../wire/mod.ts";
 
 const VERSION = 1;
 /** Whether a conversation is being founded, and how far that is; NONE and BEGUN have nothing more to say. */
@@ -178,4 +189,44 @@ export function decodeChange(bytes: Uint8Array): TurnChange {
   const change = { writer: publicKey(reader.raw(32)), added: keys(), removed: keys() };
   reader.end();
   return change;
+}
+
+export function encodeSignedHead({ certificate, head }: SignedHead): Uint8Array {
+  return joined([{ u8: VERSION }, { sized: encodeCertificate(certificate) }, { sized: encodeHead(head) }]);
+}
+
+export function decodeSignedHead(bytes: Uint8Array): SignedHead {
+  const reader = open(bytes, "head record");
+  const signed = { certificate: decodeCertificate(reader.sized()), head: decodeHead(reader.sized()) };
+  reader.end();
+  return signed;
+}
+
+export function encodeSignedPromise({ certificate, promise }: SignedPromise): Uint8Array {
+  return joined([
+    { u8: VERSION },
+    { sized: encodeCertificate(certificate) },
+    { sized: encodePromise(promise) },
+  ]);
+}
+
+export function decodeSignedPromise(bytes: Uint8Array): SignedPromise {
+  const reader = open(bytes, "promise record");
+  const signed = { certificate: decodeCertificate(reader.sized()), promise: decodePromise(reader.sized()) };
+  reader.end();
+  return signed;
+}
+
+/** What of evidence is sealed. */
+export type EvidenceRecord = Pick<KeptEvidence, "foundMs" | "document">;
+
+export function encodeEvidence({ foundMs, document }: EvidenceRecord): Uint8Array {
+  return joined([{ u8: VERSION }, { u64: foundMs }, { text: document }]);
+}
+
+export function decodeEvidence(bytes: Uint8Array): EvidenceRecord {
+  const reader = open(bytes, "evidence record");
+  const kept = { foundMs: reader.u64(), document: reader.text() };
+  reader.end();
+  return kept;
 }

@@ -118,6 +118,8 @@ export const outgoing = sqliteTable(
     generation: integer("generation"),
     seq: integer("seq"),
     leaf: bytes("leaf"),
+    /** The relay's, with the certificate of who signed it, until a head is known that has the entry; sealed. */
+    promise: bytes("promise"),
   },
   (table) => [
     uniqueIndex("outgoing_id").on(table.conversation, table.id),
@@ -143,3 +145,16 @@ export const leaf = sqliteTable(
     index("leaf_id").on(table.conversation, table.id),
   ],
 );
+
+/** The last verified head of each conversation's log, with the certificate of who signed it. */
+export const head = sqliteTable("head", {
+  conversation: integer("conversation").primaryKey(),
+  sealed: bytes("sealed").notNull(),
+});
+
+/** What proves that a relay broke its word. */
+export const evidence = sqliteTable("evidence", {
+  number: integer("number").primaryKey({ autoIncrement: true }),
+  conversation: integer("conversation").notNull(),
+  sealed: bytes("sealed").notNull(),
+});
