@@ -65,6 +65,16 @@ export const commands: Registry = {
         summary: "Show what was said with somebody",
         load: async () => (await import("./user_talk.ts")).history,
       },
+      evidence: {
+        summary: "Show what proves to others that a relay broke its word",
+        load: async () => (await import("./user_evidence.ts")).evidence,
+        commands: {
+          verify: {
+            summary: "Say what a file of evidence proves, and about which relay",
+            load: async () => (await import("./user_evidence.ts")).verify,
+          },
+        },
+      },
     },
   },
   database: {

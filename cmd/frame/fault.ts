@@ -6,7 +6,15 @@ import type { ControlCode } from "@dchat/core/control/mod.ts";
 import type { ConversationCode } from "@dchat/core/conversation/mod.ts";
 import type { EdgeFault } from "@dchat/core/edge/mod.ts";
 import type { IdentityCode } from "@dchat/core/identity/mod.ts";
-import type { ConfigCode, DatabaseCode, DataDirCode, SecretCode, UserCode } from "@dchat/core/node/mod.ts";
+import type { MailboxCode } from "@dchat/core/mailbox/mod.ts";
+import type {
+  ConfigCode,
+  DatabaseCode,
+  DataDirCode,
+  EvidenceCode,
+  SecretCode,
+  UserCode,
+} from "@dchat/core/node/mod.ts";
 import type { StoreCode } from "@dchat/core/store/mod.ts";
 import { exit, type ExitCode } from "./exit.ts";
 import type { OutputCode } from "./output.ts";
@@ -30,6 +38,8 @@ type Code =
   | StoreCode
   | ConversationCode
   | ClientCode
+  | EvidenceCode
+  | MailboxCode
   | SessionCode
   | CodeOf<EdgeFault>;
 
@@ -102,7 +112,10 @@ export const meanings: Record<Code, Meaning> = {
   "client/unknown": { exit: exit.usage },
   "client/name": { exit: exit.usage },
   "client/invite": { exit: exit.failed },
-  "client/untrue": { exit: exit.failed, mend: "Nothing of it was believed. Ask who runs that relay." },
+  "client/untrue": {
+    exit: exit.failed,
+    mend: "Nothing of it was believed. Ask who runs that relay; dchat user evidence has what of it can be shown to others.",
+  },
   "client/damaged": { exit: exit.failed },
   "client/keys": { exit: exit.failed },
   "client/refused": { exit: exit.failed },
@@ -118,6 +131,10 @@ export const meanings: Record<Code, Meaning> = {
   "database/exists": { exit: exit.failed },
   "database/clock": { exit: exit.failed },
   "database/file": { exit: exit.failed },
+  "evidence/unreadable": { exit: exit.failed },
+  "evidence/exists": { exit: exit.failed },
+  "evidence/unwritable": { exit: exit.failed },
+  "mailbox/evidence": { exit: exit.failed },
   "edge/bind": {
     exit: exit.failed,
     mend: "Choose another address, or stop what holds this one.",

@@ -15,7 +15,7 @@ import type {
 import type { Clock, PublicKey } from "../ground/mod.ts";
 import { safetyNumber } from "../identity/mod.ts";
 import { sameId } from "../wire/mod.ts";
-import { allEvidence, type NamedEvidence, noteUntrue } from "./evidence.ts";
+import { evidenceIn, type NamedEvidence, noteUntrue } from "./evidence.ts";
 import { fault } from "./fault.ts";
 import { acceptInvite } from "./acceptance.ts";
 import { follows } from "./astray.ts";
@@ -240,9 +240,9 @@ export class Client {
     );
   }
 
-  /** What proves that relays broke their word. */
-  evidence(): Promise<readonly NamedEvidence[]> {
-    return this.#device.store.transact(allEvidence);
+  /** What proves that relays broke their word, of the conversation `name` or of all. */
+  evidence(name?: string): Promise<readonly NamedEvidence[]> {
+    return this.#device.store.transact((keeper) => evidenceIn(keeper, name));
   }
 
   /** Everything that was said with somebody, in the order of the log, what waits last. */

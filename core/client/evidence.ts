@@ -4,7 +4,7 @@
  * shows it to others is kept with the alarm.
  */
 import type { Crypto } from "@dchat/crypto-wasm";
-import type { Keeper, KeptConversation, KeptEvidence, Position } from "../conversation/mod.ts";
+import type { Keeper, KeptEvidence, Position } from "../conversation/mod.ts";
 import { type Hash, hash, isFault } from "../ground/mod.ts";
 import { type Evidence, evidenceFields, evidenceFlaw, parseEvidence, subjectOf } from "../mailbox/mod.ts";
 import { firstRootOf, proveFrom, rootFromPath, rootOf, sameHash } from "../merkle/mod.ts";
@@ -14,6 +14,7 @@ import { Untrue } from "./fault.ts";
 import { entryAt } from "./lapse.ts";
 import { leafOf, untrue } from "./log.ts";
 import { ask, current, type Line } from "./line.ts";
+import { conversationNamed } from "./name.ts";
 
 /** Pieces that a conversation keeps, the first ones: a relay can break its word as often as it likes. */
 const EVIDENCE_MAX = 16;
@@ -178,11 +179,10 @@ export interface NamedEvidence extends Pick<KeptEvidence, "foundMs" | "document"
   readonly name: string;
 }
 
-/** All that is kept, conversation by conversation. */
-export function allEvidence(keeper: Keeper): readonly NamedEvidence[] {
-  return keeper
-    .conversations()
-    .flatMap(({ id, name }: KeptConversation) =>
-      keeper.evidence(id).map(({ foundMs, document }) => ({ name, foundMs, document })),
-    );
+/** What is kept of the conversation `name`, or of one after another. Throws Fault<"client/unknown">. */
+export function evidenceIn(keeper: Keeper, name?: string): readonly NamedEvidence[] {
+  const those = name === undefined ? keeper.conversations() : [conversationNamed(keeper, name)];
+  return those.flatMap((one) =>
+    keeper.evidence(one.id).map(({ foundMs, document }) => ({ name: one.name, foundMs, document })),
+  );
 }

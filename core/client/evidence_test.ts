@@ -3,14 +3,14 @@
  * generation, signing with its own keys. What it is caught at must be shown to others, and nothing else.
  */
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { cpSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Chatter, openChatter, openPair, type Pair, texts } from "../../test/harness/chat.ts";
 import { type Devices, openDevices } from "../../test/harness/device.ts";
 import { crypto } from "../../test/harness/party.ts";
 import { type SpawnedRelay, spawnRelay } from "../../test/harness/relay.ts";
-import { backUp, restore } from "../../test/harness/restore.ts";
+import { backUp, copyFiles, restore, setBack } from "../../test/harness/restore.ts";
 import { type Evidence, evidenceFlaw, parseEvidence, subjectOf } from "../mailbox/mod.ts";
 
 let relay: SpawnedRelay;
@@ -31,21 +31,15 @@ afterEach(async () => {
   rmSync(dir, { recursive: true, force: true });
 });
 
-async function restart(from: string | null): Promise<void> {
-  const { dataDir, file } = relay;
-  await relay.stop();
-  if (from === null) cpSync(dataDir, join(dir, "older"), { recursive: true });
-  else {
-    rmSync(dataDir, { recursive: true });
-    cpSync(from, dataDir, { recursive: true });
-  }
-  relay = await spawnRelay({ dataDir, same: file });
+/** Keeps the relay's files as they are. */
+async function copy(): Promise<void> {
+  relay = await copyFiles(relay, join(dir, "older"));
 }
 
-/** Copies the relay's files as they are. */
-const copy = () => restart(null);
-/** Puts that copy in the place of what came since. */
-const setBack = () => restart(join(dir, "older"));
+/** Puts them in the place of what came since. */
+async function goBack(): Promise<void> {
+  relay = await setBack(relay, join(dir, "older"));
+}
 
 async function say(chatter: Chatter, to: string, ...said: string[]): Promise<void> {
   for (const text of said) await chatter.client.send({ to, text });
@@ -76,7 +70,7 @@ describe("a relay that was set back without a new generation", () => {
     await ann.client.sync();
     await copy();
     await say(ann, "bob", "promised");
-    await setBack();
+    await goBack();
     await ann.client.sync();
     // That it has fewer entries than it promised is told, and can't be proven.
     expect(String(ann.failures.at(-1))).toContain("promised us to keep entry 1");
@@ -99,7 +93,7 @@ describe("a relay that was set back without a new generation", () => {
     await say(ann, "bob", "one");
     await copy();
     await say(ann, "bob", "promised");
-    await setBack();
+    await goBack();
     const much = "long ".repeat(3000);
     await say(bob, "ann", "in its place", ...Array.from({ length: 6 }, () => much));
     await ann.client.sync();
@@ -110,7 +104,7 @@ describe("a relay that was set back without a new generation", () => {
     const { ann } = both;
     await copy();
     await say(ann, "bob", "one");
-    await setBack();
+    await goBack();
     await ann.client.send({ to: "bob", text: "two" }).catch(() => undefined);
     expect((await evidenceOf(ann)).map(({ kind }) => kind)).toEqual(["promises"]);
   });
@@ -120,7 +114,7 @@ describe("a relay that was set back without a new generation", () => {
     await copy();
     await say(ann, "bob", "one");
     await ann.client.sync();
-    await setBack();
+    await goBack();
     await ann.client.send({ to: "bob", text: "two" }).catch(() => undefined);
     expect((await evidenceOf(ann)).map(({ kind }) => kind)).toEqual(["broken"]);
   });
@@ -131,7 +125,7 @@ describe("a relay that was set back without a new generation", () => {
     await using older = await openChatter(devices, { from: bob.backUp() });
     await say(bob, "ann", "one");
     await ann.client.sync();
-    await setBack();
+    await goBack();
     await say(older, "ann", "two");
     await ann.client.sync();
     expect((await evidenceOf(ann)).map(({ kind }) => kind)).toEqual(["heads"]);
@@ -143,7 +137,7 @@ describe("a relay that was set back without a new generation", () => {
     await using older = await openChatter(devices, { from: bob.backUp() });
     await say(bob, "ann", ...Array.from({ length: size }, (_, at) => `${at}`));
     await ann.client.sync();
-    await setBack();
+    await goBack();
     await say(older, "ann", ...Array.from({ length: size + 1 }, (_, at) => `again ${at}`));
     await ann.client.sync();
     const found = await evidenceOf(ann);

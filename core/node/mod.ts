@@ -9,6 +9,7 @@ export type { DatabaseCode } from "./database/file.ts";
 export { defaultRelayDir, defaultUserDir, findRelay, homePath, type RelayFile } from "./data_dir.ts";
 export { parseDuration } from "./duration.ts";
 export { type Probe, type ProbeOptions, probeRelay } from "./probe.ts";
+export { type EvidenceCode, readEvidenceFile, writeEvidenceFile } from "./evidence_file.ts";
 export { replaceFile, type WriteOptions } from "./file.ts";
 export type { ConfigCode } from "./config/file.ts";
 export type { ReportRow } from "./config/report.ts";

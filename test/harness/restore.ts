@@ -1,5 +1,5 @@
 /** Backups of a relay, and the relay that comes back from one. */
-import { rmSync } from "node:fs";
+import { cpSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { runDchat } from "./dchat.ts";
 import { type SpawnedRelay, spawnRelay } from "./relay.ts";
@@ -22,5 +22,25 @@ export async function restore(relay: SpawnedRelay, backup: string): Promise<Spaw
     rmSync(join(dataDir, name), { force: true });
   }
   await must(["database", "restore", backup, "--data-dir", dataDir]);
+  return spawnRelay({ dataDir, same: file });
+}
+
+/** Stops the relay, copies its files to `to` as they are, and starts it again. */
+export async function copyFiles(relay: SpawnedRelay, to: string): Promise<SpawnedRelay> {
+  const { dataDir, file } = relay;
+  await relay.stop();
+  cpSync(dataDir, to, { recursive: true });
+  return spawnRelay({ dataDir, same: file });
+}
+
+/**
+ * Puts a copy of the relay's files in the place of what came since, and starts it: without a new generation, so that
+ * it goes on from an older log and breaks what it has signed.
+ */
+export async function setBack(relay: SpawnedRelay, from: string): Promise<SpawnedRelay> {
+  const { dataDir, file } = relay;
+  await relay.stop();
+  rmSync(dataDir, { recursive: true });
+  cpSync(from, dataDir, { recursive: true });
   return spawnRelay({ dataDir, same: file });
 }
