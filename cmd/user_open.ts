@@ -1,4 +1,5 @@
 /** What all `dchat user` commands share: flags, and a device opened for one command. */
+import { Untrue } from "@dchat/core/client/mod.ts";
 import { openUser, relayAddresses, type User } from "@dchat/core/node/mod.ts";
 import { isFault } from "@dchat/core/ground/mod.ts";
 import { z } from "zod";
@@ -103,6 +104,8 @@ export async function openDevice(
         if (failed.get(conversation) === why) return;
         failed.set(conversation, why);
         context.note(`${style.bad("error")}  ${printable(conversation)}: ${printable(why)}`);
+        if (error instanceof Untrue && error.evidence !== null)
+          context.note(`${style.warn("note")}  this can be proven to others: dchat user evidence`);
       },
     },
   });

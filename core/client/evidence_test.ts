@@ -8,10 +8,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Chatter, openChatter, openPair, type Pair, texts } from "../../test/harness/chat.ts";
 import { type Devices, openDevices } from "../../test/harness/device.ts";
+import { logOf, SigningNode } from "../../test/harness/evidence.ts";
 import { crypto } from "../../test/harness/party.ts";
 import { type SpawnedRelay, spawnRelay } from "../../test/harness/relay.ts";
 import { backUp, copyFiles, restore, setBack } from "../../test/harness/restore.ts";
+import { hash } from "../ground/mod.ts";
 import { type Evidence, evidenceFlaw, parseEvidence, subjectOf } from "../mailbox/mod.ts";
+import { noteUntrue } from "./evidence.ts";
+import { Untrue } from "./fault.ts";
 
 let relay: SpawnedRelay;
 let devices: Devices;
@@ -144,6 +148,54 @@ describe("a relay that was set back without a new generation", () => {
     expect(found.map(({ kind }) => kind)).toEqual(["rewritten"]);
     expect(found.map((one) => subjectOf(one).number)).toEqual([size]);
   });
+});
+
+test("what isn't signed so is told, and no evidence is made of it", async () => {
+  const { ann, bob } = both;
+  await say(bob, "ann", "one");
+  await ann.client.sync();
+  const random = () => hash(crypto.random.bytes(32));
+  ann.bend((session) => ({
+    async command(body, signing, options) {
+      const result = await session.command(body, signing, options);
+      if (result.is === "appended") return { ...result, promise: { ...result.promise, leaf: random() } };
+      return result;
+    },
+  }));
+  await say(ann, "bob", "two");
+  ann.bend(() => ({}));
+  await ann.client.sync();
+  expect(String(ann.failures.at(-1))).toContain("promised another entry 1 of bob than it gives");
+  ann.bend((session) => ({
+    async command(body, signing, options) {
+      const result = await session.command(body, signing, options);
+      return result.is === "described"
+        ? { ...result, head: { ...result.head, size: 1, root: random() } }
+        : result;
+    },
+  }));
+  await ann.client.sync();
+  expect((await ann.client.contacts())[0]?.alarms.length).toBeGreaterThan(0);
+  expect(await evidenceOf(ann)).toEqual([]);
+});
+
+test("noteUntrue() keeps the first sixteen pieces, each thing once", async () => {
+  const { ann } = both;
+  const node = new SigningNode(crypto, { identity: 0x04, head: 0x05, peer: 0x70 });
+  const device = { store: ann.store, clock: { now: () => 7 } } as never;
+  const id = await ann.store.transact((keeper) => keeper.conversations()[0]?.id ?? 0);
+  for (let size = 1; size <= 20; size++) {
+    const [first, second] = [node.head(logOf(crypto, size)), node.head(logOf(crypto, size, 0))];
+    for (const evidence of [
+      { kind: "heads", first, second } as const,
+      { kind: "heads", first: second, second: first } as const,
+    ])
+      await noteUntrue(device, id, new Untrue(`caught at ${size}`, { evidence }));
+  }
+  const kept = await evidenceOf(ann);
+  expect(kept.map((one) => subjectOf(one).number)).toEqual(Array.from({ length: 16 }, (_, at) => at + 1));
+  expect((await ann.client.evidence("bob"))[0]).toMatchObject({ name: "bob", foundMs: 7 });
+  expect((await ann.client.contacts())[0]?.alarms).toContain("caught at 20");
 });
 
 describe("an honest relay", () => {

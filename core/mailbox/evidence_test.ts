@@ -6,6 +6,7 @@ import { evidenceOfEachKind, logOf, proofIn, SigningNode } from "../../test/harn
 import { DAY_MS, filled, NOW_MS } from "../../test/harness/vector_value.ts";
 import { isFault, mailboxId } from "../ground/mod.ts";
 import { planConsistency, planInclusion, rootOfLeaves } from "../merkle/mod.ts";
+import { PATH_HASHES_MAX } from "../wire/mod.ts";
 import { type Evidence, evidenceFields, evidenceFlaw, parseEvidence, subjectOf } from "./mod.ts";
 
 const all = evidenceOfEachKind(crypto);
@@ -189,6 +190,19 @@ describe("evidenceFlaw()", () => {
       { numRuns: 300 },
     );
   });
+});
+
+test("docs/protocol/evidence.md names the format, its version and every kind", async () => {
+  const page = await Bun.file(join(import.meta.dir, "../../docs/protocol/evidence.md")).text();
+  const rows = ["format", "version"].map((name) => {
+    const value = JSON.stringify(evidenceFields(all[0]!)[name]);
+    return `| \`${name}\` | \`${value}\` |`;
+  });
+  expect(page).toContain(rows.join("\n"));
+  const named = Array.from(page.matchAll(/^\| `(\w+)` \| (?:promise|head) \|/gm), ([, kind]) => kind);
+  expect(named).toEqual(all.map(({ kind }) => kind));
+  expect(page).toContain("at most 65,536 characters");
+  expect(page).toContain(`at most ${PATH_HASHES_MAX} hashes`);
 });
 
 test("docs/protocol/vector/evidence.json: what proves something and what doesn't", async () => {
