@@ -70,6 +70,7 @@ async function probeHere(relayDir: string | undefined, timeoutMs: number, contex
 const MEANINGS = {
   starting: "it is starting",
   store: "its store can't be written to, or doesn't answer (its log says why)",
+  listener: "it can open no more files, so it takes no connections of devices",
   draining: "it is about to stop",
 } satisfies Record<NotReady, string>;
 

@@ -2,9 +2,9 @@
 
 /**
  * Why a relay isn't ready, in words that are part of the API: starting · store: it can't be written, or doesn't
- * answer · draining: it is about to stop.
+ * answer · listener: no device that knocks is let in · draining: it is about to stop.
  */
-export type NotReady = "starting" | "store" | "draining";
+export type NotReady = "starting" | "store" | "listener" | "draining";
 
 export interface RelayInfo {
   readonly version: string;

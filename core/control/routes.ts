@@ -9,7 +9,12 @@ import type { Api, ControlPorts, RelayInfo } from "./port.ts";
 import { healthAnswer, PROBE_HEADERS, readyAnswer } from "./probe.ts";
 
 const health = t.Object({ status: t.Literal("ok") });
-const reason = t.Union([t.Literal("starting"), t.Literal("store"), t.Literal("draining")]);
+const reason = t.Union([
+  t.Literal("starting"),
+  t.Literal("store"),
+  t.Literal("listener"),
+  t.Literal("draining"),
+]);
 const ready = t.Object({ ready: t.Boolean(), reasons: t.Array(reason) });
 const problem = t.Object({ error: t.String() });
 const count = t.Integer({ minimum: 0 });

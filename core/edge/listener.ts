@@ -167,6 +167,10 @@ export class EdgeListener implements Listener {
     return this.#driver.connections.size;
   }
 
+  get isListening(): boolean {
+    return this.#accepting && this.bound.every(({ acceptor }) => acceptor !== null);
+  }
+
   get isMemoryFull(): boolean {
     return this.#driver.isMemoryFull;
   }
@@ -252,7 +256,7 @@ export class EdgeListener implements Listener {
         this.#driver.error(error);
       }
     }
-    return this.bound.every(({ acceptor }) => acceptor !== null);
+    return this.isListening;
   }
 
   /** Throws Fault<"edge/bind"> and Fault<"edge/tls">. */

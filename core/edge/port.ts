@@ -136,6 +136,8 @@ export interface Listener extends AsyncDisposable {
   readonly addresses: readonly string[];
   readonly peer: PeerId;
   readonly connections: number;
+  /** Whether whoever knocks, at whichever of the addresses, is let in; not so while a process lacks open files. */
+  readonly isListening: boolean;
   /** Whether this process is over its memory budget, so that new work has to wait. */
   readonly isMemoryFull: boolean;
   setLimits(limits: EdgeLimits): void;

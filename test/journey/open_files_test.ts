@@ -83,12 +83,14 @@ test("a relay without open files takes nobody, spares its core, serves who is th
   }
   await Bun.sleep(2000);
   expect(cpuMs(relay) - before).toBeLessThan(500);
-  expect((await relay.get("/ready")).status).toBe(200);
+  const shut = await relay.get("/ready");
+  expect([shut.status, await shut.json()]).toEqual([503, { ready: false, reasons: ["listener"] }]);
   relay.signal("SIGUSR2");
   for (const address of relay.file.addresses) {
     await using again = await arrive(address);
     expect(again.session.relay).toEqual(device.session.relay);
   }
+  expect((await relay.get("/ready")).status).toBe(200);
   expect(await limitCount(relay, "OPEN_FILES")).toBe(1);
   for (const each of knocking) each?.socket.terminate();
   expect(await relay.stop()).toBe(0);

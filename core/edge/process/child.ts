@@ -161,13 +161,17 @@ class ChildProcess implements PipeOwner, EdgeEvents {
   #obey(order: Order): void {
     const listener = this.#listener;
     if (order.is === "start") this.#starting = this.#listen(order.start);
-    else if (order.is === "answer") this.#report({ is: "running", usage: usageNow() });
+    else if (order.is === "answer") this.#running();
     else if (listener === null) throw outOfStep(`${order.is} before the start`);
     else if (order.is === "limits") listener.setLimits(order.limits);
     else if (order.is === "access") listener.setAccess(order.access);
     else if (order.is === "tls") this.#renew(listener, order.tls);
     else if (order.is === "stopAccepting") listener.stopAccepting();
     else void this.#drain(listener, order.ms);
+  }
+
+  #running(): void {
+    this.#report({ is: "running", usage: usageNow(), listens: this.#listener?.isListening === true });
   }
 
   async #listen(start: Start): Promise<void> {

@@ -58,7 +58,9 @@ export class EdgeProcess implements PipeOwner, Carrier, Iterable<EdgeConnection>
   readonly #ended = Promise.withResolvers<string>();
   /** What changed since it was told how to start, until it listens; null before it was told. */
   #untold: Order[] | null = null;
-  #isListening = false;
+  /** It has listened, and takes orders. */
+  #hasStarted = false;
+  #listens = false;
   #asking: ReturnType<typeof setInterval> | null = null;
   #owed = 0;
   #lastNumber = 0;
@@ -84,6 +86,11 @@ export class EdgeProcess implements PipeOwner, Carrier, Iterable<EdgeConnection>
     return this.#ended.promise;
   }
 
+  /** Whether it took connections when it was last asked. */
+  get isListening(): boolean {
+    return this.#listens;
+  }
+
   get connections(): number {
     return this.#connections.size;
   }
@@ -102,14 +109,14 @@ export class EdgeProcess implements PipeOwner, Carrier, Iterable<EdgeConnection>
 
   /** Orders something that may change while running, as soon as it listens. */
   order(order: Order): void {
-    if (this.#isListening) this.#order(order);
+    if (this.#hasStarted) this.#order(order);
     else this.#untold?.push(order);
   }
 
   /** Has it go in peace until `deadlineMs` (monotonic), and ends it then. */
   async drain(deadlineMs: number): Promise<void> {
     const ms = Math.max(0, Math.round(deadlineMs - this.#options.clock.monotonic()));
-    if (!this.#isListening) return this.abort("shutting down");
+    if (!this.#hasStarted) return this.abort("shutting down");
     this.#order({ is: "drain", ms });
     const late = setTimeout(() => this.abort("shutting down took too long"), ms + DRAIN_LATE_MS);
     await this.ended;
@@ -284,7 +291,8 @@ export class EdgeProcess implements PipeOwner, Carrier, Iterable<EdgeConnection>
         this.#untold = [];
         return this.#order({ is: "start", start: this.#options.start(Uint8Array.fromHex(report.staticKey)) });
       case "listening":
-        this.#isListening = true;
+        this.#hasStarted = true;
+        this.#listens = true;
         for (const order of this.#untold ?? []) this.#order(order);
         this.#untold = null;
         this.#asking = setInterval(() => this.#ask(), this.#options.askMs);
@@ -294,6 +302,7 @@ export class EdgeProcess implements PipeOwner, Carrier, Iterable<EdgeConnection>
         return this.#listening.reject(new Fault("edge/bind", report.reason));
       case "running":
         this.#owed = 0;
+        this.#listens = report.listens;
         return this.#options.used(report.usage);
       case "tally":
         return this.#count(report.tally);

@@ -54,7 +54,7 @@ export type Report =
   /** It can't listen, and ends. */
   | { readonly is: "failed"; readonly reason: string }
   | { readonly is: "tally"; readonly tally: Tally }
-  | { readonly is: "running"; readonly usage: Usage }
+  | { readonly is: "running"; readonly usage: Usage; readonly listens: boolean }
   | { readonly is: "error"; readonly reason: string };
 
 export function encodeJson(value: Order | Report): Uint8Array {

@@ -316,3 +316,15 @@ test("a process that hangs is ended with all that it held, and one that runs isn
   expect(shared.listener.connections).toBe(0);
   shared.child.kill();
 });
+
+test("a listener listens as long as one of its processes does", async () => {
+  await using shared = await listenShared({ askMs: 50 });
+  expect(shared.listener.isListening).toBe(true);
+  shared.child.kill();
+  await shared.process.ended;
+  expect(shared.listener.isListening).toBe(true);
+  await using stopping = await listenShared({ askMs: 50 });
+  stopping.listener.stopAccepting();
+  // Until the process has said so.
+  await until("none listens", () => !stopping.listener.isListening);
+});

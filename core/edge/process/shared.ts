@@ -114,6 +114,11 @@ class ProcessGroup implements SharedListener {
     return connections;
   }
 
+  /** One process is enough: the kernel leads all who knock to those that listen. */
+  get isListening(): boolean {
+    return this.#own.isListening || this.#processes.values().some((each) => each.isListening);
+  }
+
   get isMemoryFull(): boolean {
     return this.#own.isMemoryFull;
   }

@@ -49,6 +49,7 @@ export function controlPorts(relay: ShownRelay): {
       if (!state.started) reasons.push("starting");
       if (pipeline.failure !== null) reasons.push("store");
       if (state.draining) reasons.push("draining");
+      else if (!edge.isListening) reasons.push("listener");
       return reasons;
     },
     relay: () => ({
