@@ -1,6 +1,6 @@
 /** `dchat relay`. */
 import { type Relay, runRelay } from "@dchat/core/node/mod.ts";
-import { openLog } from "@dchat/core/telemetry/mod.ts";
+import { type Log, openLog } from "@dchat/core/telemetry/mod.ts";
 import { z } from "zod";
 import { type ArgTable, command, exit, type Terminal, twoColumns } from "./frame/mod.ts";
 import { edgeCommand } from "./edge_process.ts";
@@ -94,10 +94,9 @@ export const relay = command({
       version: manifest.version,
       passphraseFile,
       edgeCommand: edgeCommand(),
-      ready(running) {
+      started(running) {
         if (format === "pretty") show(running, context.out);
-        else
-          log.info("relay ready", { ...running.file, dataDir: running.dataDir, version: manifest.version });
+        else tell(running, log);
       },
     });
     // Told twice to stop: connections that are still open would hold the process.
@@ -105,6 +104,13 @@ export const relay = command({
     return exit.done;
   },
 });
+
+/** Logs where it listens. */
+function tell({ file, dataDir, notReady: reasons }: Relay, log: Log): void {
+  const fields = { ...file, dataDir, version: manifest.version };
+  if (reasons.length === 0) log.info("relay ready", fields);
+  else log.warn("relay started, and not ready", { ...fields, reasons });
+}
 
 /** Prints where it listens; a relay goes on where nobody can read that. */
 function show(relay: Relay, out: Terminal): void {
@@ -115,14 +121,15 @@ function show(relay: Relay, out: Terminal): void {
   }
 }
 
-function screen({ file, dataDir }: Relay, { style, width }: Terminal): string {
+function screen({ file, dataDir, notReady }: Relay, { style, width }: Terminal): string {
   const rows = [
     ...file.addresses.map((address, at) => [at === 0 ? "devices" : "", style.accent(address)] as const),
     ["api", file.api] as const,
     ["metrics", `${file.metrics}/metrics`] as const,
     ["data", dataDir] as const,
   ];
-  const title = `${style.bold("dchat relay")} ${style.dim(manifest.version)}  ${style.good("ready")}`;
+  const state = notReady.length === 0 ? style.good("ready") : style.warn("not ready; dchat health says why");
+  const title = `${style.bold("dchat relay")} ${style.dim(manifest.version)}  ${state}`;
   const end = style.dim("Ctrl-C stops it");
   return `\n  ${title}\n\n${twoColumns(rows, { width, indent: 2 })}\n\n  ${end}\n`;
 }

@@ -3,6 +3,7 @@
  * and metrics, relay.json. One stack owns all of it and closes it in the reverse order.
  */
 import { type Crypto, openCrypto } from "@dchat/crypto-wasm";
+import type { NotReady } from "../control/mod.ts";
 import type { EdgeLimits, Listener, ListenOptions } from "../edge/mod.ts";
 import { type Clock, limit } from "../ground/mod.ts";
 import { peerIdFromPublicKey } from "../link/mod.ts";
@@ -43,6 +44,8 @@ export interface RelayOptions {
 export interface Relay extends AsyncDisposable {
   readonly file: RelayFile;
   readonly dataDir: string;
+  /** Why it isn't ready, as /ready has it; empty where it is. */
+  readonly notReady: readonly NotReady[];
   /** Not ready, no new connections, what was taken is finished, devices are told to go; at most `graceMs`. */
   stop(graceMs: number): Promise<void>;
   /** Takes what may change while running from a new configuration. */
@@ -50,7 +53,7 @@ export interface Relay extends AsyncDisposable {
 }
 
 /**
- * Opens everything; resolves when the relay is ready. Throws Fault with what stands in the way: "data/…",
+ * Opens everything; resolves when the relay runs and listens, ready or not. Throws Fault with what stands in the way: "data/…",
  * "edge/bind", "control/bind", "store/…", "secret/…", "identity/…".
  */
 export async function openRelay(options: RelayOptions): Promise<Relay> {
@@ -94,20 +97,21 @@ export async function openRelay(options: RelayOptions): Promise<Relay> {
   const http = stack.use(await openHttp({ config, log, version, ports: control.ports, telemetry, held }));
   const { api, metrics } = http;
   const file: RelayFile = { pid: process.pid, peerId: edge.peer.text, addresses, api, metrics };
+  // Whoever finds it asks at once whether it is ready, and a disk that is full already is no news to come.
+  await pipeline.probe();
   stack.use(publishRelay(dir, file));
   control.state.started = true;
   const owned = stack.move();
   return {
     file,
     dataDir: dir.path,
+    get notReady() {
+      return control.ports.notReady();
+    },
     async stop(graceMs) {
-      const deadlineMs = clock.monotonic() + graceMs;
       control.state.draining = true;
       log.info("relay stopping", { connections: edge.connections, graceMs });
-      edge.stopAccepting();
-      await within(graceMs, pipeline.drain());
-      for (const connection of edge) connection.close("the relay is stopping");
-      await edge.drain(deadlineMs);
+      await drain({ edge, pipeline, clock }, graceMs);
     },
     reconfigure(changed) {
       warnOfBudget(log, { before: config, changed });
@@ -119,6 +123,18 @@ export async function openRelay(options: RelayOptions): Promise<Relay> {
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
+}
+
+/** No new connections, what was taken is finished, and devices go. */
+async function drain(
+  { edge, pipeline, clock }: { edge: Listener; pipeline: Pipeline; clock: Clock },
+  graceMs: number,
+): Promise<void> {
+  const deadlineMs = clock.monotonic() + graceMs;
+  edge.stopAccepting();
+  await within(graceMs, pipeline.drain());
+  for (const connection of edge) connection.close("the relay is stopping");
+  await edge.drain(deadlineMs);
 }
 
 interface PipelineParts extends Pick<RelayOptions, "config" | "clock"> {

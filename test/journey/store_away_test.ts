@@ -230,6 +230,16 @@ describe("a relay whose store goes away", () => {
     expect(checked.out).toContain(`${kept} entries`);
   }, 60_000);
 
+  test("a disk that was full before it started: not ready from the first answer on", async () => {
+    if (!requireOrSkip("a small tmpfs (root)", canMount())) return;
+    using disk = mountTmpfs(8);
+    await using relay = await spawnRelay({ dataDir: disk.path });
+    expect(await readiness(relay)).toBe('503 {"ready":false,"reasons":["store"]}');
+    await relay.said("the disk is full");
+    await relay.said("relay started, and not ready");
+    expect(relay.output()).not.toContain("relay ready");
+  }, 60_000);
+
   test("a full disk refuses appends, still reads, and takes them again once there is room", async () => {
     if (!requireOrSkip("a small tmpfs (root)", canMount())) return;
     using disk = mountTmpfs(88);

@@ -25,8 +25,8 @@ export interface RunRelayOptions {
   readonly passphraseFile: string | undefined;
   /** What starts an edge process; see edge_processes.ts. */
   readonly edgeCommand: readonly string[];
-  /** Called once it is ready. */
-  ready(relay: Relay): void;
+  /** Called once it runs, ready or not. */
+  started(relay: Relay): void;
 }
 
 /**
@@ -64,7 +64,7 @@ export async function runRelay(options: RunRelayOptions): Promise<boolean> {
     onRefused: (error) => log.error("the configuration's edit is wrong; the old one stays", error),
     onRestored: () => log.info("the configuration is right again, and as it was"),
   });
-  options.ready(relay);
+  options.started(relay);
   tidyLater();
   log.info("stopping", { signal: await signals.first });
   // Told twice, the process ends with what is on disk, which is all that was ever acknowledged.
