@@ -1,7 +1,7 @@
 /** What the subcommands of keygen share: flags of a key that is made, saving it, showing its public parts. */
 import { Fault, isFault } from "@dchat/core/ground/mod.ts";
 import { fingerprint, fingerprintGroups, inspectKeystore, sealKeystore } from "@dchat/core/identity/mod.ts";
-import { readPassphrase, refuseExisting, writeKeyFile } from "@dchat/core/node/mod.ts";
+import { readPassphrase, refuseTaken, writeKeyFile } from "@dchat/core/node/mod.ts";
 import { type Crypto, openCrypto, type SigningKey } from "@dchat/crypto-wasm";
 import { z } from "zod";
 import { type ArgTable, type Context, jsonArg, twoColumns, usage } from "./frame/mod.ts";
@@ -62,7 +62,7 @@ interface KeyToSave {
 export async function saveKey({ crypto, key, input }: KeyToSave, context: Context): Promise<void> {
   const { output, type, burner, force, json, passphraseFile } = input;
   if (burner && passphraseFile !== undefined) throw usage("--burner takes no --passphrase-file");
-  if (!force) refuseExisting(output);
+  refuseTaken(output, { force });
   const passphrase = burner
     ? null
     : await readPassphrase({

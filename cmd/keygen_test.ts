@@ -68,6 +68,27 @@ describe("dchat keygen", () => {
     expect(readFileSync(at("forced.json"), "utf8")).not.toBe(before);
   });
 
+  test("replaces nothing but a file, with --force either", async () => {
+    const pipe = at("pipe");
+    expect(Bun.spawnSync(["mkfifo", pipe]).exitCode).toBe(0);
+    symlinkSync(at("burner.json"), at("link"));
+    for (const [path, what] of [
+      [pipe, "a device, pipe or socket"],
+      [at("link"), "a link"],
+      [folder, "a folder"],
+    ] as const) {
+      const was = lstatSync(path).mode;
+      for (const more of [[], ["--force"]]) {
+        const made = await keygen("-o", path, "--burner", ...more);
+        expect(made.code).toBe(1);
+        expect(made.err).toContain(`Cannot write the key file ${path}: it is ${what}`);
+        const exported = await keygen("export", at("burner.json"), "-o", path, ...more);
+        expect(exported.err).toContain(`it is ${what}`);
+      }
+      expect(lstatSync(path).mode).toBe(was);
+    }
+  });
+
   test("exits 2 and names all three ways where there is no passphrase and no terminal", async () => {
     const { code, err } = await keygen("-o", at("none.json"));
     expect(code).toBe(2);

@@ -23,7 +23,7 @@ export {
   type PassphraseSource,
   readKeyFile,
   readPassphrase,
-  refuseExisting,
+  refuseTaken,
   type SecretCode,
   writeKeyFile,
 } from "./secret.ts";

@@ -5,11 +5,13 @@
 import {
   closeSync,
   existsSync,
+  lstatSync,
   mkdirSync,
   openSync,
   readFileSync,
   readSync,
   realpathSync,
+  type Stats,
   statSync,
 } from "node:fs";
 import { dirname } from "node:path";
@@ -147,8 +149,27 @@ export function readKeyFile(path: string): string {
 }
 
 /** Refuses early, before anybody is asked for a passphrase; `writeKeyFile` refuses again where it counts. */
-export function refuseExisting(path: string): void {
-  if (existsSync(path)) throw keyExists(path);
+export function refuseTaken(path: string, { force }: { readonly force: boolean }): void {
+  const there = whatIs(path);
+  // To replace a device or a link, /dev/null or /dev/stdout say, would take it from the whole machine.
+  if (there !== null && !there.isFile()) {
+    const other = there.isSymbolicLink() ? "a link" : "a device, pipe or socket";
+    const what = there.isDirectory() ? "a folder" : other;
+    throw new Fault<SecretCode>(
+      "secret/unwritable",
+      `Cannot write the key file ${path}: it is ${what}, and a key goes to a file of its own`,
+    );
+  }
+  if (there !== null && !force) throw keyExists(path);
+}
+
+/** Null where nothing is, and where that can't be looked at: whoever writes there hears why. */
+function whatIs(path: string): Stats | null {
+  try {
+    return lstatSync(path);
+  } catch {
+    return null;
+  }
 }
 
 function keyExists(path: string, cause?: unknown): Fault<SecretCode> {
@@ -162,12 +183,14 @@ function keyExists(path: string, cause?: unknown): Fault<SecretCode> {
 /** Writes a key file (mode 0600, whole or not at all); throws Fault<"secret/exists"> unless `force` replaces one. */
 export function writeKeyFile(path: string, text: string, options: { readonly force: boolean }): void {
   try {
+    refuseTaken(path, options);
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
     replaceFile(path, text, { exclusive: !options.force });
   } catch (error) {
     if (error instanceof Error && "code" in error && error.code === "EEXIST" && existsSync(path)) {
       throw keyExists(path, error);
     }
+    if (error instanceof Fault) throw error;
     throw new Fault<SecretCode>(
       "secret/unwritable",
       `Cannot write the key file ${path}: ${fileReason(error)}`,
