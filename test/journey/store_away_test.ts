@@ -236,6 +236,7 @@ describe("a relay whose store goes away", () => {
     await using relay = await spawnRelay({ dataDir: disk.path });
     expect(await readiness(relay)).toBe('503 {"ready":false,"reasons":["store"]}');
     await relay.said("the disk is full");
+    await relay.said("with 80 it takes appends again");
     await relay.said("relay started, and not ready");
     expect(relay.output()).not.toContain("relay ready");
   }, 60_000);

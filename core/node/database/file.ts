@@ -175,7 +175,7 @@ export type Line = StoreRecord | { readonly is: "end"; readonly records: number;
 /** Reads a line; throws Fault<"database/damaged"> naming it. */
 export function decodeLine(text: string, number: number): Line {
   const parsed = line.safeParse(json(text, number));
-  if (!parsed.success) throw damagedLine(number, z.prettifyError(parsed.error).replaceAll("\n", " "));
+  if (!parsed.success) throw wrongLine(number, parsed.error);
   return recordOf(parsed.data);
 }
 
@@ -245,6 +245,13 @@ function damagedLine(number: number, why: string): Fault<DatabaseCode> {
   return new Fault("database/damaged", `Cannot use the file: line ${number} is damaged: ${why}`);
 }
 
+/** Names the first thing that is wrong in it. */
+function wrongLine(number: number, { issues }: z.ZodError): Fault<DatabaseCode> {
+  const [issue] = issues;
+  const where = issue === undefined || issue.path.length === 0 ? "" : `${issue.path.join(".")}: `;
+  return damagedLine(number, `${where}${issue?.message ?? "it says nothing known"}`);
+}
+
 /** Reads the first line; throws Fault<"database/foreign"> where the file isn't one of these, or a newer one. */
 export function decodeHeader(text: string): DumpHeader {
   const foreign = (why: string): Fault<DatabaseCode> =>
@@ -261,6 +268,6 @@ export function decodeHeader(text: string): DumpHeader {
     throw foreign(`its format is version ${known.data.version}, this dchat knows version ${FORMAT_VERSION}`);
   }
   const parsed = header.safeParse(value);
-  if (!parsed.success) throw damagedLine(1, z.prettifyError(parsed.error).replaceAll("\n", " "));
+  if (!parsed.success) throw wrongLine(1, parsed.error);
   return parsed.data;
 }

@@ -43,9 +43,12 @@ export class DiskRoom {
 
   /** Why, for operators. */
   get reason(): string {
-    const [free, kept] = [this.#freeBytes, limit.STORE_RESERVE_BYTES].map((bytes) => Math.floor(bytes / MIB));
+    const { STORE_RESERVE_BYTES, STORE_RESERVE_AGAIN_BYTES } = limit;
+    const [free, kept, again] = [this.#freeBytes, STORE_RESERVE_BYTES, STORE_RESERVE_AGAIN_BYTES].map(
+      (bytes) => Math.floor(bytes / MIB),
+    );
     const more = this.#lack === "write" ? ", while somebody reads a snapshot that makes its log longer" : "";
-    return `the disk is full: ${free} MiB are free, and ${kept} are kept for what expires, acknowledgements and the log${more}`;
+    return `the disk is full: ${free} MiB are free, and ${kept} are kept for what expires, acknowledgements and the log${more}; with ${again} it takes appends again`;
   }
 
   /** Looks how much there is. Some microseconds. */
