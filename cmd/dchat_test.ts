@@ -169,7 +169,14 @@ describe("dchat config", () => {
   });
 
   test("check shows a password nowhere when the URL around it is wrong", async () => {
-    for (const url of ["mysql://dchat:hunter2@db/dchat", "postgres//hunter2"]) {
+    for (const url of [
+      "mysql://dchat:hunter2@db/dchat",
+      "postgres//hunter2",
+      "dchat:hunter2@db/dchat",
+      "postgres:dchat:hunter2@db/dchat",
+      "postgres://dchat:12#hunter2@db/dchat",
+      "postgres://dchat:12/hunter2@db/dchat",
+    ]) {
       const { code, err } = await runDchat(["config", "check"], { env: { DCHAT_DATABASE_URL: url } });
       expect(code).toBe(2);
       expect(err).toContain("DCHAT_DATABASE_URL must be a PostgreSQL URL");

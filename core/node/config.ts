@@ -7,8 +7,8 @@ import { dirname, resolve } from "node:path";
 import type { z } from "zod";
 import { Fault, nearest } from "../ground/mod.ts";
 import { type ConfigCode, type ConfigFile, readConfigFile } from "./config/file.ts";
+import { serverUrl } from "./config/kind.ts";
 import { type Config, configSchema, type Setting, settings } from "./config/schema.ts";
-
 import { homePath } from "./data_dir.ts";
 
 export type { Config } from "./config/schema.ts";
@@ -207,7 +207,7 @@ export function masked(setting: Setting | undefined, value: unknown): unknown {
 }
 
 function maskPassword(text: string): string {
-  const url = URL.parse(text);
+  const url = serverUrl(text);
   // What isn't a URL may still hold a password somewhere: nothing of it is shown.
   if (url === null) return "[secret]";
   if (url.password !== "") url.password = "[secret]";

@@ -194,10 +194,20 @@ export function path(options: Common) {
     .register(settingMeta, { ...options, expected: "a path", form: "text", path: true });
 }
 
+/**
+ * A server's URL. Null for what is none, and where a password has a bare "#" or "/" in it: its rest is then taken for
+ * a place, and shown.
+ */
+export function serverUrl(text: string): URL | null {
+  const url = URL.parse(text);
+  if (url === null || !/^[a-z]+:\/\//i.test(text)) return null;
+  return url.hash !== "" || url.pathname.includes("@") ? null : url;
+}
+
 /** A PostgreSQL URL. */
 export function postgresUrl(options: Common) {
   const schema = z.string().refine((text) => {
-    const url = URL.parse(text);
+    const url = serverUrl(text);
     return url !== null && (url.protocol === "postgres:" || url.protocol === "postgresql:");
   });
   const expected = 'a PostgreSQL URL, like "postgres://user:password@host:5432/dchat"';
