@@ -1,5 +1,6 @@
 /** Runs dchat's command line as a process of its own, as people and scripts do. */
 import { resolve } from "node:path";
+import { stateHome } from "./state_home.ts";
 
 const root = resolve(import.meta.dir, "../..");
 
@@ -12,7 +13,7 @@ export const dchatCommand: readonly [bun: string, script: string] = [
 const shiftedClock = resolve(import.meta.dir, "shifted_clock.ts");
 
 export interface RunOptions {
-  /** Besides PATH and HOME; nothing else of this process's environment goes along. */
+  /** Besides PATH, HOME and a state home of the tests; nothing else of this process's environment goes along. */
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
   /** How much later than the machine's its clock is. */
@@ -26,6 +27,11 @@ export interface Ran {
   readonly err: string;
 }
 
+function ownEnv(): Record<string, string> {
+  const { PATH = "", HOME = "" } = process.env;
+  return { PATH, HOME, XDG_STATE_HOME: stateHome };
+}
+
 /** Runs `dchat ...args` to its end, without a terminal. */
 export async function runDchat(args: readonly string[], options: RunOptions = {}): Promise<Ran> {
   // setsid takes the controlling terminal away, so that /dev/tty can't be opened where a developer runs this.
@@ -37,7 +43,7 @@ export async function runDchat(args: readonly string[], options: RunOptions = {}
   const preload = shiftMs === undefined ? [] : ["--preload", shiftedClock];
   const child = Bun.spawn([...prefix, bun, ...preload, script, ...args], {
     cwd: options.cwd ?? root,
-    env: { PATH: process.env["PATH"] ?? "", HOME: process.env["HOME"] ?? "", ...shift, ...options.env },
+    env: { ...ownEnv(), ...shift, ...options.env },
     stdin: options.stdin === undefined ? "ignore" : new Blob([options.stdin]),
     stdout: "pipe",
     stderr: "pipe",

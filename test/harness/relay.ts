@@ -2,6 +2,7 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { stateHome } from "./state_home.ts";
 
 /** What a running relay says of itself in relay.json. */
 export interface RelayFile {
@@ -127,7 +128,7 @@ function flags({ same, ws, args = [] }: SpawnRelayOptions, dataDir: string): str
 
 /** A relay under test reads nothing of the developer's own settings. */
 function baseEnv(): Record<string, string> {
-  const env: Record<string, string> = { NO_COLOR: "1" };
+  const env: Record<string, string> = { NO_COLOR: "1", XDG_STATE_HOME: stateHome };
   for (const name of ["PATH", "HOME", "TMPDIR"]) {
     const value = process.env[name];
     if (value !== undefined) env[name] = value;
