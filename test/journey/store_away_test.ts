@@ -230,6 +230,21 @@ describe("a relay whose store goes away", () => {
     expect(checked.out).toContain(`${kept} entries`);
   }, 60_000);
 
+  test("its data directory is removed: unavailable and not ready, and nothing more is acknowledged", async () => {
+    const parent = mkdtempSync(join(tmpdir(), "dchat-removed-"));
+    await using relay = await spawnRelay({ dataDir: join(parent, "relay") });
+    await using device = await devices.connect(relay.address);
+    const box = newMailbox(devices.crypto, { relay: device.session.relay });
+    await create(device, box);
+    expect(refusal(await append(device, box))).toBe("appended");
+    rmSync(join(parent, "relay"), { recursive: true });
+    expect(refusal(await append(device, box))).toBe("unavailable");
+    expect(await readiness(relay)).toBe('503 {"ready":false,"reasons":["store"]}');
+    await relay.said("was removed or moved away");
+    expect(await relay.stop("SIGTERM")).toBe(0);
+    rmSync(parent, { recursive: true });
+  }, 60_000);
+
   test("a disk that was full before it started: not ready from the first answer on", async () => {
     if (!requireOrSkip("a small tmpfs (root)", canMount())) return;
     using disk = mountTmpfs(8);

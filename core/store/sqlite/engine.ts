@@ -5,7 +5,7 @@
  * nothing about them. From then on everything that writes is refused until the process starts anew, and opening
  * the file settles what its log holds.
  */
-import { rmSync, writeFileSync } from "node:fs";
+import { existsSync, rmSync, writeFileSync } from "node:fs";
 import type { Database } from "bun:sqlite";
 import {
   assert,
@@ -63,7 +63,9 @@ function codeOf(error: unknown): string {
 /** Whether a checkpoint that failed so may be left for later: nothing was lost, and the log holds it all. */
 function waits(error: unknown): boolean {
   const code = codeOf(error);
-  return code === "SQLITE_FULL" || code.startsWith("SQLITE_BUSY");
+  // No answer of SQLite's: the file was moved away, and its size can't be looked at.
+  const isAway = code === "ENOENT";
+  return isAway || code === "SQLITE_FULL" || code.startsWith("SQLITE_BUSY");
 }
 
 /** Whether the file grows by it: refused while room lacks, so that what frees some still has what it needs. */
@@ -112,6 +114,13 @@ export class SqliteEngine implements StoreEngine {
 
   #refuseToWrite(): void {
     if (this.#poison !== null) throw storeFault("store/unavailable", this.#poison);
+    // The next opening wouldn't find what is written.
+    if (!existsSync(this.#path) || !this.#room.isInPlace) {
+      throw storeFault(
+        "store/unavailable",
+        `Cannot write to ${this.#path}: it or its log was removed or moved away, so that what is written would be lost; put it back, or start the relay again`,
+      );
+    }
     if (this.#disk.lack === "write") throw this.#lacksRoom();
   }
 

@@ -3,7 +3,7 @@
  * takes them for no frames and writes over them. A sync of bytes that overwrite others changes nothing else in the
  * file system, so it costs less than one that makes the file longer, and no length or block can be lost with it.
  */
-import { closeSync, fdatasyncSync, fstatSync, openSync, writeSync } from "node:fs";
+import { closeSync, fdatasyncSync, fstatSync, openSync, statSync, writeSync } from "node:fs";
 
 const HEADER_BYTES = 32;
 const FRAME_HEADER_BYTES = 24;
@@ -29,14 +29,22 @@ export interface LogRoomOptions {
 }
 
 export class LogRoom implements Disposable {
+  readonly #path: string;
   readonly #file: number;
   readonly #bytesMax: number;
   readonly #alone: LogRoomOptions["alone"];
 
   constructor({ path, framesMax, alone }: LogRoomOptions) {
+    this.#path = path;
     this.#file = openSync(path, "r+");
     this.#bytesMax = logBytes(framesMax);
     this.#alone = alone;
+  }
+
+  /** Whether the log still lies at its path. What is written to one that was removed goes with the process. */
+  get isInPlace(): boolean {
+    const there = statSync(this.#path, { throwIfNoEntry: false });
+    return there !== undefined && there.ino === fstatSync(this.#file).ino;
   }
 
   /** How long the log gets, room included, while nobody's snapshot keeps it from being used anew. */
