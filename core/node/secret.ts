@@ -1,6 +1,7 @@
 /**
- * Secrets at rest and on their way in: key files on disk, and the passphrases that open them. What is read is
- * bytes from the first to the last, so that it can be wiped; nothing here is ever logged.
+ * Secrets at rest and on their way in: key files on disk, and the passphrases that open them. Passphrases and opened
+ * keys are bytes from the first to the last, so that they can be wiped. The text of a file that holds its key bare, a
+ * burner or PEM, isn't: it can be read on the disk as well. Nothing here is ever logged.
  */
 import {
   closeSync,
