@@ -163,7 +163,7 @@ describe("a relay that is told to stop", () => {
   }
 
   test("waits at most its grace for a device that doesn't read, not ready meanwhile", async () => {
-    await using relay = await spawnRelay({ args: ["--grace", "2s"] });
+    await using relay = await spawnRelay({ args: ["--grace", "5s"] });
     await stuck(relay.address);
     const startedMs = performance.now();
     const stopped = relay.stop("SIGTERM");
@@ -172,7 +172,7 @@ describe("a relay that is told to stop", () => {
     expect([probe.status, await probe.json()]).toEqual([503, { ready: false, reasons: ["draining"] }]);
     await expect(devices.connect(relay.address)).rejects.toThrow();
     expect(await stopped).toBe(0);
-    expect(performance.now() - startedMs).toBeGreaterThan(1500);
+    expect(performance.now() - startedMs).toBeGreaterThan(3500);
   });
 
   test("takes a signal doubled within a millisecond as one, and a later one as an order to go at once", async () => {
