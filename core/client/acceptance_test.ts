@@ -1,22 +1,13 @@
 /** Invitations and acceptances that break off midway: whatever was lost on the wire, doing it again ends it well. */
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { type Chatter, openChatter } from "../../test/harness/chat.ts";
-import { clock, type Devices, openDevices } from "../../test/harness/device.ts";
-import { type SpawnedRelay, spawnRelay } from "../../test/harness/relay.ts";
+import { clock } from "../../test/harness/device.ts";
+import { spawnRelay } from "../../test/harness/relay.ts";
 import { Fault } from "../ground/mod.ts";
 import type { SingleBody } from "./port.ts";
+import { openRig } from "../../test/harness/rig.ts";
 
-let relay: SpawnedRelay;
-let devices: Devices;
-
-beforeAll(async () => {
-  [relay, devices] = await Promise.all([spawnRelay(), openDevices()]);
-});
-
-afterAll(async () => {
-  await devices[Symbol.asyncDispose]();
-  await relay[Symbol.asyncDispose]();
-});
+const { relay, devices } = await openRig();
 
 interface Two extends AsyncDisposable {
   readonly ann: Chatter;

@@ -1,21 +1,10 @@
 /** Devices that can't follow a change of keys: they say so, and nothing goes out that nobody reads. */
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { type Chatter, openChatter, openPair, texts } from "../../test/harness/chat.ts";
-import { type Devices, openDevices } from "../../test/harness/device.ts";
-import { type SpawnedRelay, spawnRelay } from "../../test/harness/relay.ts";
 import { isFault } from "../ground/mod.ts";
+import { openRig } from "../../test/harness/rig.ts";
 
-let relay: SpawnedRelay;
-let devices: Devices;
-
-beforeAll(async () => {
-  [relay, devices] = await Promise.all([spawnRelay(), openDevices()]);
-});
-
-afterAll(async () => {
-  await devices[Symbol.asyncDispose]();
-  await relay[Symbol.asyncDispose]();
-});
+const { relay, devices } = await openRig();
 
 /** More than a device writes without changing its keys. */
 const SENT = 40;

@@ -1,12 +1,11 @@
 /** What is forgotten because others have read it: by what they signed, whatever a relay claims. */
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Chatter, openPair, type Pair, texts } from "../../test/harness/chat.ts";
-import { type Devices, openDevices } from "../../test/harness/device.ts";
 import { crypto } from "../../test/harness/party.ts";
-import { type SpawnedRelay, spawnRelay } from "../../test/harness/relay.ts";
+import { spawnRelay } from "../../test/harness/relay.ts";
 import { backUp, restore } from "../../test/harness/restore.ts";
 import type { KeptConversation } from "../conversation/mod.ts";
 import {
@@ -23,18 +22,9 @@ import type { ReaderReceipt } from "../wire/mod.ts";
 import { publicOf } from "./device.ts";
 import type { CommandResult } from "./port.ts";
 import { reachOf } from "./receipts.ts";
+import { openRig } from "../../test/harness/rig.ts";
 
-let relay: SpawnedRelay;
-let devices: Devices;
-
-beforeAll(async () => {
-  [relay, devices] = await Promise.all([spawnRelay(), openDevices()]);
-});
-
-afterAll(async () => {
-  await devices[Symbol.asyncDispose]();
-  await relay[Symbol.asyncDispose]();
-});
+const { relay, devices } = await openRig();
 
 /** Sent by Ann before Bob reads any of it: more than the last ones, which are kept in any case, and a change of keys. */
 const SENT = 70;

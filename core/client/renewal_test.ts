@@ -1,20 +1,9 @@
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { type Chatter, openPair } from "../../test/harness/chat.ts";
-import { type Devices, openDevices } from "../../test/harness/device.ts";
-import { type SpawnedRelay, spawnRelay } from "../../test/harness/relay.ts";
 import { loadState } from "./group.ts";
+import { openRig } from "../../test/harness/rig.ts";
 
-let relay: SpawnedRelay;
-let devices: Devices;
-
-beforeAll(async () => {
-  [relay, devices] = await Promise.all([spawnRelay(), openDevices()]);
-});
-
-afterAll(async () => {
-  await devices[Symbol.asyncDispose]();
-  await relay[Symbol.asyncDispose]();
-});
+const { relay, devices } = await openRig();
 
 /** The HPKE key of this device's own leaf. */
 function leafKey({ store }: Chatter): Promise<string> {

@@ -1,20 +1,10 @@
 /** Devices whose database is replaced by an older one: what they say afterwards reaches the other side. */
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { type Chatter, openChatter, openPair, texts } from "../../test/harness/chat.ts";
-import { clock, type Devices, openDevices } from "../../test/harness/device.ts";
-import { type SpawnedRelay, spawnRelay } from "../../test/harness/relay.ts";
+import { clock } from "../../test/harness/device.ts";
+import { openRig } from "../../test/harness/rig.ts";
 
-let relay: SpawnedRelay;
-let devices: Devices;
-
-beforeAll(async () => {
-  [relay, devices] = await Promise.all([spawnRelay(), openDevices()]);
-});
-
-afterAll(async () => {
-  await devices[Symbol.asyncDispose]();
-  await relay[Symbol.asyncDispose]();
-});
+const { relay, devices } = await openRig();
 
 /** Ann from a backup that lacks "one" and "two", which Bob has read; with `gone`, their bodies aren't at the relay any more. */
 async function setBack(gone: boolean): Promise<{ ann: Chatter; bob: Chatter } & AsyncDisposable> {

@@ -1,25 +1,14 @@
 /** Relays that lie and members that break the rules: what is caught, and that nothing of it is believed. */
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { type Chatter, openPair, type Pair, texts } from "../../test/harness/chat.ts";
-import { type Devices, openDevices } from "../../test/harness/device.ts";
 import { crypto, randomId, randomKey } from "../../test/harness/party.ts";
-import { type SpawnedRelay, spawnRelay } from "../../test/harness/relay.ts";
 import { type Hash, hash, isFault } from "../ground/mod.ts";
 import { append, leafHash, rootOf } from "../merkle/mod.ts";
 import { type DeliveredEntry, leafBytes } from "../wire/mod.ts";
 import { publicOf } from "./device.ts";
+import { openRig } from "../../test/harness/rig.ts";
 
-let relay: SpawnedRelay;
-let devices: Devices;
-
-beforeAll(async () => {
-  [relay, devices] = await Promise.all([spawnRelay(), openDevices()]);
-});
-
-afterAll(async () => {
-  await devices[Symbol.asyncDispose]();
-  await relay[Symbol.asyncDispose]();
-});
+const { relay, devices } = await openRig();
 
 function pair(): Promise<Pair> {
   return openPair(devices, relay.address);

@@ -1,9 +1,7 @@
 /** Whoever has an invitation can lay anything into its inbox: what an inviter makes of it. */
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { type Chatter, openChatter } from "../../test/harness/chat.ts";
-import { type Devices, openDevices } from "../../test/harness/device.ts";
 import { crypto, makeParty, mls, randomId, randomKey } from "../../test/harness/party.ts";
-import { type SpawnedRelay, spawnRelay } from "../../test/harness/relay.ts";
 import {
   encodePairInfo,
   foundPair,
@@ -15,18 +13,9 @@ import {
 } from "../conversation/mod.ts";
 import type { PublicKey } from "../ground/mod.ts";
 import { GENERATION_FIRST, mailboxIdOf } from "../wire/mod.ts";
+import { openRig } from "../../test/harness/rig.ts";
 
-let relay: SpawnedRelay;
-let devices: Devices;
-
-beforeAll(async () => {
-  [relay, devices] = await Promise.all([spawnRelay(), openDevices()]);
-});
-
-afterAll(async () => {
-  await devices[Symbol.asyncDispose]();
-  await relay[Symbol.asyncDispose]();
-});
+const { relay, devices } = await openRig();
 
 async function invited(ann: Chatter): Promise<Invite> {
   const { uri } = await ann.client.invite({ name: "bob", addresses: [relay.address] });

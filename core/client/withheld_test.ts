@@ -1,9 +1,7 @@
 /** Relays that drop, reorder or hide what they acknowledged: that it is noticed, and nothing is lost by it. */
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { type Chatter, openPair, type Pair, texts } from "../../test/harness/chat.ts";
-import { type Devices, openDevices } from "../../test/harness/device.ts";
 import { crypto, mls } from "../../test/harness/party.ts";
-import { type SpawnedRelay, spawnRelay } from "../../test/harness/relay.ts";
 import type { KeptConversation } from "../conversation/mod.ts";
 import { type Hash, isFault } from "../ground/mod.ts";
 import { append, leafHash, rootOf } from "../merkle/mod.ts";
@@ -12,18 +10,9 @@ import { publicOf, putAlarm } from "./device.ts";
 import { loadState } from "./group.ts";
 import { takeEntries } from "./intake.ts";
 import type { CommandResult } from "./port.ts";
+import { openRig } from "../../test/harness/rig.ts";
 
-let relay: SpawnedRelay;
-let devices: Devices;
-
-beforeAll(async () => {
-  [relay, devices] = await Promise.all([spawnRelay(), openDevices()]);
-});
-
-afterAll(async () => {
-  await devices[Symbol.asyncDispose]();
-  await relay[Symbol.asyncDispose]();
-});
+const { relay, devices } = await openRig();
 
 function pair(): Promise<Pair> {
   return openPair(devices, relay.address);

@@ -1,14 +1,14 @@
 /** Our protocol through somebody else's libp2p: a mailbox made, appended to and read on a real relay. */
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { openSession } from "../../core/client/session/mod.ts";
 import { limit } from "../../core/ground/mod.ts";
-import { clock, create, type Devices, newMailbox, openDevices, plain } from "../harness/device.ts";
+import { clock, create, newMailbox, plain } from "../harness/device.ts";
 import { buildGo, buildRust } from "../harness/build.ts";
-import { type SpawnedRelay, spawnRelay } from "../harness/relay.ts";
 import { requireOrSkip } from "../harness/require.ts";
 import { openPiped } from "./piped.ts";
+import { openRig } from "../harness/rig.ts";
 
 const root = join(import.meta.dir, "../..");
 const js = join(import.meta.dir, "js/main.ts");
@@ -23,15 +23,7 @@ const PEERS: readonly { name: string; command: readonly string[] | null }[] = [
   { name: "rust-libp2p", command: rust === null ? null : [rust] },
 ];
 
-let relay: SpawnedRelay;
-let devices: Devices;
-beforeAll(async () => {
-  [relay, devices] = await Promise.all([spawnRelay(), openDevices()]);
-});
-afterAll(async () => {
-  await devices[Symbol.asyncDispose]();
-  await relay[Symbol.asyncDispose]();
-});
+const { relay, devices } = await openRig();
 
 describe.each(PEERS)("$name", ({ name, command }) => {
   test("makes a mailbox, appends entries of every size and reads them back", async () => {

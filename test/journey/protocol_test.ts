@@ -1,35 +1,16 @@
 /** The mailbox protocol against a real relay process, on real sockets. */
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import type { SigningKey } from "@dchat/crypto-wasm";
 import type { CommandResult, ReadResult, SubscriptionSink } from "../../core/client/mod.ts";
 import { entryId, hash, limit, publicKey } from "../../core/ground/mod.ts";
 import { verifyReceipt } from "../../core/mailbox/mod.ts";
 import { leafHash, verifyConsistency, verifyInclusion } from "../../core/merkle/mod.ts";
 import { leafBytes } from "../../core/wire/mod.ts";
-import {
-  create,
-  type Device,
-  type Devices,
-  newMailbox,
-  openDevices,
-  plain,
-  type TestMailbox,
-} from "../harness/device.ts";
-import { type SpawnedRelay, spawnRelay } from "../harness/relay.ts";
+import { create, newMailbox, plain, type TestMailbox } from "../harness/device.ts";
+import { openRig } from "../harness/rig.ts";
 
-let relay: SpawnedRelay;
-let devices: Devices;
-let device: Device;
-
-beforeAll(async () => {
-  [relay, devices] = await Promise.all([spawnRelay({ ws: true }), openDevices()]);
-  device = await devices.connect(relay.address);
-});
-
-afterAll(async () => {
-  await devices[Symbol.asyncDispose]();
-  await relay[Symbol.asyncDispose]();
-});
+const { relay, devices } = await openRig({ ws: true });
+const device = await devices.connect(relay.address);
 
 async function freshBox(options: { readers?: number } = {}): Promise<TestMailbox> {
   const box = newMailbox(devices.crypto, { relay: device.session.relay, ...options });

@@ -1,33 +1,14 @@
 /** Streams of a real relay, byte by byte: what is refused alike, what is refused alone, what ends a stream. */
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import type { SigningKey } from "@dchat/crypto-wasm";
 import { limit } from "../../core/ground/mod.ts";
 import { PROTOCOL_ID, signCommand } from "../../core/wire/mod.ts";
-import {
-  create,
-  type Device,
-  type Devices,
-  newMailbox,
-  openDevices,
-  plain,
-  type TestMailbox,
-} from "../harness/device.ts";
+import { create, newMailbox, plain, type TestMailbox } from "../harness/device.ts";
 import { openRaw } from "../harness/raw_stream.ts";
-import { type SpawnedRelay, spawnRelay } from "../harness/relay.ts";
+import { openRig } from "../harness/rig.ts";
 
-let relay: SpawnedRelay;
-let devices: Devices;
-let device: Device;
-
-beforeAll(async () => {
-  [relay, devices] = await Promise.all([spawnRelay(), openDevices()]);
-  device = await devices.connect(relay.address);
-});
-
-afterAll(async () => {
-  await devices[Symbol.asyncDispose]();
-  await relay[Symbol.asyncDispose]();
-});
+const { relay, devices } = await openRig();
+const device = await devices.connect(relay.address);
 
 async function freshBox(options: { readers?: number } = {}): Promise<TestMailbox> {
   const box = newMailbox(devices.crypto, { relay: device.session.relay, ...options });

@@ -1,38 +1,16 @@
 /** Subscriptions on real sockets: replay then live under concurrent writers, slow readers, many at once. */
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import type { SigningKey } from "@dchat/crypto-wasm";
 import { limit } from "../../core/ground/mod.ts";
 import { append as grow, leafHash, rootOf } from "../../core/merkle/mod.ts";
 import { encodeStreamControl, type Head, leafBytes, PROTOCOL_ID, signCommand } from "../../core/wire/mod.ts";
-import {
-  create,
-  type Device,
-  type Devices,
-  newMailbox,
-  openDevices,
-  plain,
-  type TestMailbox,
-} from "../harness/device.ts";
+import { create, type Device, newMailbox, plain, type TestMailbox } from "../harness/device.ts";
 import { openRaw } from "../harness/raw_stream.ts";
-import { type SpawnedRelay, spawnRelay } from "../harness/relay.ts";
+import { openRig } from "../harness/rig.ts";
 
-let relay: SpawnedRelay;
-let devices: Devices;
-let writer: Device;
-
-beforeAll(async () => {
-  [relay, devices] = await Promise.all([
-    spawnRelay({ args: ["--max-connections-per-address", "5000"] }),
-    openDevices(),
-  ]);
-  writer = await devices.connect(relay.address);
-});
-
-afterAll(async () => {
-  await devices[Symbol.asyncDispose]();
-  await relay[Symbol.asyncDispose]();
-});
+const { relay, devices } = await openRig({ args: ["--max-connections-per-address", "5000"] });
+const writer = await devices.connect(relay.address);
 
 async function freshBox(): Promise<TestMailbox> {
   const box = newMailbox(devices.crypto, { relay: writer.session.relay, readers: 4 });
