@@ -21,6 +21,15 @@ function same(actual: Uint8Array | null, expected: Uint8Array): void {
   );
 }
 
+/** What noble computes, null where it refuses a key of low order. */
+function x25519Of(secret: Uint8Array, other: Uint8Array): Uint8Array | null {
+  try {
+    return x25519.getSharedSecret(secret, other);
+  } catch {
+    return null;
+  }
+}
+
 describe.each(BUILDS)("the %s build computes what noble does", (build) => {
   const wasm = openWasm({ build });
   const aeads = [
@@ -49,6 +58,21 @@ describe.each(BUILDS)("the %s build computes what noble does", (build) => {
       using key = wasm.x25519.fromSecret(secret);
       same(key.publicKey, x25519.getPublicKey(secret));
       same(wasm.x25519.agree(key, other), x25519.getSharedSecret(secret, other));
+    }
+  });
+
+  test("X25519, with limbs as large and as small as they come", () => {
+    // The field's elements are held in pieces of 26 and 25 bits, or of 51: all ones and all zeros in each of them.
+    for (const ones of [0n, (1n << 255n) - 1n, ...[26n, 51n, 77n].map((at) => (1n << at) - 1n)]) {
+      for (const flipped of [0n, 1n, 18n, 19n, 1n << 254n, (1n << 230n) - 1n]) {
+        const other = Uint8Array.fromHex((ones ^ flipped).toString(16).padStart(64, "0")).reverse();
+        const secret = random(32);
+        using key = wasm.x25519.fromSecret(secret);
+        const expected = x25519Of(secret, other);
+        const agreed = wasm.x25519.agree(key, other);
+        if (expected === null) expect(agreed).toBe(null);
+        else same(agreed, expected);
+      }
     }
   });
 
