@@ -140,15 +140,15 @@ export interface NoiseCrypto {
   /** Strict verification of a peer's static key binding, by the engine's rule or libsodium's: only for this. */
   verifyPeer(key: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean;
   /**
-   * Peer keys of libp2p's other types, from their protobuf `Data`; null where malformed. In a browser RSA and ECDSA
-   * throw CryptoError("backend"): nothing there verifies them at once.
+   * Peer keys of libp2p's other types, from their protobuf `Data`; null where malformed. Those of RSA and ECDSA are
+   * "unsupported" in a browser: nothing there verifies them at once.
    */
   verifyPeerOther(
     type: "rsa" | "secp256k1" | "ecdsa",
     key: Uint8Array,
     message: Uint8Array,
     signature: Uint8Array,
-  ): boolean | null;
+  ): boolean | "unsupported" | null;
 }
 
 export interface PasswordHash {

@@ -335,7 +335,7 @@ export class Link<Owner> implements MuxerHost<Owner> {
     const handshake = this.#handshake;
     if (handshake === null) return;
     if (this.profile.role === "dialler") {
-      if (!handshake.readSecond(message)) return this.#close("noise: second message does not hold");
+      if (!handshake.readSecond(message)) return this.#close(handshake.refusalOf("second"));
       const third = this.#expected(handshake) ? handshake.writeThird() : null;
       if (third !== null) this.#sendHandshake(third);
       return third === null ? this.#close("noise: another peer answered") : this.#secured(handshake);
@@ -345,7 +345,7 @@ export class Link<Owner> implements MuxerHost<Owner> {
       if (second === null) return this.#close("noise: first message does not hold");
       return this.#sendHandshake(second);
     }
-    if (!handshake.readThird(message)) return this.#close("noise: third message does not hold");
+    if (!handshake.readThird(message)) return this.#close(handshake.refusalOf("third"));
     return this.#secured(handshake);
   }
 

@@ -28,6 +28,7 @@ export interface TransportCiphers {
 export class NoiseHandshake {
   /** Set once the peer has proven who it is. */
   peer: NoisePeer | null = null;
+  #isKeyUnsupported = false;
   readonly #crypto: NoiseCrypto;
   readonly #own: NoiseIdentity;
   readonly #ephemeral: AgreementKey;
@@ -106,6 +107,12 @@ export class NoiseHandshake {
     return this.#authenticate(message.subarray(keyEnd), remoteStatic);
   }
 
+  /** Why `readSecond` or `readThird` refused its message. */
+  refusalOf(message: "second" | "third"): string {
+    if (this.#isKeyUnsupported) return "noise: the peer's key is of a type that can't be verified here";
+    return `noise: ${message} message does not hold`;
+  }
+
   /** The transport's two ciphers. Ends the handshake. */
   split(initiator: boolean): TransportCiphers {
     const [first, second] = this.#crypto.hkdf2(this.#chainingKey, NO_BYTES);
@@ -127,7 +134,9 @@ export class NoiseHandshake {
 
   #authenticate(sealedPayload: Uint8Array, remoteStatic: Uint8Array): boolean {
     const payload = this.#open(sealedPayload);
-    this.peer = payload === null ? null : openPayload(this.#crypto, payload, remoteStatic);
+    const peer = payload === null ? null : openPayload(this.#crypto, payload, remoteStatic);
+    this.#isKeyUnsupported = peer === "unsupported";
+    this.peer = peer === "unsupported" ? null : peer;
     return this.peer !== null;
   }
 

@@ -42,12 +42,15 @@ export function signPayload(
   return payload.finish();
 }
 
-/** Reads and verifies a peer's payload, borrowed; null where it is malformed or its signature doesn't hold. */
+/**
+ * Reads and verifies a peer's payload, borrowed; null where it is malformed or its signature doesn't hold, and
+ * "unsupported" where the engine can't verify with its key.
+ */
 export function openPayload(
   crypto: NoiseCrypto,
   payload: Uint8Array,
   staticKey: Uint8Array,
-): NoisePeer | null {
+): NoisePeer | "unsupported" | null {
   const reader = new ProtobufReader(payload);
   let encodedKey: Uint8Array | null = null;
   let signature: Uint8Array | null = null;
@@ -60,14 +63,21 @@ export function openPayload(
   }
   if (reader.failed || encodedKey === null || signature === null) return null;
   const key = decodePeerKey(encodedKey);
-  if (key === null || !holds(crypto, key, signature, concat(SIGNATURE_PREFIX, staticKey))) return null;
+  if (key === null) return null;
+  const verified = verify(crypto, key, signature, concat(SIGNATURE_PREFIX, staticKey));
+  if (verified !== true) return verified === "unsupported" ? verified : null;
   // The id is made of the key's canonical encoding, so that one key has one PeerId.
   const id = peerIdBytes(encodePeerKey(key), (bytes) => crypto.sha256(bytes));
   return { id, earlyYamux };
 }
 
-function holds(crypto: NoiseCrypto, key: PeerKey, signature: Uint8Array, message: Uint8Array): boolean {
-  if (key.type !== "ed25519") return crypto.verifyPeerOther(key.type, key.data, message, signature) === true;
+function verify(
+  crypto: NoiseCrypto,
+  key: PeerKey,
+  signature: Uint8Array,
+  message: Uint8Array,
+): ReturnType<NoiseCrypto["verifyPeerOther"]> {
+  if (key.type !== "ed25519") return crypto.verifyPeerOther(key.type, key.data, message, signature);
   return signature.length === 64 && crypto.verifyPeer(key.data, message, signature);
 }
 
