@@ -1,12 +1,13 @@
-/** A byte of a store's file flips on the disk: the check names what is damaged, or nothing that is kept changed. */
+/** A byte of a store's files flips on the disk: the check names what is damaged, or nothing that is kept changed. */
 import { expect, test } from "bun:test";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Checker } from "../../core/node/database/check.ts";
 import { encodeLine } from "../../core/node/database/file.ts";
 import { openDatabase } from "../../core/store/mod.ts";
-import { appenderCommand } from "./acknowledged.ts";
+import { openSqliteStore } from "../../core/store/sqlite.ts";
+import { acknowledgedIn, appenderCommand, lostFrom, watch } from "./acknowledged.ts";
 import { seeded } from "./trace.ts";
 
 const FLIPS = process.env["DCHAT_TEST_LONG"] === "1" ? 5_000 : 300;
@@ -41,7 +42,7 @@ test("a flipped byte is found and named, wherever it changes what is kept", asyn
   for (let round = 0; round < FLIPS; round += 1) {
     const folder = join(root, String(round));
     mkdirSync(folder);
-    const changed = sound.slice();
+    const changed = new Uint8Array(sound);
     const at = Math.floor(chance() * changed.length);
     changed[at] = (changed[at] ?? 0) ^ (1 << Math.floor(chance() * 8));
     writeFileSync(join(folder, "relay.sqlite"), changed);
@@ -52,5 +53,58 @@ test("a flipped byte is found and named, wherever it changes what is kept", asyn
     rmSync(folder, { recursive: true });
   }
   expect(found).toBeGreaterThan(FLIPS / 4);
+  rmSync(root, { recursive: true });
+});
+
+const LOG_FLIPS = process.env["DCHAT_TEST_LONG"] === "1" ? 1_000 : 60;
+const HEADER_BYTES = 32;
+const FRAME_BYTES = 4096 + 24;
+
+/** Where a log's last commit begins: what comes before was synced before it was written. */
+function lastCommitAt(log: Uint8Array): number {
+  const view = new DataView(log.buffer, log.byteOffset, log.length);
+  const ends: number[] = [];
+  for (let at = HEADER_BYTES; at + FRAME_BYTES <= log.length; at += FRAME_BYTES) {
+    if (view.getBigUint64(at + 8) !== view.getBigUint64(16)) break;
+    if (view.getUint32(at + 4) !== 0) ends.push(at + FRAME_BYTES);
+  }
+  return ends.at(-2) ?? HEADER_BYTES;
+}
+
+test("a flipped byte in the log of a relay that was killed is found, and what stands behind it isn't dropped", async () => {
+  const root = mkdtempSync(join(tmpdir(), "dchat-flip-log-"));
+  const path = join(root, "relay.sqlite");
+  await using appender = watch(appenderCommand({ url: null, path }, { batch: 3 }));
+  await appender.until(/^ack \w+ 20 /m);
+  await appender.kill();
+  const sound = readFileSync(`${path}-wal`);
+  const end = lastCommitAt(sound);
+  expect(end).toBeGreaterThan(20 * FRAME_BYTES);
+  const chance = seeded(SEED);
+  for (let round = 0; round < LOG_FLIPS; round += 1) {
+    const folder = join(root, String(round));
+    const copy = join(folder, "relay.sqlite");
+    mkdirSync(folder);
+    copyFileSync(path, copy);
+    const changed = new Uint8Array(sound);
+    // Headers are few of a log's bytes, and each of them counts.
+    const frame = Math.floor((chance() * (end - HEADER_BYTES)) / FRAME_BYTES);
+    const inFrame =
+      HEADER_BYTES + frame * FRAME_BYTES + Math.floor(chance() * (round % 3 === 1 ? 24 : FRAME_BYTES));
+    const at = round % 3 === 2 ? Math.floor(chance() * HEADER_BYTES) : inFrame;
+    changed[at] = (changed[at] ?? 0) ^ (1 << Math.floor(chance() * 8));
+    writeFileSync(`${copy}-wal`, changed);
+    const { damage } = await look(copy);
+    expect({ seed: SEED, at, damage }).toEqual({
+      seed: SEED,
+      at,
+      damage: [expect.stringContaining("-wal is damaged")],
+    });
+    const opened = openSqliteStore({ path: copy }).then((store) => store[Symbol.asyncDispose]());
+    expect(await opened.catch(String)).toContain("-wal is damaged");
+    expect(Buffer.compare(readFileSync(`${copy}-wal`), changed)).toBe(0);
+    rmSync(folder, { recursive: true });
+  }
+  expect(await lostFrom({ url: null, path }, acknowledgedIn(appender.output()))).toEqual([]);
   rmSync(root, { recursive: true });
 });

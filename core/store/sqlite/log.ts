@@ -5,9 +5,9 @@
  */
 import { closeSync, fdatasyncSync, fstatSync, openSync, statSync, writeSync } from "node:fs";
 
-const HEADER_BYTES = 32;
-const FRAME_HEADER_BYTES = 24;
-const PAGE_BYTES = 4096;
+export const LOG_HEADER_BYTES = 32;
+export const FRAME_HEADER_BYTES = 24;
+export const PAGE_BYTES = 4096;
 /** The room that is made at a time. */
 const CHUNK_BYTES = 2 * 1024 * 1024;
 const PAGE = new Uint8Array(PAGE_BYTES);
@@ -16,7 +16,7 @@ const ROOM_BYTES = 2 * CHUNK_BYTES;
 
 /** How long a log of `frames` is. */
 function logBytes(frames: number): number {
-  return HEADER_BYTES + frames * (PAGE_BYTES + FRAME_HEADER_BYTES);
+  return LOG_HEADER_BYTES + frames * (PAGE_BYTES + FRAME_HEADER_BYTES);
 }
 
 export interface LogRoomOptions {

@@ -18,6 +18,7 @@ import { reasonOf, storeFault } from "../fault.ts";
 import { refusalOf } from "../file_refusal.ts";
 import { syncPath } from "../sync_path.ts";
 import { requireVersion } from "../version.ts";
+import { refuseDamagedLog } from "./log_damage.ts";
 import { SQLITE_APPLICATION_ID, SQLITE_MIGRATIONS, STATEMENT_BREAK } from "./schema_version.ts";
 
 export interface SqliteFile {
@@ -177,6 +178,7 @@ export function sqliteFault(thrown: unknown, { doing, path }: { doing: string; p
 function open(path: string, prepare: (db: Database) => void): Database {
   let db: Database | undefined;
   try {
+    refuseDamagedLog(path);
     makePrivate(path);
     db = new Database(path, { create: true, readwrite: true });
     db.run(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
