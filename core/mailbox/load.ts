@@ -1,13 +1,22 @@
 /** What a store loads before it asks for a decision. */
-import type { EntryId, MailboxId } from "../ground/mod.ts";
-import type { CheckedCommand } from "../wire/mod.ts";
+import type { EntryId, MailboxId, PublicKey } from "../ground/mod.ts";
+import { type CheckedCommand, sameId } from "../wire/mod.ts";
 import { isPackage } from "./packages.ts";
 import type { MailboxRow } from "./port.ts";
 
+/** A mailbox that a batch names, and by whom. */
+export interface Asked {
+  readonly id: MailboxId;
+  /** The turn is the one that an append names, else null. */
+  readonly askers: readonly { readonly key: PublicKey; readonly turn: number | null }[];
+  /** Somebody would make it. */
+  readonly isMade: boolean;
+}
+
 /** The rows that a batch's decision looks at, packages aside; each stands once. */
 export interface LoadKeys {
-  /** With their readers. */
-  readonly mailboxes: readonly MailboxId[];
+  /** With their readers, but where `isAsked` says no. */
+  readonly mailboxes: readonly Asked[];
   readonly entries: readonly { readonly mailbox: MailboxId; readonly id: EntryId }[];
   readonly turns: readonly { readonly mailbox: MailboxId; readonly turn: number }[];
 }
@@ -24,14 +33,20 @@ export interface PackageKeys {
  * denied whatever there is.
  */
 export function loadKeys(commands: readonly CheckedCommand[]): LoadKeys {
-  const mailboxes = new Map<string, MailboxId>();
+  const mailboxes = new Map<
+    string,
+    Asked & { readonly askers: Asked["askers"][number][]; isMade: boolean }
+  >();
   const entries = new Map<string, { mailbox: MailboxId; id: EntryId }>();
   const turns = new Map<string, { mailbox: MailboxId; turn: number }>();
   for (const { authentic, authority, body } of commands) {
     if (!authentic) continue;
     const { mailbox } = authority;
     const hex = mailbox.toHex();
-    mailboxes.set(hex, mailbox);
+    let asked = mailboxes.get(hex);
+    if (asked === undefined) mailboxes.set(hex, (asked = { id: mailbox, askers: [], isMade: false }));
+    asked.askers.push({ key: authority.key, turn: body.op === "append" ? body.turn : null });
+    asked.isMade ||= body.op === "create";
     if (body.op === "append") {
       entries.set(hex + body.id.toHex(), { mailbox, id: body.id });
       turns.set(`${hex}:${body.turn}`, { mailbox, turn: body.turn });
@@ -43,6 +58,28 @@ export function loadKeys(commands: readonly CheckedCommand[]): LoadKeys {
     entries: [...entries.values()],
     turns: [...turns.values()],
   };
+}
+
+/** What a store knows of a mailbox without its readers' rows, and what it can look up at little cost. */
+export interface AskedOf {
+  readonly owner: PublicKey;
+  readonly writer: PublicKey;
+  isReader(key: PublicKey): boolean;
+  /** Whose key counted in a turn; null where there was none such. */
+  writerOf(turn: number): PublicKey | null;
+}
+
+/**
+ * Whether one of those who ask for a mailbox may ask anything of it. Where none may, it counts as one that isn't there,
+ * which is how they are answered: else they would learn by the time that its readers take to load that it is.
+ */
+export function isAsked({ askers, isMade }: Asked, of: AskedOf): boolean {
+  if (isMade) return true;
+  return askers.some(({ key, turn }) => {
+    if (sameId(key, of.owner) || sameId(key, of.writer) || of.isReader(key)) return true;
+    const writer = turn === null ? null : of.writerOf(turn);
+    return writer !== null && sameId(key, writer);
+  });
 }
 
 /** Who may put packages into a mailbox and take them by what a batch has said so far, and what it takes. */

@@ -5,7 +5,7 @@ export { type Evidence, evidenceFlaw, type EvidenceSubject, subjectOf, timesOf }
 export { evidenceFields, type MailboxCode, parseEvidence } from "./evidence_document.ts";
 export { nextGeneration } from "./generation.ts";
 export { entryLeaf } from "./leaf.ts";
-export { type LoadKeys, loadKeys, packageKeys, type PackageKeys } from "./load.ts";
+export { type Asked, isAsked, type LoadKeys, loadKeys, packageKeys, type PackageKeys } from "./load.ts";
 export type * from "./outcome.ts";
 export type * from "./port.ts";
 export { mayGo, passedBy, type SweepView } from "./sweep.ts";

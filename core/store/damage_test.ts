@@ -113,4 +113,27 @@ for (const [what, open] of [
     const [, sound = damaged] = owners;
     expect((await store.mailbox(sound.mailbox))?.size).toBe(2);
   });
+
+  test(`commit() of ${what} reads no readers for strangers, who would learn by the time that the mailbox is there`, async () => {
+    const { store, spoil } = await open();
+    await using _ = store;
+    const owner = new Owner({ readers: 3 });
+    await store.commit([owner.create(), owner.append()], OPTIONS);
+    // Whoever reads them is told that they can't be.
+    await spoil(
+      `UPDATE reader SET key = ${what === "SQLite" ? "CAST(number AS TEXT)" : "substring(key FROM 2)"}`,
+    );
+    const strangers = [
+      owner.append({ by: key() }),
+      owner.append({ by: key(), turn: 7 }),
+      owner.acknowledge(key(), 1),
+      owner.command(key(), { op: "describe" }),
+      owner.command(key(), { op: "subscribe", from: 0 }),
+    ];
+    const denied = { is: "refused", refusal: { code: "denied" } } as const;
+    expect(await store.commit(strangers, OPTIONS)).toEqual(strangers.map(() => denied));
+    for (const each of strangers) expect(await store.commit([each], OPTIONS)).toEqual([denied]);
+    const members = [owner.append(), owner.command(owner.owner, { op: "describe" })];
+    for (const each of members) expect(kinds(await store.commit([each], OPTIONS))).toEqual(["damaged"]);
+  });
 }

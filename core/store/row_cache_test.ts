@@ -88,7 +88,11 @@ describe("loadBatch()", () => {
       owner.append({ turn, by: stranger, id: entryId(random(16)) }),
     );
     const sql = prepareStatements(db);
-    const { loaded } = loadBatch(sql, cache, { commands, nowMs: OPTIONS.nowMs });
+    const { nowMs } = OPTIONS;
+    expect(loadBatch(sql, cache, { commands, nowMs }).loaded.mailboxes.size).toBe(0);
+    expect(cache.get(owner.mailbox.toHex())).toBeUndefined();
+    commands.push(owner.append({ turn: 0, by: owner.writer }));
+    const { loaded } = loadBatch(sql, cache, { commands, nowMs });
     expect([...loaded.turns.values()].map(({ turn, writer }) => [turn, writer])).toEqual([
       ...writers.entries(),
     ]);

@@ -8,6 +8,7 @@ import {
   type DecideOptions,
   type EntryRow,
   type Loaded,
+  isAsked,
   loadKeys,
   type MailboxRow,
   mayGo,
@@ -44,9 +45,16 @@ export class MemoryMailboxes {
     const entries = new Map<string, EntryRow>();
     const turns = new Map<string, TurnRow>();
     const packages = new Map<string, EntryRow[]>();
-    for (const id of keys.mailboxes) {
-      const row = this.rows.get(id.toHex());
-      if (row !== undefined) mailboxes.set(id.toHex(), row);
+    for (const asked of keys.mailboxes) {
+      const hex = asked.id.toHex();
+      const row = this.rows.get(hex);
+      if (row === undefined) continue;
+      const may = isAsked(asked, {
+        ...row,
+        isReader: (key) => row.readers.some((reader) => reader.key.toHex() === key.toHex()),
+        writerOf: (turn) => this.turns.get(`${hex}:${turn}`)?.writer ?? null,
+      });
+      if (may) mailboxes.set(hex, row);
     }
     for (const { mailbox, id } of keys.entries) {
       const found = this.log(mailbox.toHex()).find(({ row }) => row.id.toHex() === id.toHex());

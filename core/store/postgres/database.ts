@@ -17,7 +17,7 @@ import {
   type Sql,
 } from "./connect.ts";
 import { nameOf } from "../place_name.ts";
-import { entryColumns, mailboxColumns, selectReaders, selectRelay } from "./load.ts";
+import { entryColumns, mailboxColumns, selectReadersOf, selectRelay } from "./load.ts";
 import { isLocked, lockedFault } from "./others.ts";
 import { HUNG_S, openPulse } from "./pulse.ts";
 import { connectAlone, type Holding, takeDatabase } from "./relay_lock.ts";
@@ -260,7 +260,7 @@ async function* mailboxRecords(sql: Sql, record: MailboxRecord): AsyncGenerator<
   try {
     const sums = await sql<ReaderRecord[]>`SELECT key, cursor, lapsed, sum FROM reader
       WHERE mailbox = ${record.id} ORDER BY key`;
-    const readers = (await selectReaders(sql, [record.id])).get(hex(record.id)) ?? [];
+    const readers = await selectReadersOf(sql, record.id);
     const row = mailboxRow(record, readers);
     const id = mailboxId(record.id);
     const sound =

@@ -40,7 +40,7 @@ import {
   type Transaction,
 } from "./connect.ts";
 import { nameOf } from "../place_name.ts";
-import { entryColumns, loadPostgres, noteRelay, selectMailboxes, selectRelay } from "./load.ts";
+import { entryColumns, loadPostgres, noteRelay, selectMailbox, selectRelay } from "./load.ts";
 import { isLocked, lockedFault } from "./others.ts";
 import { RelayLock } from "./relay_lock.ts";
 import { tryPostgresRoom } from "./probe.ts";
@@ -155,7 +155,7 @@ class PostgresEngine implements StoreEngine {
   }
 
   mailbox(id: MailboxId): Promise<MailboxRow | null> {
-    return this.#read(async (sql) => (await selectMailboxes(sql, [id]))[0] ?? null);
+    return this.#read((sql) => selectMailbox(sql, id));
   }
 
   read(id: MailboxId, range: ReadRange): Promise<readonly StoredEntry[]> {

@@ -1,6 +1,7 @@
 /** Loads what a batch touches, with the rows that it will write locked. */
 import { limit, type MailboxId, PUBLIC_KEY_BYTES, type PublicKey } from "../../ground/mod.ts";
 import {
+  type Asked,
   type EntryRow,
   type Loaded,
   type LoadKeys,
@@ -13,7 +14,7 @@ import {
 } from "../../mailbox/mod.ts";
 import type { CheckedCommand } from "../../wire/mod.ts";
 import { hex } from "../hashes.ts";
-import { bytesArray, numberArray } from "./array.ts";
+import { booleanArray, bytesArray, numberArray } from "./array.ts";
 import type { Sql } from "./connect.ts";
 import {
   type EntryRecord,
@@ -75,12 +76,30 @@ function splitReaders(bytes: Uint8Array | null): ReaderRow[] {
   });
 }
 
+/** Of which mailboxes' rows a statement's condition holds: those of `asked` for which `isAsked` says yes. */
+function areAsked(sql: Sql, asked: readonly Asked[]) {
+  const all = asked.flatMap(({ id, isMade, askers }) => askers.map((by) => ({ id, isMade, ...by })));
+  return sql`id = ANY(${bytesArray(asked.map(({ id }) => id))}::bytea[])
+    AND EXISTS (SELECT 1 FROM unnest(${bytesArray(all.map(({ id }) => id))}::bytea[],
+        ${bytesArray(all.map(({ key }) => key))}::bytea[], ${numberArray(all.map(({ turn }) => turn ?? -1))}::bigint[],
+        ${booleanArray(all.map(({ isMade }) => isMade))}::boolean[]) AS k(mailbox, key, turn, made)
+      WHERE k.mailbox = mailbox.id AND (k.made OR k.key = mailbox.owner OR k.key = mailbox.writer
+        OR EXISTS (SELECT 1 FROM reader a WHERE a.mailbox = k.mailbox AND a.key = k.key)
+        OR EXISTS (SELECT 1 FROM turn t WHERE t.mailbox = k.mailbox AND t.turn = k.turn AND t.writer = k.key)))`;
+}
+
+type Fragment = ReturnType<typeof areAsked>;
+
 /** Mailboxes as they were committed, each with its readers of then. */
-export async function selectMailboxes(sql: Sql, ids: readonly MailboxId[]): Promise<MailboxRow[]> {
-  if (ids.length === 0) return [];
+async function selectMailboxes(sql: Sql, which: Fragment): Promise<MailboxRow[]> {
   const rows = await sql<(MailboxRecord & { readonly readers: Uint8Array | null })[]>`
-    SELECT ${mailboxColumns(sql)}, ${readerBytes(sql)} FROM mailbox WHERE id = ANY(${bytesArray(ids)}::bytea[])`;
+    SELECT ${mailboxColumns(sql)}, ${readerBytes(sql)} FROM mailbox WHERE ${which}`;
   return rows.map((record) => mailboxRow(record, splitReaders(record.readers)));
+}
+
+/** A mailbox as it was committed, with its readers of then; null where it isn't there. */
+export async function selectMailbox(sql: Sql, id: MailboxId): Promise<MailboxRow | null> {
+  return (await selectMailboxes(sql, sql`id = ${id}`))[0] ?? null;
 }
 
 /**
@@ -88,12 +107,12 @@ export async function selectMailboxes(sql: Sql, ids: readonly MailboxId[]): Prom
  * before this returns, so that what is sent after it sees what the locks protect; so do the readers, which in one
  * statement with it would be those from before it waited.
  */
-async function lockMailboxes(sql: Sql, ids: readonly MailboxId[]): Promise<MailboxRow[]> {
-  if (ids.length === 0) return [];
+async function lockMailboxes(sql: Sql, asked: readonly Asked[]): Promise<MailboxRow[]> {
+  if (asked.length === 0) return [];
   const [records, readers] = await Promise.all([
     sql<MailboxRecord[]>`SELECT ${mailboxColumns(sql)} FROM mailbox
-      WHERE id = ANY(${bytesArray(ids)}::bytea[]) ORDER BY id FOR UPDATE`.execute(),
-    selectReaders(sql, ids),
+      WHERE ${areAsked(sql, asked)} ORDER BY id FOR UPDATE`.execute(),
+    selectReaders(sql, sql`(SELECT id FROM mailbox WHERE ${areAsked(sql, asked)})`),
   ]);
   return records.map((record) => mailboxRow(record, readers.get(hex(record.id)) ?? []));
 }
@@ -115,10 +134,10 @@ export async function noteRelay(sql: Sql, by: PublicKey): Promise<void> {
   await sql`UPDATE dchat_state SET relay = ${by}, relay_sum = ${relaySum(by)} WHERE number = 1`;
 }
 
-/** Readers of mailboxes, by the mailbox's hex id. */
-export async function selectReaders(sql: Sql, ids: readonly Uint8Array[]): Promise<Map<string, ReaderRow[]>> {
+/** Readers of the mailboxes that `ids` selects, by the mailbox's hex id. */
+async function selectReaders(sql: Sql, ids: Fragment): Promise<Map<string, ReaderRow[]>> {
   const rows = await sql<In<ReaderRecord>[]>`SELECT mailbox, key, cursor, lapsed, sum FROM reader
-    WHERE mailbox = ANY(${bytesArray(ids)}::bytea[]) ORDER BY mailbox, key`;
+    WHERE mailbox IN ${ids} ORDER BY mailbox, key`;
   const readers = new Map<string, ReaderRow[]>();
   for (const row of rows) {
     const key = hex(row.mailbox);
@@ -127,6 +146,11 @@ export async function selectReaders(sql: Sql, ids: readonly Uint8Array[]): Promi
     else found.push(readerRow(row));
   }
   return readers;
+}
+
+/** Readers of one mailbox. */
+export async function selectReadersOf(sql: Sql, id: Uint8Array): Promise<ReaderRow[]> {
+  return (await selectReaders(sql, sql`(${id})`)).get(hex(id)) ?? [];
 }
 
 async function selectEntries(sql: Sql, keys: LoadKeys["entries"]): Promise<readonly In<EntryRecord>[]> {
@@ -178,15 +202,13 @@ export async function loadPostgres(
 ): Promise<Loaded> {
   const keys = loadKeys(commands);
   const lock = written(commands);
+  const toRead = keys.mailboxes.filter(({ id }) => !lock.has(hex(id)));
   const [locked, free, found, turnRows] = await Promise.all([
     lockMailboxes(
       sql,
-      keys.mailboxes.filter((id) => lock.has(hex(id))),
+      keys.mailboxes.filter(({ id }) => lock.has(hex(id))),
     ),
-    selectMailboxes(
-      sql,
-      keys.mailboxes.filter((id) => !lock.has(hex(id))),
-    ),
+    toRead.length === 0 ? [] : selectMailboxes(sql, areAsked(sql, toRead)),
     selectEntries(sql, keys.entries),
     selectTurns(sql, keys.turns),
   ]);

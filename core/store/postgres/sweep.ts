@@ -4,7 +4,7 @@ import { passedBy } from "../../mailbox/mod.ts";
 import { hex } from "../hashes.ts";
 import { bytesArray, numberArray } from "./array.ts";
 import type { Sql } from "./connect.ts";
-import { entryColumns, mailboxColumns, selectReaders } from "./load.ts";
+import { entryColumns, mailboxColumns, selectReadersOf } from "./load.ts";
 import { type EntryRecord, type MailboxRecord, mailboxRow } from "../row.ts";
 import { planPassed } from "../sweep_plan.ts";
 
@@ -70,8 +70,8 @@ async function sweepPassed(sql: Sql, record: MailboxRecord, options: PassedOptio
  * Fault<"store/corrupt"> before it changes anything.
  */
 async function lookAtPassed(sql: Sql, record: MailboxRecord, options: PassedOptions): Promise<number> {
-  const readers = await selectReaders(sql, [record.id]);
-  const row = mailboxRow(record, readers.get(hex(record.id)) ?? []);
+  const readers = await selectReadersOf(sql, record.id);
+  const row = mailboxRow(record, readers);
   const range = await sql<
     Held[]
   >`SELECT ${entryColumns(sql)}, CASE WHEN e.body IS NULL THEN NULL ELSE true END AS body

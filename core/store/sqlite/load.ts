@@ -1,7 +1,9 @@
 /** Loads what a batch touches, from the cache of committed rows where it can. */
 import type { EntryId } from "../../ground/mod.ts";
 import {
+  type Asked,
   type EntryRow,
+  isAsked,
   type Loaded,
   loadKeys,
   type MailboxRow,
@@ -11,7 +13,7 @@ import {
 import type { CheckedCommand } from "../../wire/mod.ts";
 import { hex } from "../hashes.ts";
 import { type CachedMailbox, rememberTurn, type RowCache } from "../row_cache.ts";
-import { entryRow, mailboxRow, readerRow, turnRow } from "../row.ts";
+import { entryRow, mailboxRow, readerRow, type SqliteMailbox, turnRow } from "../row.ts";
 import type { SqliteStatements } from "./statements.ts";
 
 /** What was loaded, and the cached mailboxes that it came from by hex id. */
@@ -30,11 +32,32 @@ export function loadMailbox(
   const known = cache.get(key);
   if (known !== undefined) return known;
   const record = sql.mailboxById.get(id);
-  if (record === null) return undefined;
+  return record === null ? undefined : remember(sql, cache, record);
+}
+
+function remember(sql: SqliteStatements, cache: RowCache, record: SqliteMailbox): CachedMailbox {
   const readers = sql.readers.all(record.box).map(readerRow);
   const found: CachedMailbox = { box: record.box, row: mailboxRow(record, readers), turns: new Map() };
-  cache.set(key, found);
+  cache.set(hex(record.id), found);
   return found;
+}
+
+/** The same for a batch; undefined also where nobody who asks may. */
+function loadAsked(sql: SqliteStatements, cache: RowCache, asked: Asked): CachedMailbox | undefined {
+  const known = cache.get(hex(asked.id));
+  if (known !== undefined) return known;
+  const record = sql.mailboxById.get(asked.id);
+  if (record === null) return undefined;
+  const { box } = record;
+  const may = isAsked(asked, {
+    ...mailboxRow(record, []),
+    isReader: (key) => sql.isReader.get(box, key) !== null,
+    writerOf(turn) {
+      const found = sql.turn.get(box, turn);
+      return found === null ? null : turnRow(found).writer;
+    },
+  });
+  return may ? remember(sql, cache, record) : undefined;
 }
 
 function loadTurn(sql: SqliteStatements, mailbox: CachedMailbox, number: number): TurnRow | null {
@@ -71,10 +94,10 @@ export function loadBatch(
   const entries = new Map<string, EntryRow>();
   const turns = new Map<string, TurnRow>();
   const packages = new Map<string, readonly EntryRow[]>();
-  for (const id of keys.mailboxes) {
-    const found = loadMailbox(sql, cache, id);
+  for (const asked of keys.mailboxes) {
+    const found = loadAsked(sql, cache, asked);
     if (found === undefined) continue;
-    const key = hex(id);
+    const key = hex(asked.id);
     cached.set(key, found);
     mailboxes.set(key, found.row);
   }

@@ -30,6 +30,9 @@ function loading(db: Database) {
     readers: db.prepare<ReaderRecord, [number]>(
       "SELECT key, cursor, lapsed, sum FROM reader WHERE box = ?1 ORDER BY number",
     ),
+    isReader: db.prepare<{ number: number }, [number, Uint8Array]>(
+      "SELECT number FROM reader WHERE box = ?1 AND key = ?2",
+    ),
     turn: db.prepare<TurnRecord, [number, number]>(
       "SELECT turn, writer, first_seq AS firstSeq, sum FROM turn WHERE box = ?1 AND turn = ?2",
     ),
