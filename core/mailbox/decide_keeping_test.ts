@@ -60,6 +60,23 @@ describe("decideBatch() on quotas and lapses", () => {
     expect(lapsed()).toEqual([false, false, false]);
   });
 
+  test("lets no reader lapse that holds back half of what is held, and the one that holds back more", () => {
+    const { one, create, row } = room({ entriesMax: 8 });
+    if (create.op !== "create") throw new Error("not a create");
+    one(OWNER, { ...create, readers: [ANN, BOB, NOBODY] });
+    for (let id = 1; id <= 5; id += 1) one(WRITER, append(id));
+    for (const who of [ANN, NOBODY]) one(who, { op: "acknowledge", cursor: 5 });
+    one(BOB, { op: "acknowledge", cursor: 3 });
+    const lapsed = [6, 7].map((id) => {
+      one(WRITER, append(id));
+      return row().readers.map((reader) => reader.lapsed);
+    });
+    expect(lapsed).toEqual([
+      [false, false, false],
+      [false, true, false],
+    ]);
+  });
+
   test("keeps what only one of three has read when those leave that had read it, and lets it go with the second", () => {
     const { one, create, row, store } = room({ entriesMax: 20 });
     if (create.op !== "create") throw new Error("not a create");

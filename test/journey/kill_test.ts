@@ -3,6 +3,8 @@
  * Everything that the relay has acknowledged arrives: once, in order, readable.
  */
 import { expect, test } from "bun:test";
+import { join } from "node:path";
+import { openDatabase } from "../../core/store/mod.ts";
 import { runDchat } from "../harness/dchat.ts";
 import { makePair, type MessageLine, type Person } from "../harness/people.ts";
 import { type SpawnedRelay, spawnRelay } from "../harness/relay.ts";
@@ -72,6 +74,22 @@ async function history(person: Person): Promise<MessageLine[]> {
   return person.lines<MessageLine>("history", "--with", person.other);
 }
 
+/** Numbers of the plain entries and of the others in the relay's largest mailbox, by its own database. */
+async function countedBy(relay: SpawnedRelay): Promise<{ plain: number[]; others: number[] }> {
+  await using database = await openDatabase({ url: null, path: join(relay.dataDir, "relay.sqlite") });
+  const found = new Map<string, { plain: number[]; others: number[] }>();
+  for await (const record of database.records()) {
+    if (record.is !== "entry") continue;
+    const { mailbox, seq, kind } = record.entry;
+    const counted = found.get(mailbox.toHex()) ?? { plain: [], others: [] };
+    found.set(mailbox.toHex(), counted);
+    (kind === "plain" ? counted.plain : counted.others).push(seq);
+  }
+  const [largest] = [...found.values()].toSorted((a, b) => b.plain.length - a.plain.length);
+  if (largest === undefined) throw new Error("the relay keeps nothing");
+  return largest;
+}
+
 test("two people lose and double nothing while their relay is killed ten times under load", async () => {
   await using first = await spawnRelay();
   using pair = await makePair(first.address);
@@ -119,7 +137,7 @@ test("two people lose and double nothing while their relay is killed ten times u
   expect(bobHas.map(({ sequence, text }) => [sequence, text])).toEqual(
     annHas.map(({ sequence, text }) => [sequence, text]),
   );
-  // Sequence numbers are dense, so the relay's size counts the messages and the commits between them.
+  // Sequence numbers are dense, so the log's size counts the messages and the commits between them.
   const [kept] = await ann.lines<{ size: number; unsent: number }>("conversations");
   const commits = missing(acknowledged.map(({ seq }) => seq));
   // Whoever came to the relay last may have renewed its keys behind the last message.
@@ -131,5 +149,10 @@ test("two people lose and double nothing while their relay is killed ten times u
   await mortal.relay.stop();
   const { code, out } = await runDchat(["database", "check", "--json", "--data-dir", mortal.relay.dataDir]);
   expect([code, JSON.parse(out)]).toMatchObject([0, { damage: [] }]);
+  // The relay's own count: of what it keeps each plain entry is a message, and all others are the commits.
+  const { plain, others } = await countedBy(mortal.relay);
+  expect(plain).toEqual(acknowledged.map(({ seq }) => seq));
+  expect(others.slice(0, commits.length)).toEqual(commits);
+  expect(others.length).toBe(commits.length + last);
   await mortal.relay[Symbol.asyncDispose]();
 }, 180_000);
