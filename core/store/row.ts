@@ -38,6 +38,12 @@ function blob(value: Uint8Array): Uint8Array {
   throw new TypeError("a column holds text or a number in place of bytes");
 }
 
+/** As `blob`: nothing, or bytes of no length, would pass for a nought in every sum. */
+function integer(value: number): number {
+  if (Number.isSafeInteger(value)) return value;
+  throw new TypeError("a column holds something else in place of a whole number");
+}
+
 function parse<T>(what: string, build: () => T): T {
   try {
     return build();
@@ -53,46 +59,50 @@ function parse<T>(what: string, build: () => T): T {
 export function mailboxRow(record: MailboxRecord, readers: readonly ReaderRow[]): MailboxRow {
   return parse(`mailbox ${hex(record.id)}`, () => ({
     id: mailboxId(blob(record.id)),
-    generation: record.generation,
-    term: record.term,
+    generation: integer(record.generation),
+    term: integer(record.term),
     owner: publicKey(blob(record.owner)),
     writer: publicKey(blob(record.writer)),
     policy: {
-      entriesMax: record.entriesMax,
-      bytesMax: record.bytesMax,
-      ttlMs: record.ttlMs,
-      retentionMs: record.retentionMs,
+      entriesMax: integer(record.entriesMax),
+      bytesMax: integer(record.bytesMax),
+      ttlMs: integer(record.ttlMs),
+      retentionMs: integer(record.retentionMs),
     },
-    size: record.size,
+    size: integer(record.size),
     peaks: splitHashes(blob(record.peaks)),
-    turn: record.turn,
-    version: record.version,
-    floor: record.floor,
-    entriesHeld: record.entriesHeld,
-    bytesHeld: record.bytesHeld,
-    createdMs: record.createdMs,
+    turn: integer(record.turn),
+    version: integer(record.version),
+    floor: integer(record.floor),
+    entriesHeld: integer(record.entriesHeld),
+    bytesHeld: integer(record.bytesHeld),
+    createdMs: integer(record.createdMs),
     deleted: Boolean(record.deleted),
     readers,
     started:
       record.startedSize === null || record.startedRoot === null || record.startedMs === null
         ? null
-        : { size: record.startedSize, root: hash(blob(record.startedRoot)), timeMs: record.startedMs },
+        : {
+            size: integer(record.startedSize),
+            root: hash(blob(record.startedRoot)),
+            timeMs: integer(record.startedMs),
+          },
   }));
 }
 
 export function readerRow(record: ReaderRecord): ReaderRow {
   return parse("a reader", () => ({
     key: publicKey(blob(record.key)),
-    cursor: record.cursor,
+    cursor: integer(record.cursor),
     lapsed: Boolean(record.lapsed),
   }));
 }
 
 export function turnRow(record: TurnRecord): TurnRow {
   return parse("a turn", () => ({
-    turn: record.turn,
+    turn: integer(record.turn),
     writer: publicKey(blob(record.writer)),
-    firstSeq: record.firstSeq,
+    firstSeq: integer(record.firstSeq),
   }));
 }
 
@@ -101,10 +111,10 @@ export function receiptRow(mailbox: MailboxId, record: ReceiptColumns): { receip
   return parse("a receipt", () => {
     const receipt = {
       mailbox,
-      generation: record.generation,
+      generation: integer(record.generation),
       reader: publicKey(blob(record.reader)),
-      cursor: record.cursor,
-      notAfterMs: record.notAfterMs,
+      cursor: integer(record.cursor),
+      notAfterMs: integer(record.notAfterMs),
       signature: signature(blob(record.signature)),
     };
     return { receipt, sound: receiptSum(receipt) === record.sum };
@@ -162,14 +172,14 @@ export function entryRow(record: EntryRecord): EntryRow {
     const kind = kindOf(record.kind);
     if (kind === null) throw new RangeError(`no kind of entry has the number ${record.kind}`);
     return {
-      seq: record.seq,
+      seq: integer(record.seq),
       id: entryId(blob(record.id)),
-      generation: record.generation,
-      turn: record.turn,
+      generation: integer(record.generation),
+      turn: integer(record.turn),
       kind,
-      slot: record.slot,
-      timeMs: record.timeMs,
-      expiryMs: record.expiryMs,
+      slot: integer(record.slot),
+      timeMs: integer(record.timeMs),
+      expiryMs: integer(record.expiryMs),
       entryHash: hash(blob(record.entryHash)),
       leaf: hash(blob(record.nodes).subarray(0, 32)),
       takenBy: takenBy(record.takenBy),

@@ -5,6 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Checker } from "../../core/node/database/check.ts";
 import { encodeLine } from "../../core/node/database/file.ts";
+import { fill } from "../../core/node/database/_kit.ts";
+import { loadConfig } from "../../core/node/config.ts";
 import { openDatabase } from "../../core/store/mod.ts";
 import { openSqliteStore } from "../../core/store/sqlite.ts";
 import { acknowledgedIn, appenderCommand, lostFrom, watch } from "./acknowledged.ts";
@@ -33,7 +35,8 @@ async function look(path: string): Promise<{ damage: string[]; kept: string }> {
 test("a flipped byte is found and named, wherever it changes what is kept", async () => {
   const root = mkdtempSync(join(tmpdir(), "dchat-flip-"));
   const path = join(root, "relay.sqlite");
-  Bun.spawnSync(appenderCommand({ url: null, path }, { batch: 6, batches: 4 }));
+  const env = { DCHAT_RELAY_DATA_DIR: root };
+  await fill({ config: loadConfig({ env, flags: {} }).config, env, nowMs: Date.now() });
   const sound = readFileSync(path);
   const before = await look(path);
   expect(before.damage).toEqual([]);

@@ -5,6 +5,7 @@
 import { entryLeaf, type MailboxRow, type TurnRow } from "../../mailbox/mod.ts";
 import { append, sameHash } from "../../merkle/mod.ts";
 import type { Hash } from "../../ground/mod.ts";
+import { isSizeClass } from "../../wire/mod.ts";
 import { digest, type KeptEntry, type StoreRecord } from "../../store/mod.ts";
 
 interface Open {
@@ -129,6 +130,7 @@ export class Checker {
       nodes.length === entry.nodes.length &&
       nodes.every((node, at) => sameHash(node, entry.nodes[at] ?? node.subarray(0, 0)));
     if (!fits) this.#bad(`${name}: its tree nodes don't follow from the leaves`);
+    if (!isSizeClass(entry.bytes)) this.#bad(`${name}: no entry has ${entry.bytes} bytes`);
     if (entry.entry === null) return;
     open.held += 1;
     open.bytes += entry.bytes;
@@ -144,7 +146,9 @@ export class Checker {
     if (open === null) return;
     this.#open = null;
     const { row, name, tree } = open;
-    // Of a deleted mailbox a sweep leaves the row alone.
+    // Of a deleted mailbox a sweep leaves the row alone, whose floor went up to its end.
+    if (row.deleted && row.floor !== row.size)
+      this.#bad(`${name}: it was deleted at ${row.size} entries, but its floor is ${row.floor}`);
     if (row.deleted) return;
     this.#mailboxes += 1;
     this.#entries += open.held;

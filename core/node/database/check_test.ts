@@ -267,3 +267,23 @@ test("checkDatabase() names the mailbox and the entry of every kind of change", 
     writeFileSync(pathOf(here), before);
   }
 });
+
+test("checkDatabase() comes to an end where a page of SQLite's leads back to one above it", async () => {
+  const here = await place("sqlite");
+  const owner = new Owner();
+  {
+    await using store = await open(here);
+    await store.commit([owner.create(), ...Array.from({ length: 200 }, () => owner.append())], OPTIONS);
+  }
+  const [root = {}] = await sql(here, "SELECT rootpage FROM sqlite_schema WHERE name = 'entry'");
+  const page = Number(root["rootpage"]);
+  const bytes = new Uint8Array(readFileSync(pathOf(here)));
+  const view = new DataView(bytes.buffer, (page - 1) * 4096, 4096);
+  // Of an inner page; its second child becomes the page itself.
+  expect(view.getUint8(0)).toBe(5);
+  view.setUint32(view.getUint16(12 + 2), page);
+  writeFileSync(pathOf(here), bytes);
+  const { damage } = await checkDatabase(here);
+  expect(damage.join("\n")).toContain(`mailbox ${owner.mailbox.toHex()}: entry`);
+  expect(damage.length).toBeLessThan(50);
+}, 20_000);

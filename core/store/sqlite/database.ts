@@ -295,8 +295,18 @@ function* entriesOf(db: Database, box: number, row: MailboxRow): Generator<Store
     `SELECT ${ENTRY_COLUMNS}, body.bytes AS content FROM entry LEFT JOIN body ON body.number = entry.body
      WHERE place >= (?1 << 32) AND place < ((?1 + 1) << 32) ORDER BY place`,
   );
+  let last = -1;
   try {
     for (const record of select.iterate(box)) {
+      // Pages that a damaged one leads back to would be gone through for ever.
+      if (record.seq <= last) {
+        yield {
+          is: "damage",
+          what: `mailbox ${hex(row.id)}: entry ${record.seq} comes again, after ${last}`,
+        };
+        return;
+      }
+      last = record.seq;
       if (record.body !== null && record.content === null) {
         yield { is: "damage", what: `mailbox ${hex(row.id)}: entry ${record.seq}: its body is missing` };
       }
