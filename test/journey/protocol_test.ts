@@ -46,16 +46,19 @@ describe("a relay process, by the mailbox protocol", () => {
     const box = await freshBox();
     const sent = limit.ENTRY_SIZE_CLASSES_BYTES.map((bytes) => plain(devices.crypto, { bytes }));
     const promised: string[] = [];
+    const keptUntilMs: number[] = [];
     for (const body of sent) {
       const result = await device.session.command(body, { ...box, key: box.writer });
       if (result.is !== "appended") throw new Error(JSON.stringify(result));
       promised.push(result.promise.leaf.toHex());
+      keptUntilMs.push(result.promise.keptUntilMs);
     }
     const read = await readAll(box);
     expect(read.entries.map(({ entry }) => entry)).toEqual(sent.map(({ entry }) => entry));
     expect(read.entries.map(({ leaf }) => leafHash(devices.crypto.hash, leafBytes(leaf)).toHex())).toEqual(
       promised,
     );
+    expect(read.entries.map(({ leaf }) => leaf.expiryMs)).toEqual(keptUntilMs);
     expect(read).toMatchObject({ next: sent.length, head: { size: sent.length, generation: 1 } });
   });
 

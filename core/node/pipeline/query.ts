@@ -17,7 +17,7 @@ export interface QueryContext {
 
 /** A question that its batch allowed. */
 export interface Question {
-  readonly stream: MailboxStream;
+  readonly stream: Pick<MailboxStream, "reply" | "entry" | "refuse">;
   readonly request: number;
   readonly command: Command;
   readonly row: MailboxRow;
