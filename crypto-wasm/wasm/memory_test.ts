@@ -120,6 +120,21 @@ describe.each(BUILDS)("the %s build's memory", (build) => {
     expect(Buffer.compare(held[0]!, held[1]!)).not.toBe(0);
   });
 
+  test("what agrees on a secret leaves nothing on the stack, while the keys live", () => {
+    const random = seeded(4);
+    const wasm = openWasm({ build, random });
+    using one = wasm.x25519.fromSecret(random(32));
+    using two = wasm.x25519.fromSecret(random(32));
+    for (const [publicKey, agreed] of [
+      [two.publicKey, 32],
+      [new Uint8Array(32), undefined],
+    ] as const) {
+      expect(wasm.x25519.agree(one, publicKey)?.length).toBe(agreed);
+      const { memory, stackTop } = wasm.runtime.instance.inspect();
+      expect(memory.subarray(stackTop - STACK_WIPED_BYTES, stackTop).every((byte) => byte === 0)).toBe(true);
+    }
+  });
+
   test.each(Object.entries(WORK))("no operation's stack goes below what is wiped: %s", (_, work) => {
     const random = seeded(3);
     const wasm = openWasm({ build, random });
