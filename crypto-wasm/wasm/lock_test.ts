@@ -12,6 +12,26 @@ test.each(["wide", "portable"] as const)("%s.wasm is the file that the lock name
   expect(createHash("sha256").update(bytes).digest("hex")).toBe(readLock().wasm[build]);
 });
 
+test("portable.wasm's products of limbs are unsigned: others LLVM may make i64x2.mul of, several times slower", () => {
+  const bytes = readFileSync(new URL("portable.wasm", import.meta.url));
+  // The opcode's three bytes, wherever they stand: what is found nowhere is no instruction either.
+  const count = (opcode: number) =>
+    bytes.toString("latin1").split(`\xfd${String.fromCharCode(opcode)}\x01`).length - 1;
+  expect({
+    "i64x2.mul": count(0xd5),
+    "i64x2.extmul_low_i32x4_s": count(0xdc),
+    "i64x2.extmul_high_i32x4_s": count(0xdd),
+    "i64x2.extmul_low_i32x4_u": count(0xde),
+    "i64x2.extmul_high_i32x4_u": count(0xdf),
+  }).toEqual({
+    "i64x2.mul": 0,
+    "i64x2.extmul_low_i32x4_s": 0,
+    "i64x2.extmul_high_i32x4_s": 0,
+    "i64x2.extmul_low_i32x4_u": 110,
+    "i64x2.extmul_high_i32x4_u": 107,
+  });
+});
+
 test("one curve library stands in the crate's lock, and nobody's batch but ed25519-zebra's", () => {
   const names = [
     ...readFileSync(new URL("../rust/Cargo.lock", import.meta.url), "utf8").matchAll(/^name = "(.*)"$/gm),
