@@ -25,8 +25,9 @@ function same(actual: Uint8Array | null, expected: Uint8Array): void {
 function x25519Of(secret: Uint8Array, other: Uint8Array): Uint8Array | null {
   try {
     return x25519.getSharedSecret(secret, other);
-  } catch {
-    return null;
+  } catch (error) {
+    if (error instanceof Error && error.message === "invalid private or public key received") return null;
+    throw error;
   }
 }
 
