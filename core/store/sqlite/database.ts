@@ -47,6 +47,7 @@ import { SQLITE_SCHEMA_VERSION } from "./schema_version.ts";
 import { prepareStatements, type SqliteStatements } from "./statements.ts";
 import { insertEntry, insertMailbox, putReceipt } from "./write.ts";
 import { requireVersion } from "../version.ts";
+import { byNumber, type Numbered, risingRows } from "./rising_rows.ts";
 
 /** Rows that belong to nothing: what a flipped byte in a key leaves behind. */
 const ORPHANS = [
@@ -243,11 +244,11 @@ function* mailboxRecords(db: Database, record: SqliteMailbox): Generator<StoreRe
   const { box } = record;
   const name = `mailbox ${hex(record.id)}`;
   try {
-    const readers = db
-      .query<ReaderRecord, [number]>(
-        "SELECT key, cursor, lapsed, sum FROM reader WHERE box = ?1 ORDER BY number",
-      )
-      .all(box);
+    const readers = risingRows<ReaderRecord & Numbered>(
+      db,
+      { box, sql: "SELECT number, key, cursor, lapsed, sum FROM reader WHERE box = ?1 ORDER BY key" },
+      ({ key }) => hex(key),
+    ).sort(byNumber);
     const row = mailboxRow(record, readers.map(readerRow));
     const sound =
       mailboxSum(row) === record.sum &&
@@ -269,23 +270,27 @@ function* mailboxRecords(db: Database, record: SqliteMailbox): Generator<StoreRe
 }
 
 function* turnsOf(db: Database, box: number, mailbox: MailboxId): Generator<StoreRecord> {
-  for (const record of db
-    .query<TurnRecord, [number]>(
-      "SELECT turn, writer, first_seq AS firstSeq, sum FROM turn WHERE box = ?1 ORDER BY turn",
-    )
-    .all(box)) {
+  for (const record of risingRows<TurnRecord>(
+    db,
+    { box, sql: "SELECT turn, writer, first_seq AS firstSeq, sum FROM turn WHERE box = ?1 ORDER BY turn" },
+    ({ turn }) => turn,
+  )) {
     const turn = turnRow(record);
     yield { is: "turn", mailbox, turn, sound: turnSum(mailbox, turn) === record.sum };
   }
 }
 
 function* receiptsOf(db: Database, box: number, mailbox: MailboxId): Generator<ReceiptRecord> {
-  for (const record of db
-    .query<ReceiptColumns, [number]>(
-      `SELECT reader, generation, cursor, not_after_ms AS notAfterMs, signature, sum FROM receipt
-       WHERE box = ?1 ORDER BY number`,
-    )
-    .all(box)) {
+  const rows = risingRows<ReceiptColumns & Numbered>(
+    db,
+    {
+      box,
+      sql: `SELECT number, reader, generation, cursor, not_after_ms AS notAfterMs, signature, sum FROM receipt
+            WHERE box = ?1 ORDER BY reader`,
+    },
+    ({ reader }) => hex(reader),
+  );
+  for (const record of rows.sort(byNumber)) {
     yield { is: "receipt", ...receiptRow(mailbox, record) };
   }
 }
