@@ -36,19 +36,20 @@ export async function openEdge(stack: AsyncDisposableStack, options: EdgeOptions
   return listener;
 }
 
+type Joining = Pick<SharedListener, "join" | "accepting">;
 type Child = Bun.Subprocess<"ignore", "ignore", "inherit">;
 
-/** Where one edge process is, or the next. */
-class Place implements AsyncDisposable {
+/** Where one edge process is, or the next; exported for tests. */
+export class Place implements AsyncDisposable {
   readonly #number: number;
-  readonly #listener: SharedListener;
+  readonly #listener: Joining;
   readonly #options: EdgeOptions;
   #child: Child | null = null;
   #waiting: ReturnType<typeof setTimeout> | null = null;
   #pauseMs = limit.EDGE_RESTART_MS_MIN;
   #closed = false;
 
-  constructor(number: number, listener: SharedListener, options: EdgeOptions) {
+  constructor(number: number, listener: Joining, options: EdgeOptions) {
     this.#number = number;
     this.#listener = listener;
     this.#options = options;
@@ -76,10 +77,22 @@ class Place implements AsyncDisposable {
     this.#child = child;
     const fd = child.stdio[PIPE_FD];
     assert(typeof fd === "number", "the fourth file of an edge process is a pair's other end");
-    const process = await this.#listener.join(fd, { used: (usage) => this.#used(usage) });
+    const process = await this.#join(child, fd);
     const startedMs = performance.now();
     void process.ended.then((reason) => this.#ended(child, { reason, startedMs }));
     return { process, pid: child.pid };
+  }
+
+  /** A process that can't be joined is gone before the failure is told, or nothing would bring the next. */
+  async #join(child: Child, fd: number): Promise<JoinedProcess> {
+    try {
+      return await this.#listener.join(fd, { used: (usage) => this.#used(usage) });
+    } catch (error) {
+      child.kill("SIGKILL");
+      await child.exited;
+      this.#child = null;
+      throw error;
+    }
   }
 
   async #ended(child: Child, { reason, startedMs }: { reason: string; startedMs: number }): Promise<void> {
@@ -108,8 +121,8 @@ class Place implements AsyncDisposable {
       await this.fill();
     } catch (error) {
       this.#failed(error);
-      // One that was started ends, and that brings the next; where none was, nothing else would.
-      if (this.#child === child) this.#again();
+      // One that was joined ends, and that brings the next; where none was, nothing else would.
+      if (this.#child === null || this.#child === child) this.#again();
     }
   }
 
