@@ -55,7 +55,8 @@ test("a flipped byte is found and named, wherever it changes what is kept", asyn
     for (const what of damage) expect(what.length).toBeGreaterThan(10);
     rmSync(folder, { recursive: true });
   }
-  expect(found).toBeGreaterThan(FLIPS / 4);
+  // What lies in free pages and in gaps holds nothing.
+  expect(found).toBeGreaterThan(FLIPS / 8);
   rmSync(root, { recursive: true });
 });
 
