@@ -3,7 +3,7 @@ import type { CryptoNeed } from "./port.ts";
 
 /**
  * Which backend does what, and the measurement that says so. "portable" is what runs on any engine with
- * WebAssembly. A benchmark is an operation of `bun bench crypto`; bench/result/crypto-standard-2026-11-28.json is
+ * WebAssembly. A benchmark is an operation of `bun bench crypto`; bench/result/crypto-standard-2026-11-29.json is
  * what the rows rest on.
  */
 interface Row {
